@@ -1,0 +1,65 @@
+"""Writing files so that a crash, a full disk or a power cut leaves the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ctviewer.core.errors import StorageError
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, in words and without the path ("No space left on device")."""
+    return error.strerror or type(error).__name__
+
+
+@contextlib.contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside `target`; on success fsync and rename it over `target`, else remove it.
+
+    Raises:
+        StorageError: the place cannot be written; the text names target and reason.
+    """
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".part", dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+        temporary = None
+    except OSError as error:
+        raise StorageError(f"{target} could not be written: {reason(error)}.") from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def write_bytes(target: Path, data: bytes) -> None:
+    """Write a file atomically.
+
+    Raises:
+        StorageError: the place cannot be written.
+    """
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(data)
+
+
+def refuse_inside(target: Path, opened: Path) -> None:
+    """Refuse a target inside a folder that was opened for reading: the program never writes there.
+
+    Raises:
+        StorageError: `target` is `opened` or lies inside it.
+    """
+    root = opened.resolve()
+    root = root if root.is_dir() else root.parent
+    resolved = target.resolve()
+    if resolved == root or root in resolved.parents:
+        raise StorageError(f"{target} lies inside the opened folder {opened}; choose a place outside it.")

@@ -1,0 +1,140 @@
+"""Where the voxels of a stack lie in the patient: DICOM LPS millimetres (left, posterior, superior)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = tuple[float, float, float]
+
+
+class Plane(Enum):
+    """Anatomical plane of a stack."""
+
+    AXIAL = "axial"
+    CORONAL = "coronal"
+    SAGITTAL = "sagittal"
+    OBLIQUE = "oblique"
+    UNKNOWN = "unknown"
+
+
+_PLANE_OF_AXIS = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
+_OBLIQUE_ABOVE_DEGREES = 30.0
+
+
+def direction_letters(direction: NDArray[np.float64] | Vector) -> str:
+    """Letters for a direction in LPS, main axis first ("L", "PH" style: L R A P H F), minor axes above 0.3 appended.
+
+    DICOM PS3.3 C.7.6.1.1.1 uses L/R, A/P, H/F.
+    """
+    v = np.asarray(direction, dtype=np.float64)
+    letters = ""
+    for axis in np.argsort(-np.abs(v), kind="stable"):
+        if abs(v[axis]) > 0.3:
+            letters += ("LPH" if v[axis] > 0 else "RAF")[axis]
+    return letters
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """Geometry of a stack of parallel slices. Index order is `[slice, row, column]`.
+
+    Slices are ordered along the right-handed normal (row cosines x column cosines): slice 0 has the smallest
+    projection. What is shown first is another matter: see `display_order`.
+
+    Attributes:
+        shape: slices, rows, columns.
+        origins: `[slices, 3]` LPS mm, centre of pixel [0, 0] of each slice (ImagePositionPatient); None without positions.
+        row_cosines: unit vector along a row, towards increasing column index.
+        column_cosines: unit vector along a column, towards increasing row index.
+        pixel_spacing: mm between rows, mm between columns; None where the file states none.
+    """
+
+    shape: tuple[int, int, int]
+    origins: NDArray[np.float64] | None
+    row_cosines: Vector = (1.0, 0.0, 0.0)
+    column_cosines: Vector = (0.0, 1.0, 0.0)
+    pixel_spacing: tuple[float, float] | None = None
+
+    @property
+    def normal(self) -> NDArray[np.float64]:
+        """Unit vector `[3]`, row cosines x column cosines."""
+        n = np.cross(np.asarray(self.row_cosines, float), np.asarray(self.column_cosines, float))
+        return np.asarray(n / np.linalg.norm(n))
+
+    @property
+    def locations(self) -> NDArray[np.float64] | None:
+        """`[slices]` mm: each slice's position projected on the normal, ascending; None without positions."""
+        return None if self.origins is None else np.asarray(self.origins @ self.normal)
+
+    @property
+    def slice_spacing(self) -> float | None:
+        """Median distance of neighbouring slices in mm (never SliceThickness); None for one slice or no positions."""
+        locations = self.locations
+        if locations is None or len(locations) < 2:
+            return None
+        return float(np.median(np.diff(locations)))
+
+    def is_regular(self, tolerance: float = 0.2) -> bool:
+        """Whether every gap is within `tolerance` of the median gap: fit for MPR and volumes."""
+        locations, step = self.locations, self.slice_spacing
+        if locations is None or step is None or step <= 0:
+            return False
+        return bool(np.all(np.abs(np.diff(locations) - step) <= tolerance * step))
+
+    @property
+    def plane(self) -> Plane:
+        """The anatomical plane, oblique where the normal is more than 30 degrees off every axis."""
+        if self.origins is None:
+            return Plane.UNKNOWN
+        n = np.abs(self.normal)
+        axis = int(np.argmax(n))
+        return _PLANE_OF_AXIS[axis] if n[axis] >= np.cos(np.deg2rad(_OBLIQUE_ABOVE_DEGREES)) else Plane.OBLIQUE
+
+    @property
+    def display_order(self) -> NDArray[np.intp]:
+        """`[slices]`: volume indices in the order shown: axial head first, coronal anterior first, sagittal right first.
+
+        Without positions the order is the file's own (InstanceNumber).
+        """
+        order = np.arange(self.shape[0])
+        if self.origins is None:
+            return order
+        axis = int(np.argmax(np.abs(self.normal)))
+        descending = (axis == 2) == (self.normal[axis] > 0)  # head first is falling z; front and right first are rising
+        return order[::-1].copy() if descending else order
+
+    def point(self, slice_index: int, row: float, column: float) -> NDArray[np.float64] | None:
+        """LPS mm `[3]` of a (fractional) index; None without positions or spacing."""
+        if self.origins is None or self.pixel_spacing is None:
+            return None
+        dr, dc = self.pixel_spacing
+        return np.asarray(
+            self.origins[slice_index]
+            + np.asarray(self.row_cosines) * column * dc
+            + np.asarray(self.column_cosines) * row * dr
+        )
+
+    def slice_extents(self, gap_tolerance: float = 0.2) -> NDArray[np.float64] | None:
+        """`[slices]` mm of patient that each slice stands for: half of both gaps, none over gaps above the tolerance.
+
+        Over a gap more than `gap_tolerance` above the median nothing is counted: no tissue is invented in a hole. The
+        outer slices reach half a median gap outwards.
+        """
+        locations, step = self.locations, self.slice_spacing
+        if locations is None or step is None:
+            return None
+        gaps = np.diff(locations)
+        half = np.where(gaps <= step * (1.0 + gap_tolerance), gaps / 2.0, 0.0)
+        edge = step / 2.0
+        return np.asarray(np.concatenate([[edge], half]) + np.concatenate([half, [edge]]))
+
+    def edge_letters(self) -> tuple[str, str, str, str]:
+        """Orientation letters at the left, right, top and bottom edge of the image as stored; empty without positions."""
+        if self.origins is None:
+            return ("", "", "", "")
+        r, c = np.asarray(self.row_cosines), np.asarray(self.column_cosines)
+        return direction_letters(-r), direction_letters(r), direction_letters(-c), direction_letters(c)

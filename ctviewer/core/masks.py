@@ -1,0 +1,52 @@
+"""Binary masks of one slice, kept as packed bits of their bounding box: a lesion costs bytes, not a float image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class BoxMask:
+    """A binary mask inside a box of one slice.
+
+    Attributes:
+        top, left: row and column of the box's first pixel in the slice.
+        height, width: size of the box in pixels.
+        bits: `numpy.packbits` of the box, row by row.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    bits: bytes
+
+    @classmethod
+    def from_array(cls, mask: NDArray[np.bool_]) -> BoxMask | None:
+        """Pack a `[rows, columns]` bool mask, cropped to what is set; None for an empty one."""
+        rows = np.flatnonzero(mask.any(axis=1))
+        if rows.size == 0:
+            return None
+        columns = np.flatnonzero(mask.any(axis=0))
+        top, left = int(rows[0]), int(columns[0])
+        box = mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
+        return cls(top, left, box.shape[0], box.shape[1], np.packbits(box).tobytes())
+
+    def array(self) -> NDArray[np.bool_]:
+        """The box alone, `[height, width]` bool."""
+        bits = np.unpackbits(np.frombuffer(self.bits, np.uint8), count=self.height * self.width)
+        return bits.reshape(self.height, self.width).astype(bool)
+
+    def full(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """The mask on a whole slice `[rows, columns]`."""
+        out = np.zeros(shape, bool)
+        out[self.top : self.top + self.height, self.left : self.left + self.width] = self.array()
+        return out
+
+    @property
+    def area(self) -> int:
+        """Number of pixels set."""
+        return int(self.array().sum())

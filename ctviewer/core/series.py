@@ -1,0 +1,143 @@
+"""What a scan of a folder finds: patients, studies, series, slices, and what there is to say about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from ctviewer.core.geometry import Plane, Vector
+
+
+class Severity(Enum):
+    """How much a notice matters to the reader."""
+
+    INFO = "info"
+    WARNING = "warning"
+    DANGER = "danger"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing to tell the reader about a folder, series or slice.
+
+    Attributes:
+        code: stable identifier in kebab-case, e.g. "missing-slices".
+        severity: how much it matters.
+        text: one sentence, free of patient data.
+        slices: volume indices it concerns (empty: the whole series).
+        paths: files it concerns where there is no volume index for them.
+    """
+
+    code: str
+    severity: Severity
+    text: str
+    slices: tuple[int, ...] = ()
+    paths: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Patient module, as in the file; empty strings where absent. Never logged."""
+
+    name: str = ""
+    patient_id: str = ""
+    birth_date: str = ""
+    sex: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """General Study module; dates and times as DICOM DA / TM strings."""
+
+    uid: str = ""
+    date: str = ""
+    time: str = ""
+    accession: str = ""
+    description: str = ""
+    referring: str = ""
+
+
+@dataclass(frozen=True)
+class SliceRef:
+    """One slice (a file, or one frame of a multi-frame file).
+
+    Attributes:
+        path: the file.
+        frame: frame index from 0.
+        sop_instance_uid: empty for formats without one.
+        instance_number: InstanceNumber, None where absent.
+        position: ImagePositionPatient in LPS mm, None where absent.
+    """
+
+    path: Path
+    frame: int = 0
+    sop_instance_uid: str = ""
+    instance_number: int | None = None
+    position: Vector | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series that can be opened as a stack of slices, or is listed and left alone.
+
+    Attributes:
+        key: identifies the series on this machine: SeriesInstanceUID, plus "#n" where one series was split.
+        uid: SeriesInstanceUID.
+        readable: whether the viewer can show it; where not, `reason` says why in a sentence.
+        slices: in volume order (along the right-handed normal); InstanceNumber order without positions.
+        rows, columns: image size in pixels.
+        pixel_spacing: mm between rows, mm between columns; None where absent.
+        slice_spacing: mm between slice positions (median); None where unknown.
+        thickness: SliceThickness in mm, as in the file.
+        is_original: ImageType says ORIGINAL and not LOCALIZER.
+        is_localizer: a scout or localizer.
+        lossy: lossy compression at some time, as stated in the file or by its transfer syntax.
+        notices: what to tell the reader.
+        private: what the reader of this format needs to load it; opaque to other layers.
+    """
+
+    key: str
+    uid: str
+    modality: str
+    patient: Patient
+    study: Study
+    slices: tuple[SliceRef, ...]
+    rows: int
+    columns: int
+    description: str = ""
+    number: int | None = None
+    body_part: str = ""
+    kernel: str = ""
+    manufacturer: str = ""
+    model_name: str = ""
+    image_type: tuple[str, ...] = ()
+    plane: Plane = Plane.UNKNOWN
+    pixel_spacing: tuple[float, float] | None = None
+    slice_spacing: float | None = None
+    thickness: float | None = None
+    kvp: float | None = None
+    contrast_agent: str = ""
+    is_original: bool = True
+    is_localizer: bool = False
+    lossy: bool = False
+    transfer_syntax: str = ""
+    readable: bool = True
+    reason: str = ""
+    notices: tuple[Notice, ...] = ()
+    private: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All that a scan found.
+
+    Attributes:
+        root: what was opened.
+        series: in the order of preference: the first readable one opens by itself.
+        notices: what concerns no single series (unreadable files among good ones, for instance).
+    """
+
+    root: Path
+    series: tuple[Series, ...]
+    notices: tuple[Notice, ...] = ()
