@@ -1,0 +1,123 @@
+"""Every command of the window in one table: what it is called, its keys, its icon. Menus, toolbar and keys come from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QWidget
+
+from ctviewer.core.windowing import PRESETS
+from ctviewer.ui.theme import icon
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: identifier.
+        text: in menus, with its mnemonic.
+        keys: default key sequences in Qt's portable form.
+        icon: name in resources/icons, or "".
+        tip: one line for tool tip and status bar.
+        checkable: whether it is a toggle.
+        in_view: keys that mean something else in lists and tables (arrows, Home, Enter): they act where the image is.
+    """
+
+    name: str
+    text: str
+    keys: tuple[str, ...] = ()
+    icon: str = ""
+    tip: str = ""
+    checkable: bool = False
+    in_view: bool = False
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("open_folder", "&Open folder…", ("Ctrl+O",), "open", "Open a folder of CT slices"),
+    Command("open_file", "Open &file…", ("Ctrl+Shift+O",), "", "Open one DICOM file and the series it belongs to"),
+    Command("report", "&Write report", ("Ctrl+P",), "report", "Write the PDF report"),
+    Command("report_as", "Write report &as…", ("Ctrl+Shift+P",), "", "Write the PDF report to a place you choose"),
+    Command("quit", "&Quit", ("Ctrl+Q",)),
+    Command("undo", "&Undo", ("Ctrl+Z",)),
+    Command("redo", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
+    Command("key_image", "&Key image", ("K",), "key-image", "Mark this slice as a key image", checkable=True),
+    Command("previous_slice", "Previous slice", ("Up",), in_view=True),
+    Command("next_slice", "Next slice", ("Down",), in_view=True),
+    Command("first_slice", "First slice", ("Home",), in_view=True),
+    Command("last_slice", "Last slice", ("End",), in_view=True),
+    Command("previous_series", "Previous series", ("PgUp",), in_view=True),
+    Command("next_series", "Next series", ("PgDown",), in_view=True),
+    Command("next_ranked", "Next slice by &attention", ("T",), "", "Go to the next slice by attention rank"),
+    Command("previous_ranked", "Previous slice by attention", ("Shift+T",)),
+    Command("cine", "&Cine", ("C",), "play", "Run through the slices; any movement stops it", checkable=True),
+    Command("tool_window", "&Window", ("W",), "window", "Left drag changes window width and level", checkable=True),
+    Command("tool_pan", "&Pan", ("P",), "pan", "Left drag moves the image", checkable=True),
+    Command("tool_zoom", "&Zoom", ("Z",), "zoom", "Left drag zooms", checkable=True),
+    Command("fit", "&Fit to view", ("F",), "fit", "Show the whole slice"),
+    Command("actual_size", "One image pixel to one screen pixel", ("Ctrl+1",)),
+    Command("reset", "&Reset view", ("R",), "", "Zoom, position, flips, inversion and window as at first"),
+    Command("flip_h", "Flip &horizontally", ("H",), checkable=True),
+    Command("flip_v", "Flip &vertically", ("V",), checkable=True),
+    Command("invert", "&Invert grey", ("I",), "invert", "Swap black and white", checkable=True),
+    Command("bars", "&Heat bars", ("B",), "heat", "Show or hide the bars per slice", checkable=True),
+    Command("overlay", "&Lesion overlay", ("O",), "overlay", "Show or hide lesions on the image", checkable=True),
+    Command("marks", "All &marks and text", ("Space",), "", "The plain image is one key away", checkable=True),
+    Command("panels", "&Panels", ("F9",), "", "Fold the panels away", checkable=True),
+    Command("theme", "&Light theme", (), "", "Light panels instead of dark ones", checkable=True),
+    Command("window_file", "Window from the &file", ("0",)),
+    Command("analyse", "&Analyse", ("Ctrl+R",), "analyse", "Run the models over this series"),
+    Command("cancel", "&Cancel analysis", ("Ctrl+.",), "cancel", "Stop the analysis; nothing of it is kept"),
+    Command("auto_analyse", "Analyse when a chest CT is opened", (), "", "", checkable=True),
+    Command("accept", "A&ccept finding", ("Return", "Enter"), "accept", "Accept the selected finding", in_view=True),
+    Command("reject", "Re&ject finding", ("Backspace",), "reject", "Reject the selected finding", in_view=True),
+    Command("models", "&Models…", (), "info", "The installed models, their cards and limits"),
+    Command("keys", "&Keys and mouse", ("F1",)),
+    Command("about", "&About ctviewer"),
+    Command("log", "Open the &log folder"),
+)
+
+
+def make_actions(window: QWidget, view: QWidget) -> dict[str, QAction]:
+    """Build all actions, presets included, with their keys.
+
+    Args:
+        window: owns them; its keys act wherever the focus is, except while a text field has it (Qt gives typed
+            characters to the field first).
+        view: where the keys of `in_view` commands act.
+    """
+    actions = {}
+    presets = (
+        Command(f"preset_{n}", f"{w.name}  {w.width:.0f} / {w.centre:.0f}", (str(n),)) for n, w in enumerate(PRESETS, 1)
+    )
+    for command in (*COMMANDS, *presets):
+        action = QAction(command.text, window)
+        action.setObjectName(command.name)
+        action.setShortcuts([QKeySequence(k) for k in command.keys])
+        action.setCheckable(command.checkable)
+        if command.icon:
+            action.setIcon(icon(command.icon))
+        keys = ", ".join(QKeySequence(k).toString(QKeySequence.SequenceFormat.NativeText) for k in command.keys[:1])
+        tip = command.tip or command.text.replace("&", "")
+        action.setToolTip(f"{tip} ({keys})" if keys else tip)
+        action.setStatusTip(tip)
+        if command.in_view:
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            view.addAction(action)
+        else:
+            window.addAction(action)
+        actions[command.name] = action
+    return actions
+
+
+def connect(actions: dict[str, QAction], slots: Iterable[tuple[str, Callable[..., object]]]) -> None:
+    """Connect commands to what they do; toggles pass their new state."""
+    for name, slot in slots:
+        action = actions[name]
+        if action.isCheckable():
+            action.toggled.connect(slot)
+        else:
+            action.triggered.connect(lambda _checked=False, run=slot: run())

@@ -1,0 +1,1 @@
+"""Presenters: they decide what happens; widgets show it. Plain QObjects, tested without a window."""

@@ -1,0 +1,219 @@
+"""The reader's own work on the open series: verdicts, question, comment, key images, and where they were. All is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from ctviewer.core.errors import StorageError
+from ctviewer.core.events import Done, Event, Progress
+from ctviewer.core.findings import AnalysisResult, Verdict
+from ctviewer.core.reading import Reading
+from ctviewer.core.series import Series
+from ctviewer.core.undo import Command, UndoStack
+from ctviewer.core.volume import Volume
+from ctviewer.core.windowing import Window
+from ctviewer.jobs import Job, JobRunner, Succeeded
+from ctviewer.ui.session import Session
+
+SAVE_AFTER_MS = 400
+
+
+class Store(Protocol):
+    """What this presenter needs of the work store (`ctviewer.library`)."""
+
+    def load_reading(self, series_key: str) -> Reading | None:
+        """What was kept of a series."""
+
+    def save_reading(self, reading: Reading) -> None:
+        """Keep it; StorageError where it cannot be written."""
+
+
+def digest_slices(volume: Volume) -> Iterator[Event]:
+    """Hash every slice; Done carries the tuple of digests."""
+    digests = []
+    for index in range(volume.slice_count):
+        digests.append(volume.slice_digest(index))
+        yield Progress("Recognising slices", index + 1, volume.slice_count)
+    yield Done(tuple(digests))
+
+
+class ReadingPresenter(QObject):
+    """Owns the `Reading` of the open series and the one undo stack; saves shortly after each change."""
+
+    changed = Signal(object)  # Reading | None
+    ready = Signal(object)  # Reading, once the slices were recognised
+    undo_changed = Signal(object, object)  # label or None of what can be undone, and done again
+    failed = Signal(str)  # one sentence: something could not be saved; it stays in memory
+    said = Signal(str)
+
+    def __init__(self, session: Session, jobs: JobRunner, store: Store, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._jobs = jobs
+        self._store = store
+        self._stored: Reading | None = None
+        self._job: Job | None = None
+        self._dirty = False
+        self.reading: Reading | None = None
+        self.stack = UndoStack(self._tell_undo)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(SAVE_AFTER_MS)
+        self._timer.timeout.connect(self.save)
+        session.slice_changed.connect(self._remember_slice)
+        session.window_changed.connect(self._remember_window)
+
+    # Opening and closing a series
+
+    def place_for(self, series: Series) -> tuple[int, Window | None] | None:
+        """Leave the series read so far, and say where the reader was in the next: volume index and window."""
+        self.close()
+        try:
+            self._stored = self._store.load_reading(series.key)
+        except StorageError as error:
+            self.failed.emit(str(error))
+        stored = self._stored
+        if stored is None or len(stored.slice_digests) != len(series.slices):
+            return None
+        index = stored.slice_index(stored.last_slice)
+        return None if index is None else (index, stored.window)
+
+    def close(self) -> None:
+        """Save and forget the reading of the series that was open."""
+        self.save()
+        if self._job is not None:
+            self._jobs.cancel(self._job)
+        self._job = None
+        self._stored = None
+        self.reading = None
+        self.stack.clear()
+        self.changed.emit(None)
+
+    def series_loaded(self) -> None:
+        """All slices are there: recognise them and take up what was kept."""
+        volume = self._session.volume
+        if volume is None:
+            return
+        job = self._jobs.start("digests", lambda: digest_slices(volume))
+        self._job = job
+        job.finished.connect(lambda outcome: self._on_digests(job, volume, outcome))
+
+    def _on_digests(self, job: Job, volume: Volume, outcome: object) -> None:
+        if job is not self._job or not isinstance(outcome, Succeeded):
+            return
+        self._job = None
+        digests: tuple[str, ...] = outcome.value
+        stored = self._stored
+        if stored is None:
+            reading = Reading.of(volume.series, digests)
+        elif stored.slice_digests == digests:
+            reading = stored
+        else:
+            reading = stored.on_other_pixels(digests)
+            self.said.emit("The slices of this series have changed since it was last read; earlier findings are left out.")
+        self.reading = reading
+        self.changed.emit(reading)
+        self.ready.emit(reading)
+
+    # What the reader does
+
+    def add_result(self, result: AnalysisResult) -> None:
+        """Keep a new analysis, at once."""
+        if self.reading is not None:
+            self._apply(self.reading.with_result(result))
+            self.save()
+
+    def set_verdict(self, lesion_id: int, verdict: Verdict) -> None:
+        """Accept, reject or reopen a finding of the newest analysis."""
+        latest = self.reading.latest if self.reading else None
+        if latest is None or latest.verdict(lesion_id) is verdict:
+            return
+        before, identity = latest.verdict(lesion_id), latest.identity
+
+        def put(value: Verdict) -> None:
+            if self.reading and self.reading.latest and self.reading.latest.identity == identity:
+                self._apply(self.reading.with_verdict(lesion_id, value))
+
+        words = {Verdict.ACCEPTED: "accept", Verdict.REJECTED: "reject", Verdict.PENDING: "reopen"}
+        self._do(f"{words[verdict]} finding {lesion_id}", lambda: put(verdict), lambda: put(before))
+
+    def set_question(self, text: str) -> None:
+        """Change the clinical question."""
+        if self.reading is not None and text != self.reading.question:
+            self._edit_text("question", self.reading.question, text)
+
+    def set_comment(self, text: str) -> None:
+        """Change the comment."""
+        if self.reading is not None and text != self.reading.comment:
+            self._edit_text("comment", self.reading.comment, text)
+
+    def set_key_image(self, index: int, on: bool) -> None:
+        """Mark a slice as key image, or no longer."""
+        if self.reading is None or (index in self.reading.key_slices) == on:
+            return
+        digest = self.reading.slice_digests[index]
+
+        def put(value: bool) -> None:
+            if self.reading:
+                self._apply(self.reading.with_key_image(digest, value))
+
+        self._do("mark key image" if on else "unmark key image", lambda: put(on), lambda: put(not on))
+
+    def undo(self) -> None:
+        """Take back the last thing done."""
+        self.stack.undo()
+
+    def redo(self) -> None:
+        """Do again what was taken back."""
+        self.stack.redo()
+
+    def _edit_text(self, field: str, before: str, after: str) -> None:
+        def put(text: str) -> None:
+            if self.reading:
+                self._apply(replace(self.reading, **{field: text}))
+
+        self._do(f"edit {field}", lambda: put(after), lambda: put(before), merge=field)
+
+    def _do(self, label: str, do: Callable[[], None], undo: Callable[[], None], merge: str = "") -> None:
+        self.stack.push(Command(label, do, undo, merge))
+
+    def _tell_undo(self) -> None:
+        self.undo_changed.emit(self.stack.undo_label, self.stack.redo_label)
+
+    # Keeping it
+
+    def _remember_slice(self, index: int) -> None:
+        if self.reading is not None:
+            self.reading = replace(self.reading, last_slice=self.reading.slice_digests[index])
+            self._save_soon()
+
+    def _remember_window(self, window: Window) -> None:
+        if self.reading is not None:
+            self.reading = replace(self.reading, window=window)
+            self._save_soon()
+
+    def _apply(self, reading: Reading) -> None:
+        self.reading = reading
+        self.changed.emit(reading)
+        self._save_soon()
+
+    def _save_soon(self) -> None:
+        self._dirty = True
+        self._timer.start()
+
+    def save(self) -> bool:
+        """Write what has changed; False where it could not be written (it stays in memory and is tried again)."""
+        self._timer.stop()
+        if not self._dirty or self.reading is None:
+            return True
+        try:
+            self._store.save_reading(self.reading)
+        except StorageError as error:
+            self.failed.emit(str(error))
+            return False
+        self._dirty = False
+        return True
