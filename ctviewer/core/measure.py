@@ -1,0 +1,143 @@
+"""What is measured of one lesion: volume, diameter, density and side.
+
+Volume is pixel area times the perpendicular extent of each slice, so nothing is counted in a hole of the series. The
+diameter is taken within the slice, with the spacing of both directions. The side comes from the patient's x (LPS), never
+from image columns; where the midline is in doubt no side is claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctviewer.core.anatomy import patient_x
+from ctviewer.core.findings import Instance
+from ctviewer.core.geometry import Geometry
+from ctviewer.core.masks import BoxMask
+from ctviewer.core.volume import Volume
+
+_STRADDLES_FROM = 0.1  # share of a lesion's pixels beyond the midline from which it is on both sides
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What is measured of a lesion; see `Lesion` for units and for what None means."""
+
+    volume_ml: float | None
+    diameter_mm: float | None
+    mean_hu: float | None
+    side: str
+
+
+def measure(volume: Volume, instances: Sequence[Instance], midline: tuple[float, float] | None = None) -> Measurements:
+    """Measure one lesion.
+
+    Args:
+        volume: what the instances lie on.
+        instances: of one lesion, none sharing pixels on a slice.
+        midline: range of LPS x in mm in which the patient's midline lies (`anatomy.look_at_chest`); None: no side.
+    """
+    return Measurements(
+        _volume_ml(volume.geometry, instances),
+        _diameter_mm(volume.geometry, instances),
+        _mean_hu(volume, instances),
+        _side(volume, instances, midline),
+    )
+
+
+def _volume_ml(geometry: Geometry, instances: Sequence[Instance]) -> float | None:
+    extents = geometry.slice_extents()
+    if extents is None or geometry.pixel_spacing is None:
+        return None
+    dr, dc = geometry.pixel_spacing
+    return sum(i.mask.area * dr * dc * float(extents[i.slice_index]) for i in instances) / 1000.0
+
+
+def _diameter_mm(geometry: Geometry, instances: Sequence[Instance]) -> float | None:
+    if geometry.pixel_spacing is None:
+        return None
+    return max(mask_diameter(i.mask, geometry.pixel_spacing) for i in instances)
+
+
+def mask_diameter(mask: BoxMask, spacing: tuple[float, float]) -> float:
+    """Longest in-plane distance in mm between two points of a mask's outline.
+
+    The outline runs through the middle of the edges between pixels in and out, so that n pixels in a row are n pixels long.
+
+    Args:
+        mask: of one slice.
+        spacing: mm between rows, mm between columns.
+    """
+    box = mask.array()
+    rows, columns = np.arange(mask.height), np.arange(mask.width)
+    first, last = box.argmax(axis=1) - 0.5, mask.width - 0.5 - box[:, ::-1].argmax(axis=1)
+    top, bottom = box.argmax(axis=0) - 0.5, mask.height - 0.5 - box[::-1].argmax(axis=0)
+    in_rows, in_columns = box.any(axis=1), box.any(axis=0)
+    outline = np.concatenate(
+        [
+            np.stack([rows, first], 1)[in_rows],
+            np.stack([rows, last], 1)[in_rows],
+            np.stack([top, columns], 1)[in_columns],
+            np.stack([bottom, columns], 1)[in_columns],
+        ]
+    ) * np.asarray(spacing)
+    hull = _convex_hull(outline)
+    return float(np.sqrt(((hull[:, None] - hull[None]) ** 2).sum(axis=-1).max()))
+
+
+def _convex_hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Corners of the convex hull of `[n, 2]` points (Andrew's monotone chain), so that few pairs are compared."""
+    ordered = [(float(y), float(x)) for y, x in np.unique(points, axis=0)]
+
+    def chain(walk: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+        corners: list[tuple[float, float]] = []
+        for y, x in walk:
+            while len(corners) >= 2:
+                (y0, x0), (y1, x1) = corners[-2], corners[-1]
+                if (y1 - y0) * (x - x0) - (x1 - x0) * (y - y0) > 0:
+                    break
+                corners.pop()
+            corners.append((y, x))
+        return corners
+
+    return np.array(chain(ordered) + chain(reversed(ordered)))
+
+
+def _mean_hu(volume: Volume, instances: Sequence[Instance]) -> float | None:
+    """Mean over all pixels that are not padding, on slices that could be decoded."""
+    if volume.unit != "HU":
+        return None
+    total, count = 0.0, 0
+    for instance in instances:
+        if volume.failed[instance.slice_index] or not volume.loaded[instance.slice_index]:
+            continue
+        m = instance.mask
+        box = (slice(m.top, m.top + m.height), slice(m.left, m.left + m.width))
+        values = volume.hu(instance.slice_index)[box][m.array() & volume.valid(instance.slice_index)[box]]
+        total += float(values.sum(dtype=np.float64))
+        count += values.size
+    return total / count if count else None
+
+
+def _side(volume: Volume, instances: Sequence[Instance], midline: tuple[float, float] | None) -> str:
+    """Right, left or both; empty where there is no midline or too much of the lesion lies where it may run."""
+    if midline is None:
+        return ""
+    right = left = total = 0
+    for instance in instances:
+        m = instance.mask
+        rows, columns = np.nonzero(m.array())
+        x = patient_x(volume, instance.slice_index, rows + m.top, columns + m.left)
+        if x is None:
+            return ""
+        right += int((x < midline[0]).sum())
+        left += int((x > midline[1]).sum())
+        total += x.size
+    if min(right, left) >= _STRADDLES_FROM * total:
+        return "both"
+    if max(right, left) <= total / 2:
+        return ""
+    return "right" if right > left else "left"
