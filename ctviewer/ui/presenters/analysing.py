@@ -91,7 +91,7 @@ class AnalysingPresenter(QObject):
     def start(self, loaded: bool) -> None:
         """Analyse the open series; while slices still load, remember the wish (`loaded` False)."""
         volume = self._session.volume
-        if volume is None or self.busy and self.state.phase is Phase.RUNNING:
+        if volume is None or self.state.phase is Phase.RUNNING:
             return
         if not loaded:
             self._set(AnalysisState(Phase.WAITING))

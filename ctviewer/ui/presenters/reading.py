@@ -22,11 +22,26 @@ from ctviewer.ui.session import Session
 SAVE_AFTER_MS = 400
 
 
+class View(Protocol):
+    """Where a reader left a series."""
+
+    @property
+    def window(self) -> Window | None:
+        """Display window."""
+
+    @property
+    def last_slice(self) -> int | None:
+        """Volume index."""
+
+
 class Store(Protocol):
     """What this presenter needs of the work store (`ctviewer.library`)."""
 
-    def load_reading(self, series_key: str) -> Reading | None:
-        """What was kept of a series."""
+    def load_view(self, key: str) -> View | None:
+        """Where the reader left a series, before its slices are decoded."""
+
+    def load_reading(self, key: str, slice_digests: tuple[str, ...]) -> Reading | None:
+        """What was kept of a series with these slices."""
 
     def save_reading(self, reading: Reading) -> None:
         """Keep it; StorageError where it cannot be written."""
@@ -48,14 +63,12 @@ class ReadingPresenter(QObject):
     ready = Signal(object)  # Reading, once the slices were recognised
     undo_changed = Signal(object, object)  # label or None of what can be undone, and done again
     failed = Signal(str)  # one sentence: something could not be saved; it stays in memory
-    said = Signal(str)
 
     def __init__(self, session: Session, jobs: JobRunner, store: Store, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._jobs = jobs
         self._store = store
-        self._stored: Reading | None = None
         self._job: Job | None = None
         self._dirty = False
         self.reading: Reading | None = None
@@ -73,14 +86,11 @@ class ReadingPresenter(QObject):
         """Leave the series read so far, and say where the reader was in the next: volume index and window."""
         self.close()
         try:
-            self._stored = self._store.load_reading(series.key)
+            view = self._store.load_view(series.key)
         except StorageError as error:
             self.failed.emit(str(error))
-        stored = self._stored
-        if stored is None or len(stored.slice_digests) != len(series.slices):
             return None
-        index = stored.slice_index(stored.last_slice)
-        return None if index is None else (index, stored.window)
+        return None if view is None or view.last_slice is None else (view.last_slice, view.window)
 
     def close(self) -> None:
         """Save and forget the reading of the series that was open."""
@@ -88,7 +98,6 @@ class ReadingPresenter(QObject):
         if self._job is not None:
             self._jobs.cancel(self._job)
         self._job = None
-        self._stored = None
         self.reading = None
         self.stack.clear()
         self.changed.emit(None)
@@ -107,14 +116,12 @@ class ReadingPresenter(QObject):
             return
         self._job = None
         digests: tuple[str, ...] = outcome.value
-        stored = self._stored
-        if stored is None:
-            reading = Reading.of(volume.series, digests)
-        elif stored.slice_digests == digests:
-            reading = stored
-        else:
-            reading = stored.on_other_pixels(digests)
-            self.said.emit("The slices of this series have changed since it was last read; earlier findings are left out.")
+        try:
+            kept = self._store.load_reading(volume.series.key, digests)
+        except StorageError as error:
+            self.failed.emit(str(error))
+            kept = None
+        reading = kept or Reading.of(volume.series, digests)
         self.reading = reading
         self.changed.emit(reading)
         self.ready.emit(reading)
