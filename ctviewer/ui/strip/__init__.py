@@ -1,0 +1,1 @@
+"""The heat strip: the slice slider that shows what the model weighed."""

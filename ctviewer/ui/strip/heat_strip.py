@@ -1,0 +1,385 @@
+"""The heat strip: slice slider, attention bars and lesion lane in one place for eye and hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFocusEvent,
+    QHelpEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPixmap,
+    QPolygonF,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QAbstractSlider, QSizePolicy, QToolTip, QWidget
+
+from ctviewer.core.findings import SliceScore
+from ctviewer.ui import theme
+from ctviewer.ui.strip.bars import HEADER, Lanes, StripData, paint_strip
+from ctviewer.ui.strip.hover import HoverCard
+from ctviewer.ui.strip.rows import RowMap
+from ctviewer.ui.strip.scale import FULL_AREA, FULL_ATTENTION, area_text, value_text
+
+Captions = Callable[[int], tuple[str, ...]]
+Preview = Callable[[int], QImage | None]
+
+WIDTH = 116
+_HANDLE_REACH = 10  # px above and below the handle's line that its parts cover
+_WHEEL_STEP = 120
+_ATTENTION_HELP = (
+    "Attention: the model's weight of each slice, in times uniform (the line is 1 × uniform).\n"
+    f"The scale is fixed and compressed, and ends at {FULL_ATTENTION:.0f} ×. Colour strength is the probability of a "
+    "finding; grey means that no slice stands out. Hatched: not looked at."
+)
+_SCORE_HELP = {
+    SliceScore.ATTENTION: _ATTENTION_HELP,
+    SliceScore.PROBABILITY: "Probability of a finding on each slice, 0 to 1 (the line is 0.5). Hatched: not looked at.",
+    SliceScore.LESION_AREA: f"Area of all lesions on each slice, square-root scale that ends at {FULL_AREA:.0f}.",
+    SliceScore.NONE: "",
+}
+
+
+class HeatStrip(QAbstractSlider):
+    """Vertical slice slider with bars. Positions are display positions, 0 on top (head first for axial stacks).
+
+    The position changes only through `set_position`; mouse, wheel and keys send intents.
+
+    Signals:
+        position_requested: a display position was asked for by click, drag, Home, End or assistive technology.
+        step_requested: so many slices on (positive) or back, by wheel or keys.
+    """
+
+    position_requested = Signal(int)
+    step_requested = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._data = StripData()
+        self._labels: tuple[str, ...] = ()
+        self._captions: Captions | None = None
+        self._preview: Preview | None = None
+        self._cache: QPixmap | None = None
+        self._card = HoverCard(self)
+        self._following = False  # a value change that comes from `set_position`, not from the reader
+        self._dragging = False
+        self._requested = -1
+        self._wheel = 0
+        self.setOrientation(Qt.Orientation.Vertical)
+        self.setInvertedControls(True)
+        self.setRange(0, 0)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAccessibleName("Slices")
+        self.valueChanged.connect(self._value_changed)
+
+    # What is shown
+
+    def set_slices(self, count: int, labels: Sequence[str] = ()) -> None:
+        """Start with another stack: `count` slices and how each is named ("Im 45"), in display order; nothing analysed."""
+        self._data = StripData(count=count, bars=self._data.bars)
+        self._labels = tuple(labels)
+        self._following = True
+        self.setRange(0, max(0, count - 1))
+        self.setValue(0)
+        self._following = False
+        self._card.hide()
+        self._describe()
+        self._redraw()
+
+    def set_position(self, position: int) -> None:
+        """Move the handle to a display position; only the handle is painted anew."""
+        if not 0 <= position < self._data.count:
+            return
+        self.update(self._handle_rect())
+        self._following = True
+        self.setValue(position)
+        self._following = False
+        self._describe()
+        self.update(self._handle_rect())
+
+    def set_attention(
+        self,
+        lengths: NDArray[np.float64] | None,
+        strength: float = 0.0,
+        stands_out: bool = True,
+        score: SliceScore = SliceScore.ATTENTION,
+    ) -> None:
+        """Show one bar per slice.
+
+        Args:
+            lengths: `[count]` in display order, as `StudyClassification.bar_lengths`: times uniform for attention (1 =
+                uniform), else the value itself; NaN where a slice was not looked at; None removes the bars.
+            strength: probability of a finding, 0..1: the bars' colour strength.
+            stands_out: False paints them grey and says that no slice stands out.
+            score: what the lengths are.
+
+        Raises:
+            ValueError: there is not one length per slice.
+        """
+        self._data.lengths = self._checked(lengths)
+        self._data.strength = strength
+        self._data.stands_out = stands_out
+        self._data.score = score
+        self._describe()
+        self._redraw()
+
+    def set_lesion_area(self, area: NDArray[np.float64] | None, unit: str = "mm2") -> None:
+        """Show the lesion area of each slice, `[count]` in display order, NaN where not looked at; None removes the lane.
+
+        Raises:
+            ValueError: there is not one area per slice.
+        """
+        self._data.area = self._checked(area)
+        self._data.area_unit = unit
+        self._redraw()
+
+    def set_loaded(self, loaded: NDArray[np.bool_]) -> None:
+        """Show which slices are loaded, `[count]` bool in display order; the lane goes when all are.
+
+        Raises:
+            ValueError: there is not one flag per slice.
+        """
+        if loaded.shape != (self._data.count,):
+            raise ValueError("one flag per slice is needed")
+        self._data.loaded = np.array(loaded, bool)
+        self._redraw()
+
+    def set_top(self, positions: Sequence[int]) -> None:
+        """Mark these display positions 1, 2, 3, 4 in this order."""
+        self._data.top = tuple(p for p in positions if 0 <= p < self._data.count)
+        self._redraw()
+
+    def set_visible_bars(self, visible: bool) -> None:
+        """Show or hide bars and marks; slider, ruler and loading stay."""
+        self._data.bars = visible
+        self._redraw()
+
+    def set_captions(self, captions: Captions | None) -> None:
+        """What names a display position on the hover card (lines); the strip adds its values."""
+        self._captions = captions
+
+    def set_preview(self, preview: Preview | None) -> None:
+        """What gives the small picture of a display position, or None while it is not loaded."""
+        self._preview = preview
+
+    def sizeHint(self) -> QSize:
+        """A fixed width, and as much height as there is."""
+        return QSize(WIDTH, 400)
+
+    def minimumSizeHint(self) -> QSize:
+        """Lanes of a hundred rows."""
+        return QSize(WIDTH, 140)
+
+    # Where things are
+
+    def position_at(self, y: float, x: float = 0.0) -> int:
+        """The display position a click at `y` (logical pixels) goes to; in a row of several, the strongest.
+
+        Over the lesion lane the largest area counts, elsewhere the score.
+        """
+        lanes = Lanes(self.size())
+        values = (self._data.lengths, self._data.area) if self._data.bars else (None, None)
+        if lanes.area.left() <= x <= lanes.area.right():
+            values = values[::-1]
+        return RowMap(max(1, self._data.count), lanes.height).strongest(int(y) - lanes.top, *values)
+
+    def y_of(self, position: int) -> float:
+        """Where the middle of a slice is, in logical pixels from the widget's top."""
+        lanes = Lanes(self.size())
+        return lanes.top + RowMap(max(1, self._data.count), lanes.height).centre(position)
+
+    def hover_text(self, position: int) -> tuple[str, ...]:
+        """Lines of the hover card for a display position."""
+        data = self._data
+        name = self._labels[position] if position < len(self._labels) else ""
+        named = f"Slice {position + 1} of {data.count}" + (f" ({name})" if name else "")
+        lines = tuple(self._captions(position)) if self._captions else (named,)
+        if data.bars and data.lengths is not None:
+            lines += (value_text(float(data.lengths[position]), data.score, data.area_unit),)
+            lines += (f"rank {data.top.index(position) + 1}",) if position in data.top and data.stands_out else ()
+        if data.bars and data.area is not None:
+            lines += (area_text(float(data.area[position]), data.area_unit),)
+        return tuple(line for line in lines if line)
+
+    def _checked(self, values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        if values is None:
+            return None
+        if values.shape != (self._data.count,):
+            raise ValueError("one value per slice is needed")
+        return np.array(values, np.float64)
+
+    def _handle_rect(self) -> QRect:
+        y = round(self.y_of(self.value()))
+        return QRect(0, y - _HANDLE_REACH, self.width(), 2 * _HANDLE_REACH)
+
+    def _redraw(self) -> None:
+        self._cache = None
+        self.update()
+
+    def _describe(self) -> None:
+        self.setAccessibleDescription(", ".join(self.hover_text(self.value())) if self._data.count else "No slices")
+
+    def _value_changed(self, value: int) -> None:
+        if not self._following:
+            self.position_requested.emit(value)
+
+    # Painting
+
+    def sliderChange(self, change: QAbstractSlider.SliderChange) -> None:
+        """Nothing: the base class would paint the whole strip for every slice."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The cached lanes, and the handle over them."""
+        ratio = self.devicePixelRatioF()
+        if self._cache is None or self._cache.devicePixelRatioF() != ratio:
+            self._cache = paint_strip(self.size(), ratio, self._data, theme.small_font(self.font()))
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._cache)
+        if self._data.count:
+            self._paint_handle(painter)
+        if self.hasFocus():
+            painter.setPen(QColor(theme.colours().focus))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.end()
+
+    def _paint_handle(self, painter: QPainter) -> None:
+        """A line over all lanes, a pointer on the left, the slice's number on the right."""
+        c = theme.colours()
+        lanes, y = Lanes(self.size()), round(self.y_of(self.value()))
+        line, number = QColor(c.text), str(self.value() + 1)
+        painter.setFont(theme.small_font(self.font()))
+        painter.fillRect(QRect(lanes.score.left() - 2, y - 1, lanes.ruler.left() - lanes.score.left() + 2, 2), line)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(line)
+        tip = lanes.score.left() - 1
+        painter.drawPolygon(QPolygonF([QPointF(tip - 6, y - 5), QPointF(tip, y), QPointF(tip - 6, y + 5)]))
+        tag = QRect(lanes.ruler.left(), y - 8, lanes.ruler.width() - 2, 16)
+        painter.drawRoundedRect(tag, theme.RADIUS, theme.RADIUS)
+        painter.setPen(QColor(c.window))
+        painter.drawText(tag, int(Qt.AlignmentFlag.AlignCenter), number)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Paint anew in the new size."""
+        self._redraw()
+        super().resizeEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow a new theme."""
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange, QEvent.Type.FontChange):
+            self._redraw()
+        super().changeEvent(event)
+
+    # Mouse, wheel, keys
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A click jumps; on the handle's tag it takes hold without a jump."""
+        if event.button() is not Qt.MouseButton.LeftButton or not self._data.count:
+            event.ignore()
+            return
+        self._dragging, self._requested = True, self.value()
+        self._card.hide()
+        if not self._on_tag(event.position()):
+            self._request(event.position())
+        event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Drag scrubs; otherwise the card follows the mouse."""
+        if self._dragging:
+            self._request(event.position())
+        elif self._data.count:
+            self._hover(event.position())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """The drag is over."""
+        if event.button() is Qt.MouseButton.LeftButton:
+            self._dragging = False
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """The card goes with the mouse."""
+        self._card.hide()
+        super().leaveEvent(event)
+
+    def hideEvent(self, event: QEvent) -> None:
+        """A card never outlives its strip on the screen."""
+        self._card.hide()
+        self._dragging = False
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """One notch, one slice; fine-grained wheels add up."""
+        self._wheel += event.angleDelta().y()
+        steps = int(self._wheel / _WHEEL_STEP)
+        self._wheel -= steps * _WHEEL_STEP
+        if steps:
+            self._card.hide()
+            self.step_requested.emit(-steps)
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows step by one, Page keys by a tenth, Home and End go to the ends."""
+        page = max(1, self._data.count // 10)
+        steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1, Qt.Key.Key_PageUp: -page, Qt.Key.Key_PageDown: page}
+        key = Qt.Key(event.key())
+        if key in steps and self._data.count:
+            self.step_requested.emit(steps[key])
+        elif key in (Qt.Key.Key_Home, Qt.Key.Key_End) and self._data.count:
+            self.position_requested.emit(0 if key is Qt.Key.Key_Home else self._data.count - 1)
+        else:
+            event.ignore()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show the focus ring."""
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Remove the focus ring."""
+        self.update()
+
+    def event(self, event: QEvent) -> bool:
+        """The header explains its lanes in a tool tip."""
+        if isinstance(event, QHelpEvent) and event.type() is QEvent.Type.ToolTip:
+            QToolTip.showText(event.globalPos(), self.help_at(event.pos()), self)
+            return True
+        return super().event(event)
+
+    def help_at(self, point: QPoint) -> str:
+        """What the header at this point explains; empty over the lanes."""
+        if point.y() >= HEADER or not self._data.bars:
+            return ""
+        if point.x() >= Lanes(self.size()).area.left():
+            text = f"Area of all lesions on each slice. Square-root scale, fixed; ends at {FULL_AREA:.0f} "
+            return "" if self._data.area is None else text + self._data.area_unit.replace("mm2", "mm²") + "."
+        return _SCORE_HELP[self._data.score] if self._data.lengths is not None else ""
+
+    def _on_tag(self, point: QPointF) -> bool:
+        in_ruler = point.x() >= Lanes(self.size()).ruler.left()
+        return in_ruler and abs(point.y() - self.y_of(self.value())) <= _HANDLE_REACH
+
+    def _request(self, point: QPointF) -> None:
+        position = self.position_at(point.y(), point.x())
+        if position != self._requested:
+            self._requested = position
+            self.position_requested.emit(position)
+
+    def _hover(self, point: QPointF) -> None:
+        lanes = Lanes(self.size())
+        if not lanes.all.contains(point.toPoint()):
+            self._card.hide()
+            return
+        position = self.position_at(point.y(), point.x())
+        preview = self._preview(position) if self._preview else None
+        self._card.set_content(self.hover_text(position), preview)
+        self._card.show_beside(self, int(point.y()))
