@@ -1,0 +1,136 @@
+"""How readings lie in the tables: the only place that knows both sides."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from datetime import UTC, datetime
+from typing import Any
+
+from ctviewer.core import serialise
+from ctviewer.core.errors import InputError
+from ctviewer.core.findings import AnalysisResult, Verdict
+from ctviewer.core.reading import ReadAnalysis, Reading
+from ctviewer.core.windowing import VoiFunction, Window
+
+_READING_COLUMNS = "id, series_key, series_uid, study_uid, slice_digests, question, comment, window, last_slice"
+
+
+def now() -> str:
+    """This moment, ISO 8601 in UTC; sorts as text."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def clean(text: str) -> str:
+    """Text that SQLite takes: half a surrogate pair (from a broken paste) becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def write_reading(db: sqlite3.Connection, reading: Reading) -> None:
+    """Write all of a reading inside the caller's transaction. An analysis already there is not written again."""
+    row = db.execute(
+        """INSERT INTO reading (series_key, content, series_uid, study_uid, slice_digests, question, comment, window,
+                                last_slice, saved_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+           ON CONFLICT (series_key, content) DO UPDATE SET
+               question = excluded.question, comment = excluded.comment, window = excluded.window,
+               last_slice = excluded.last_slice, saved_at = excluded.saved_at
+           RETURNING id""",
+        (
+            reading.series_key,
+            reading.content,
+            reading.series_uid,
+            reading.study_uid,
+            json.dumps(reading.slice_digests),
+            clean(reading.question),
+            clean(reading.comment),
+            window_out(reading.window),
+            reading.last_slice,
+            now(),
+        ),
+    ).fetchall()[0]
+    for analysis in reversed(reading.analyses):  # oldest first: the newest gets the highest id
+        _write_analysis(db, row[0], analysis)
+    db.execute("DELETE FROM key_image WHERE reading_id = ?", row)
+    db.executemany(
+        "INSERT INTO key_image (reading_id, place, slice_digest) VALUES (?, ?, ?)",
+        [(row[0], place, digest) for place, digest in enumerate(reading.key_images)],
+    )
+
+
+def _write_analysis(db: sqlite3.Connection, reading_id: int, analysis: ReadAnalysis) -> None:
+    key = (reading_id, analysis.identity)
+    found = db.execute("SELECT id FROM analysis WHERE reading_id = ? AND identity = ?", key).fetchone()
+    if found is None:
+        cursor = db.execute(
+            "INSERT INTO analysis (reading_id, identity, finished, result) VALUES (?, ?, ?, ?)",
+            (*key, analysis.result.provenance.finished, _pack(analysis.result)),
+        )
+        found = (cursor.lastrowid,)
+    db.execute("DELETE FROM verdict WHERE analysis_id = ?", found)
+    db.executemany(
+        "INSERT INTO verdict (analysis_id, lesion_id, verdict) VALUES (?, ?, ?)",
+        [(found[0], lesion_id, verdict.value) for lesion_id, verdict in analysis.verdicts.items()],
+    )
+
+
+def read_readings(db: sqlite3.Connection, series_key: str) -> list[tuple[int, Reading]]:
+    """Row id and reading without its analyses, of every content that was read under this key, last saved first."""
+    rows = db.execute(
+        f"SELECT {_READING_COLUMNS} FROM reading WHERE series_key = ? ORDER BY saved_at DESC, id DESC",  # noqa: S608 - a constant
+        (series_key,),
+    ).fetchall()
+    return [(row[0], _reading_in(db, row)) for row in rows]
+
+
+def read_analyses(db: sqlite3.Connection, reading_id: int) -> tuple[tuple[ReadAnalysis, ...], int]:
+    """Analyses newest first, and the number of those that this program cannot read."""
+    analyses, unreadable = [], 0
+    rows = db.execute("SELECT id, result FROM analysis WHERE reading_id = ? ORDER BY id DESC", (reading_id,)).fetchall()
+    for analysis_id, packed in rows:
+        verdicts = db.execute("SELECT lesion_id, verdict FROM verdict WHERE analysis_id = ?", (analysis_id,)).fetchall()
+        try:
+            analyses.append(ReadAnalysis(_unpack(packed), {lesion: Verdict(word) for lesion, word in verdicts}))
+        except (InputError, ValueError, zlib.error):
+            unreadable += 1
+    return tuple(analyses), unreadable
+
+
+def _reading_in(db: sqlite3.Connection, row: tuple[Any, ...]) -> Reading:
+    keys = db.execute("SELECT slice_digest FROM key_image WHERE reading_id = ? ORDER BY place", (row[0],)).fetchall()
+    return Reading(
+        series_key=row[1],
+        series_uid=row[2],
+        study_uid=row[3],
+        slice_digests=tuple(json.loads(row[4])),
+        question=row[5],
+        comment=row[6],
+        key_images=tuple(key[0] for key in keys),
+        window=window_in(row[7]),
+        last_slice=row[8],
+    )
+
+
+def window_out(window: Window | None) -> str | None:
+    """A window as JSON text."""
+    if window is None:
+        return None
+    return json.dumps([window.centre, window.width, window.function.value, window.name])
+
+
+def window_in(text: str | None) -> Window | None:
+    """The inverse of `window_out`."""
+    if text is None:
+        return None
+    centre, width, function, name = json.loads(text)
+    return Window(centre, width, VoiFunction(function), name)
+
+
+def _pack(result: AnalysisResult) -> bytes:
+    text = json.dumps(serialise.to_dict(result), allow_nan=False, separators=(",", ":"))
+    return zlib.compress(text.encode(), level=6)
+
+
+def _unpack(packed: bytes) -> AnalysisResult:
+    return serialise.from_dict(json.loads(zlib.decompress(packed)))
