@@ -1,0 +1,173 @@
+"""A model bundle: a folder with `metadata.json`, `model.safetensors` and `README.md`. Nothing is unpickled.
+
+torch is imported by `Bundle.build` and `save_bundle` alone, so that listing bundles is quick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctviewer.core.errors import BundleError, StorageError
+from ctviewer.core.files import reason
+from ctviewer.core.findings import ModelInfo
+from ctviewer.models.card import card
+from ctviewer.models.metadata import Metadata, from_json, to_json
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+METADATA, WEIGHTS, CARD = "metadata.json", "model.safetensors", "README.md"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An intact bundle on disk.
+
+    Attributes:
+        folder: where it is.
+        metadata: what it says of itself.
+    """
+
+    folder: Path
+    metadata: Metadata
+
+    @property
+    def info(self) -> ModelInfo:
+        """What results, window and report say of the model."""
+        m = self.metadata
+        return ModelInfo(m.title, m.version, m.task, m.weights_sha256, m.classes, m.trained_on, m.limits, m.licence)
+
+    @property
+    def key(self) -> str:
+        """Name and version: what identifies it among the installed bundles."""
+        return f"{self.metadata.name} {self.metadata.version}"
+
+    def build(self) -> nn.Module:
+        """The net with its weights in float32, on the CPU, in eval mode, without gradients.
+
+        Raises:
+            BundleError: the weights do not fit the net that the metadata describes.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        from ctviewer.nets.build import build_net
+
+        m = self.metadata
+        try:
+            net = build_net(m.task, len(m.classes), m.net)
+            state = load(_read(self.folder, WEIGHTS))
+            net.load_state_dict(state, strict=True)
+        except (ValueError, RuntimeError, SafetensorError) as error:
+            raise BundleError(
+                f"The model bundle {self.folder} cannot be used because {_first_complaint(error)}."
+            ) from error
+        return net.eval().requires_grad_(False)
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and verify a bundle; nothing is built.
+
+    Raises:
+        BundleError: a file is missing, the metadata is of another schema or wrong, or the weights are not the ones that
+            the metadata names. The text is one sentence with the folder and the reason.
+    """
+    try:
+        metadata = from_json(json.loads(_read(folder, METADATA)))
+    except ValueError as error:  # JSON and Unicode errors are ValueErrors too
+        because = "its metadata is not valid JSON" if isinstance(error, (json.JSONDecodeError, UnicodeError)) else error
+        raise BundleError(f"The model bundle {folder} cannot be used because {because}.") from error
+    if hashlib.sha256(_read(folder, WEIGHTS)).hexdigest() != metadata.weights_sha256:
+        raise BundleError(
+            f"The model bundle {folder} cannot be used because {WEIGHTS} is not the file that its metadata names "
+            "(SHA-256 differs)."
+        )
+    return Bundle(folder, metadata)
+
+
+def save_bundle(folder: Path, metadata: Metadata, state: Mapping[str, Tensor]) -> Bundle:
+    """Write a bundle: weights as float16, the metadata with their hash, and the card. All of it or nothing.
+
+    Args:
+        folder: must not exist yet: versions are immutable.
+        metadata: complete but for `weights_sha256`.
+        state: the net's `state_dict()`.
+
+    Raises:
+        BundleError: the folder exists, the metadata is wrong, or a weight is not finite as float16.
+        StorageError: the place cannot be written.
+    """
+    if folder.exists():
+        raise BundleError(f"The model bundle {folder} exists already; a version is never overwritten.")
+    weights = _as_float16(folder, state)
+    metadata = dataclasses.replace(metadata, weights_sha256=hashlib.sha256(weights).hexdigest())
+    text = json.dumps(to_json(metadata), indent=2, ensure_ascii=False) + "\n"
+    try:
+        from_json(json.loads(text))
+    except ValueError as error:
+        raise BundleError(f"The model bundle {folder} cannot be written because {error}.") from error
+    files = {WEIGHTS: weights, METADATA: text.encode(), CARD: card(metadata).encode()}
+    try:
+        _write_folder(folder, files)
+    except OSError as error:
+        raise StorageError(f"{folder} could not be written: {reason(error)}.") from error
+    return load_bundle(folder)
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        for name, data in files.items():
+            (part / name).write_bytes(data)
+        part.chmod(0o755)
+        part.rename(folder)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(f"The model bundle {folder} cannot be used because {name}: {reason(error)}.") from error
+
+
+def _as_float16(folder: Path, state: Mapping[str, Tensor]) -> bytes:
+    import torch
+    from safetensors.torch import save
+
+    small = {
+        name: (t.detach().cpu().half() if t.is_floating_point() else t.detach().cpu()).contiguous()
+        for name, t in state.items()
+    }
+    for name, t in small.items():
+        if not bool(torch.isfinite(t).all()):
+            raise BundleError(f"The model bundle {folder} cannot be written because {name} is not finite as float16.")
+    data: bytes = save(small)
+    return data
+
+
+def _first_complaint(error: Exception) -> str:
+    """The first reason in torch's or safetensors' text, in words: they list every key on lines of their own."""
+    text = str(error)
+    if not isinstance(error, RuntimeError):
+        return text.splitlines()[0].rstrip(".")
+    for line in text.splitlines()[1:]:
+        kind, _, rest = line.strip().partition(":")
+        if kind.startswith("Missing key"):
+            return f"its weights lack {rest.strip(' .').split(',')[0]}"
+        if kind.startswith("Unexpected key"):
+            return f"its weights hold {rest.strip(' .').split(',')[0]}, which the net does not have"
+        if kind.startswith("size mismatch"):
+            return f"the shape of {rest.strip().split(':')[0]} in its weights is not the net's"
+    return "its weights do not fit its net"

@@ -1,0 +1,263 @@
+"""`metadata.json` of a model bundle: typed, checked, and readable without torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = 1
+TASKS = ("study_classifier", "detector")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """From Hounsfield units to the net's input.
+
+    Attributes:
+        window_centre, window_width: HU, mapped linearly to 0..1 and clipped.
+        size: slices are padded to a square and resized to size x size.
+        crop: centre crop after it, in pixels; equal to `size` for none.
+        mean, std: statistics of the windowed image: one value, or three for three channels.
+        floor_hu: padding becomes this, and nothing is lower.
+        direction: order of slices in a study; only "head_to_feet" is defined.
+    """
+
+    window_centre: float
+    window_width: float
+    size: int
+    crop: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    floor_hu: float = -1024.0
+    direction: str = "head_to_feet"
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Numbers chosen on validation data.
+
+    Attributes:
+        finding_probability: of a study, from which it counts as positive; 0.5 for a detector, which has none.
+        detection_score: of an instance, from which it is shown; 0.5 for a classifier, which has none.
+    """
+
+    finding_probability: float = 0.5
+    detection_score: float = 0.5
+
+
+@dataclass(frozen=True)
+class InputLimits:
+    """What a series must be for this model. Ranges are inclusive, low then high.
+
+    Attributes:
+        modalities: DICOM Modality values.
+        planes: of `core.geometry.Plane`, by value.
+        original_only: ImageType must say ORIGINAL.
+        slices: number of slices.
+        slice_spacing_mm: distance of neighbouring slices.
+        field_of_view_mm: longer side of the image.
+        air_hu: where the lowest percent of a series' values must lie (padding left out).
+        tissue_hu: where the median of its values above -300 HU must lie: body, if the unit is HU.
+    """
+
+    modalities: tuple[str, ...]
+    planes: tuple[str, ...]
+    original_only: bool
+    slices: tuple[int, int]
+    slice_spacing_mm: tuple[float, float]
+    field_of_view_mm: tuple[float, float]
+    air_hu: tuple[float, float]
+    tissue_hu: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of the card.
+
+    Attributes:
+        name: e.g. "AUC-ROC, no finding against the rest".
+        value: the figure.
+        low, high: 95 % interval, None where none could be computed.
+        n: how many of `unit`.
+        unit: what was resampled for the interval ("studies").
+        data: what it was measured on ("phantom, held-out families").
+    """
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    unit: str
+    data: str
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What the weights were learned from.
+
+    Attributes:
+        summary: one or more sentences.
+        counts: studies (or slices) by class and split, e.g. {"train / control": 24}.
+        sha256: hash over the ids, labels and pixels used, by split.
+    """
+
+    summary: str
+    counts: Mapping[str, int]
+    sha256: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """All that a bundle says of itself.
+
+    Attributes:
+        schema: version of this format.
+        name: lower case, digits and hyphens.
+        version: semantic version "1.2.3".
+        parent: "name version" of the bundle it was tuned from, "" for none.
+        task: one of `TASKS`.
+        title: name for the window.
+        classes: in the order of the net's outputs; a detector's first is the background.
+        negative_class: the class that means "no finding", "" for none.
+        lesion_classes: a detector's classes that are lesions (the lung is not).
+        net: the net's constructor arguments besides the number of classes.
+        preprocessing, thresholds, input_limits: how it is used.
+        training_data, metrics, recipe: how it came to be; recipe names the settings of the run.
+        licence: SPDX identifier or name.
+        intended_use, out_of_scope: sentences.
+        trained_on: one line for the window.
+        limits: one or more sentences for the window.
+        probabilities: what the probabilities refer to (prevalence, calibration).
+        weights_sha256: of model.safetensors, hex; filled in by `save_bundle`.
+    """
+
+    name: str
+    version: str
+    task: str
+    title: str
+    classes: tuple[str, ...]
+    net: Mapping[str, Any]
+    preprocessing: Preprocessing
+    thresholds: Thresholds
+    input_limits: InputLimits
+    training_data: TrainingData
+    licence: str
+    intended_use: str
+    out_of_scope: str
+    trained_on: str
+    limits: str
+    probabilities: str = ""
+    negative_class: str = ""
+    lesion_classes: tuple[str, ...] = ()
+    parent: str = ""
+    metrics: tuple[Metric, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    weights_sha256: str = ""
+    schema: int = SCHEMA
+
+
+def to_json(metadata: Metadata) -> dict[str, Any]:
+    """Plain dicts and lists for `json.dumps`."""
+    return dataclasses.asdict(metadata)
+
+
+def from_json(data: object) -> Metadata:
+    """Read what `to_json` wrote, strictly.
+
+    Raises:
+        ValueError: another schema, a missing, unknown or ill-typed field, or values that contradict each other; the
+            text is a clause that follows "because".
+    """
+    if not isinstance(data, dict):
+        raise ValueError("its metadata is not a JSON object")
+    if data.get("schema") != SCHEMA:
+        raise ValueError(f"its metadata has schema {data.get('schema')!r} and this program reads schema {SCHEMA}")
+    metadata: Metadata = _dataclass(Metadata, data, "")
+    _check(metadata)
+    return metadata
+
+
+def _dataclass(kind: type[Any], data: object, where: str) -> Any:
+    if not isinstance(data, dict):
+        raise ValueError(f"{where} is not an object")
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    unknown = sorted(set(data) - set(fields))
+    missing = sorted(
+        name
+        for name, f in fields.items()
+        if name not in data and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    )
+    if unknown or missing:
+        what = f"has the unknown field {unknown[0]!r}" if unknown else f"lacks the field {missing[0]!r}"
+        raise ValueError(f"{where or 'its metadata'} {what}")
+    return kind(**{name: _value(hints[name], value, f"{where}.{name}".lstrip(".")) for name, value in data.items()})
+
+
+def _value(hint: Any, value: object, where: str) -> Any:
+    """Check one JSON value against a type of the dataclasses above, and make tuples of lists."""
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _dataclass(hint, value, where)
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return None if value is None else _value(inner[0], value, where)
+    if origin is tuple:
+        return _tuple(inner, value, where)
+    if origin is Mapping:
+        if not isinstance(value, dict):
+            raise ValueError(f"{where} is not an object")
+        return {key: _value(inner[1], item, f"{where}.{key}") for key, item in value.items()}
+    if hint is Any:
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not hint or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{where} is {value!r} and should be a {hint.__name__}")
+    return value
+
+
+def _tuple(inner: tuple[Any, ...], value: object, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{where} is not a list")
+    kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
+    if len(kinds) != len(value):
+        raise ValueError(f"{where} has {len(value)} values and should have {len(kinds)}")
+    return tuple(_value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True)))
+
+
+def _check(m: Metadata) -> None:
+    p, detector = m.preprocessing, m.task == "detector"
+    ranges = (m.input_limits.slices, m.input_limits.slice_spacing_mm, m.input_limits.field_of_view_mm)
+    rules = (
+        (bool(_NAME.fullmatch(m.name)), f"its name {m.name!r} is not lower case letters, digits and hyphens"),
+        (bool(_VERSION.fullmatch(m.version)), f"its version {m.version!r} is not of the form 1.2.3"),
+        (m.task in TASKS, f"its task {m.task!r} is not one this program knows ({', '.join(TASKS)})"),
+        (bool(_SHA256.fullmatch(m.weights_sha256)), "weights_sha256 is not a SHA-256"),
+        (len(set(m.classes)) == len(m.classes) >= 1, "its classes are empty or repeat"),
+        (m.negative_class in (*m.classes, ""), f"its negative class {m.negative_class!r} is none of its classes"),
+        (set(m.lesion_classes) <= set(m.classes[1:] if detector else ()), "its lesion classes are not its classes"),
+        (not detector or bool(m.lesion_classes), "a detector needs lesion classes"),
+        (p.window_width > 0 and 0 < p.crop <= p.size <= 4096, "its window or size is not usable"),
+        (len(p.mean) == len(p.std) and len(p.mean) in (1, 3) and min(p.std) > 0, "its mean or std is not usable"),
+        (p.direction == "head_to_feet", f"its slice direction {p.direction!r} is not known"),
+        (not detector or p.crop == p.size, "a detector's crop must equal its size"),
+        (all(low <= high for low, high in ranges), "an input limit has its low end above its high end"),
+        (
+            0 < m.thresholds.finding_probability < 1 and 0 <= m.thresholds.detection_score < 1,
+            "a threshold is not in 0..1",
+        ),
+    )
+    for holds, reason in rules:
+        if not holds:
+            raise ValueError(reason)

@@ -1,0 +1,87 @@
+"""From a volume to a net's input: one copy for training and inference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ctviewer.core.volume import Volume
+from ctviewer.models.metadata import Preprocessing
+from ctviewer.models.placement import Placement
+
+
+def study_order(volume: Volume) -> NDArray[np.intp]:
+    """Volume indices of the usable slices, head to feet: those that could not be decoded are left out."""
+    order = volume.geometry.display_order
+    return order[~volume.failed[order]]
+
+
+def net_input(volume: Volume, indices: Sequence[int] | NDArray[np.intp], preprocessing: Preprocessing) -> Tensor:
+    """Prepare slices of an axial volume in Hounsfield units, for the study classifier as for the detector.
+
+    Patient axes by flips and transposes, padding and what is below the floor clipped, window to 0..1, padded to a
+    square, resized (bilinear, antialiased), cropped, mean and standard deviation.
+
+    Args:
+        volume: in HU; the slices named must be loaded.
+        indices: volume indices, in the order wanted (`study_order` for a study).
+        preprocessing: of the bundle.
+
+    Returns:
+        `[n, c, crop, crop]` float32; c is 1 or 3, as many as the bundle has means. A net takes 1 for three equal ones.
+    """
+    if len(indices) == 0:
+        return torch.zeros((0, len(preprocessing.mean), preprocessing.crop, preprocessing.crop))
+    return torch.cat([_one(volume, int(i), preprocessing) for i in indices])
+
+
+def _one(volume: Volume, index: int, p: Preprocessing) -> Tensor:
+    grey = windowed(_clean(volume, index, p), p)
+    placement = Placement.of(volume.geometry, p.size)
+    square = np.ascontiguousarray(placement.square(grey, _grey(p.floor_hu, p)))
+    return finish(torch.from_numpy(square)[None, None], p)
+
+
+def _clean(volume: Volume, index: int, p: Preprocessing) -> NDArray[np.float32]:
+    """HU of one slice `[rows, columns]`, padding set to the floor."""
+    hu = volume.hu(index)
+    if volume.padding is not None:
+        hu = np.where(volume.valid(index), hu, np.float32(p.floor_hu))
+    return hu
+
+
+def windowed(hu: NDArray[np.float32], p: Preprocessing) -> NDArray[np.float32]:
+    """Map HU (any shape) to 0..1 through the bundle's window, the floor first."""
+    low = np.float32(p.window_centre - p.window_width / 2)
+    grey = np.maximum(hu, np.float32(p.floor_hu))
+    grey -= low
+    grey *= np.float32(1.0 / p.window_width)
+    return np.clip(grey, 0.0, 1.0, out=grey)
+
+
+def _grey(hu: float, p: Preprocessing) -> float:
+    return float(windowed(np.array([hu], np.float32), p)[0])
+
+
+def finish(square: Tensor, p: Preprocessing) -> Tensor:
+    """Resize, crop and normalise windowed squares.
+
+    Args:
+        square: `[n, 1, side, side]`, 0..1.
+        p: of the bundle.
+
+    Returns:
+        `[n, c, crop, crop]`.
+    """
+    if square.shape[-1] != p.size:
+        square = interpolate(square, size=(p.size, p.size), mode="bilinear", antialias=True, align_corners=False)
+    edge = (p.size - p.crop) // 2
+    square = square[..., edge : edge + p.crop, edge : edge + p.crop]
+    mean = torch.tensor(p.mean).view(1, -1, 1, 1)
+    std = torch.tensor(p.std).view(1, -1, 1, 1)
+    return (square - mean) / std
