@@ -1,0 +1,98 @@
+"""The clinical question and the reader's comment."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
+
+from ctviewer.ui.panels.common import Panel
+
+_COMMENT_PX = 84
+
+
+class _Question(QLineEdit):
+    """One line; Esc leaves it.
+
+    Signals:
+        escaped: Esc was pressed.
+    """
+
+    escaped = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc leaves, the rest is the field's."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.escaped.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+class _Comment(QPlainTextEdit):
+    """Several lines; Tab and Esc leave it.
+
+    Signals:
+        escaped: Esc was pressed.
+    """
+
+    escaped = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc leaves, the rest is the field's."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.escaped.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+class CommentPanel(Panel):
+    """Two text fields. What the reader types is told at once; when it is saved is the presenter's affair.
+
+    Signals:
+        question_edited: the whole clinical question.
+        comment_edited: the whole comment.
+        escape_pressed: the focus shall go back to the image.
+    """
+
+    question_edited = Signal(str)
+    comment_edited = Signal(str)
+    escape_pressed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Question and comment", parent)
+        self._question = _Question()
+        self._question.setPlaceholderText("Clinical question")
+        self._question.setAccessibleName("Clinical question")
+        self._comment = _Comment()
+        self._comment.setPlaceholderText("Comment; it goes into the report")
+        self._comment.setAccessibleName("Comment")
+        self._comment.setTabChangesFocus(True)
+        self._comment.setFixedHeight(_COMMENT_PX)
+        self._comment.setUndoRedoEnabled(True)
+        self.body.addWidget(self._question)
+        self.body.addWidget(self._comment)
+        self._question.textEdited.connect(self.question_edited)
+        self._comment.textChanged.connect(self._comment_changed)
+        self._question.escaped.connect(self.escape_pressed)
+        self._comment.escaped.connect(self.escape_pressed)
+        self.setFocusProxy(self._comment)
+
+    def set_question(self, text: str) -> None:
+        """Show a question; the cursor stays where the text is the same. Emits nothing."""
+        if text != self._question.text():
+            self._question.setText(text)
+
+    def set_comment(self, text: str) -> None:
+        """Show a comment; the cursor stays where the text is the same. Emits nothing."""
+        if text != self._comment.toPlainText():
+            self._comment.blockSignals(True)
+            self._comment.setPlainText(text)
+            self._comment.blockSignals(False)
+
+    def set_editable(self, editable: bool) -> None:
+        """Whether there is a series that words can belong to."""
+        self._question.setEnabled(editable)
+        self._comment.setEnabled(editable)
+
+    def _comment_changed(self) -> None:
+        self.comment_edited.emit(self._comment.toPlainText())

@@ -1,0 +1,268 @@
+"""The lesion table: a row jumps to its lesion, two buttons accept or reject it, a slider fades the overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import QAbstractItemModel, QEvent, QModelIndex, QRect, QSize, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHeaderView,
+    QLabel,
+    QSlider,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QToolButton,
+    QWidget,
+)
+
+from ctviewer.core.findings import Lesion, Verdict
+from ctviewer.ui import theme
+from ctviewer.ui.panels.common import Panel, role_label
+from ctviewer.ui.panels.findings_model import LESION_ROLE, SORT_ROLE, VERDICT_ROLE, Column, FindingsModel, Index
+
+_ROW_PX = 24
+_BUTTON_PX = 20
+_WIDEST_TEXT = {  # what a column must have room for
+    Column.SLICES: "128–148",
+    Column.VOLUME: "128.8",
+    Column.DIAMETER: "128",
+    Column.HU: "−888",
+    Column.SIDE: "R+L",
+    Column.SCORE: "0.88",
+}
+_CELL_PAD = 6
+
+
+class _VerdictDelegate(QStyledItemDelegate):
+    """Accept and reject as two small buttons in the last column; the one in force is coloured.
+
+    Signals:
+        pressed: lesion id and the verdict whose button was pressed.
+    """
+
+    pressed = Signal(int, object)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """Both buttons, over the row's background."""
+        super().paint(painter, option, index)
+        c, verdict = theme.colours(), index.data(VERDICT_ROLE)
+        for wanted, name, colour in ((Verdict.ACCEPTED, "accept", c.focus), (Verdict.REJECTED, "reject", c.text)):
+            icon = theme.icon(name, colour if verdict is wanted else c.faint)
+            icon.paint(painter, self._button(option.rect, wanted).adjusted(2, 2, -2, -2))
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        """Two buttons."""
+        return QSize(2 * _BUTTON_PX + 2, _BUTTON_PX)
+
+    def editorEvent(self, event: QEvent, model: QAbstractItemModel, option: QStyleOptionViewItem, index: Index) -> bool:
+        """A release over a button presses it; the row is not activated."""
+        if not isinstance(event, QMouseEvent) or event.button() is not Qt.MouseButton.LeftButton:
+            return False
+        for wanted in (Verdict.ACCEPTED, Verdict.REJECTED):
+            if self._button(option.rect, wanted).contains(event.position().toPoint()):
+                if event.type() == QEvent.Type.MouseButtonRelease:
+                    self.pressed.emit(index.data(LESION_ROLE).lesion_id, wanted)
+                return True
+        return False
+
+    @staticmethod
+    def _button(cell: QRect, verdict: Verdict) -> QRect:
+        left = cell.right() - 2 * _BUTTON_PX + (0 if verdict is Verdict.ACCEPTED else _BUTTON_PX)
+        return QRect(left, cell.top() + (cell.height() - _BUTTON_PX) // 2, _BUTTON_PX, _BUTTON_PX)
+
+
+class _FindingsView(QTableView):
+    """The table; keys say what the reader thinks of the selected lesion.
+
+    Signals:
+        verdict_key: accept or reject was pressed for the current row.
+        row_key: a key moved to another row.
+    """
+
+    verdict_key = Signal(object)
+    row_key = Signal(QModelIndex)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter accepts, Backspace and Delete reject, the rest is the table's."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.verdict_key.emit(Verdict.ACCEPTED)
+        elif event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete):
+            self.verdict_key.emit(Verdict.REJECTED)
+        else:
+            before = self.currentIndex().row()
+            super().keyPressEvent(event)
+            if self.currentIndex().isValid() and self.currentIndex().row() != before:
+                self.row_key.emit(self.currentIndex())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the columns their widths, and the class column what is left."""
+        super().resizeEvent(event)
+        metrics = self.fontMetrics()
+        for column, text in _WIDEST_TEXT.items():
+            title = str(self.model().headerData(int(column), Qt.Orientation.Horizontal))
+            need = max(metrics.horizontalAdvance(text), metrics.horizontalAdvance(title)) + _CELL_PAD
+            self.setColumnWidth(int(column), need)
+        self.setColumnWidth(int(Column.STATE), 2 * _BUTTON_PX + 2)
+
+
+class FindingsTable(Panel):
+    """Lesions with what was measured of them, and the reader's word on each.
+
+    Signals:
+        lesion_activated: id of the lesion whose row was chosen by mouse or arrow keys.
+        verdict_requested: lesion id and `Verdict`; the button in force asks for PENDING again.
+        overlay_toggled: whether overlays shall be shown.
+        opacity_changed: opacity of overlays, 0..1.
+    """
+
+    lesion_activated = Signal(int)
+    verdict_requested = Signal(int, object)
+    overlay_toggled = Signal(bool)
+    opacity_changed = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Findings", parent)
+        self._model = FindingsModel(self)
+        self._sorted = QSortFilterProxyModel(self)
+        self._sorted.setSourceModel(self._model)
+        self._sorted.setSortRole(SORT_ROLE)
+        self._note: QLabel = role_label("", "small", wrap=True)
+        self._eye = self._make_toggle()
+        self._opacity = self._make_slider()
+        self._view = self._make_view()
+        self.header.addWidget(self._opacity)
+        self.header.addWidget(self._eye)
+        self.body.addWidget(self._note)
+        self.body.addWidget(self._view, 1)
+        self.setFocusProxy(self._view)
+        self.set_lesions((), (), (), {})
+
+    def set_lesions(
+        self, lesions: Sequence[Lesion], classes: Sequence[str], names: Sequence[str], verdicts: Mapping[int, Verdict]
+    ) -> None:
+        """Show these lesions.
+
+        Args:
+            lesions: in the order shown first.
+            classes: the model's lesion classes in order, for colours.
+            names: short name of each slice by volume index, e.g. its InstanceNumber "45".
+            verdicts: by lesion id; missing means pending.
+        """
+        self._model.set_lesions(lesions, classes, names, verdicts)
+        self.set_title(f"Findings ({len(lesions)})" if lesions else "Findings")
+        self._view.setVisible(bool(lesions))
+        self._note.setVisible(not lesions)
+        self._opacity.setEnabled(bool(lesions))
+
+    def set_note(self, text: str) -> None:
+        """What stands there while there are no lesions ("No lesion found.", "Not analysed.")."""
+        self._note.setText(text)
+
+    def set_verdicts(self, verdicts: Mapping[int, Verdict]) -> None:
+        """Show what the reader said; rows, sorting and selection stay."""
+        self._model.set_verdicts(verdicts)
+
+    def set_current(self, lesion_id: int | None) -> None:
+        """Select a lesion's row without asking for it; None selects none."""
+        row = -1 if lesion_id is None else self._model.row_of(lesion_id)
+        if row < 0:
+            self._view.setCurrentIndex(QModelIndex())
+            self._view.clearSelection()
+        else:
+            index = self._sorted.mapFromSource(self._model.index(row, 0))
+            self._view.setCurrentIndex(index)
+            self._view.selectRow(index.row())
+
+    def current(self) -> int | None:
+        """Id of the selected lesion."""
+        index = self._view.currentIndex()
+        return index.data(LESION_ROLE).lesion_id if index.isValid() else None
+
+    def set_overlay(self, visible: bool, opacity: float) -> None:
+        """Show whether overlays are on and how opaque (0..1) they are."""
+        for control in (self._eye, self._opacity):
+            control.blockSignals(True)
+        self._eye.setChecked(visible)
+        self._opacity.setValue(round(100 * opacity))
+        for control in (self._eye, self._opacity):
+            control.blockSignals(False)
+
+    def _make_toggle(self) -> QToolButton:
+        button = QToolButton()
+        button.setCheckable(True)
+        button.setChecked(True)
+        button.setIcon(theme.icon("overlay"))
+        button.setToolTip("Show lesions on the image")
+        button.setAccessibleName("Show lesions on the image")
+        button.toggled.connect(self.overlay_toggled)
+        return button
+
+    def _make_slider(self) -> QSlider:
+        slider = QSlider(Qt.Orientation.Horizontal)
+        slider.setRange(0, 100)
+        slider.setValue(40)
+        slider.setFixedWidth(80)
+        slider.setToolTip("Opacity of lesions on the image")
+        slider.setAccessibleName("Opacity of lesions on the image")
+        slider.valueChanged.connect(lambda value: self.opacity_changed.emit(value / 100))
+        return slider
+
+    def _make_view(self) -> _FindingsView:
+        view = _FindingsView()
+        view.setModel(self._sorted)
+        delegate = _VerdictDelegate(view)
+        delegate.pressed.connect(self._ask)
+        view.setItemDelegateForColumn(int(Column.STATE), delegate)
+        view.setFont(theme.small_font(self.font()))
+        view.setSortingEnabled(True)
+        view.sortByColumn(-1, Qt.SortOrder.DescendingOrder)
+        view.setShowGrid(False)
+        view.setWordWrap(False)
+        view.setIconSize(QSize(10, 10))
+        view.setFrameShape(QFrame.Shape.NoFrame)
+        view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        view.setTabKeyNavigation(False)
+        view.setMinimumHeight(4 * _ROW_PX)
+        view.setAccessibleName("Findings")
+        self._set_headers(view)
+        view.verdict_key.connect(self._ask_current)
+        view.clicked.connect(self._clicked)
+        view.row_key.connect(self._reached)
+        return view
+
+    @staticmethod
+    def _set_headers(view: QTableView) -> None:
+        view.verticalHeader().hide()
+        view.verticalHeader().setDefaultSectionSize(_ROW_PX)
+        header = view.horizontalHeader()
+        header.setFont(view.font())
+        header.setMinimumSectionSize(16)
+        header.setHighlightSections(False)
+        header.setSortIndicatorClearable(True)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setSectionResizeMode(int(Column.CLASS), QHeaderView.ResizeMode.Stretch)
+
+    def _clicked(self, index: QModelIndex) -> None:
+        """A click on the row that is current already asks again: the reader may have scrolled away."""
+        if index.column() != Column.STATE:
+            self.lesion_activated.emit(index.data(LESION_ROLE).lesion_id)
+
+    def _reached(self, index: QModelIndex) -> None:
+        self.lesion_activated.emit(index.data(LESION_ROLE).lesion_id)
+
+    def _ask(self, lesion_id: int, verdict: Verdict) -> None:
+        same = self._model.verdict(lesion_id) is verdict
+        self.verdict_requested.emit(lesion_id, Verdict.PENDING if same else verdict)
+
+    def _ask_current(self, verdict: Verdict) -> None:
+        lesion_id = self.current()
+        if lesion_id is not None:
+            self._ask(lesion_id, verdict)

@@ -1,0 +1,117 @@
+"""What there is to tell about the folder and the series: one line or more each, worst first; a click shows the slice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QResizeEvent, QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
+
+from ctviewer.core.series import Notice, Severity
+from ctviewer.ui import palette, theme
+from ctviewer.ui.panels.common import Panel
+from ctviewer.ui.panels.series_delegate import Index
+
+NOTICE_ROLE = int(Qt.ItemDataRole.UserRole) + 1
+_ORDER = (Severity.DANGER, Severity.WARNING, Severity.INFO)
+_ICON_PX, _PAD = 16, 4
+_FLAGS = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
+
+
+class _NoticeDelegate(QStyledItemDelegate):
+    """An icon, and the sentence wrapped to the view's width."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        """As high as the wrapped sentence."""
+        view = self.parent()
+        width = view.viewport().width() if isinstance(view, QAbstractItemView) else 200
+        metrics = option.fontMetrics
+        room = QRect(0, 0, max(40, width - _ICON_PX - 3 * _PAD), 10_000)
+        height = metrics.boundingRect(room, _FLAGS, index.data(NOTICE_ROLE).text).height()
+        return QSize(0, max(_ICON_PX, height) + 2 * _PAD)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """Icon and text; raised under the mouse where a click leads somewhere."""
+        notice, c, rect = index.data(NOTICE_ROLE), theme.colours(), option.rect
+        painter.save()
+        if notice.slices and option.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(rect, QColor(c.raised))
+        if option.state & QStyle.StateFlag.State_HasFocus:
+            painter.setPen(QColor(c.focus))
+            painter.drawRect(rect.adjusted(0, 0, -1, -1))
+        colour = palette.severity_colour(notice.severity).name()
+        icon = theme.icon(palette.severity_icon(notice.severity), colour)
+        icon.paint(painter, rect.left() + _PAD, rect.top() + _PAD, _ICON_PX, _ICON_PX)
+        painter.setFont(option.font)
+        painter.setPen(QColor(c.text if notice.severity is not Severity.INFO else c.muted))
+        painter.drawText(rect.adjusted(_ICON_PX + 2 * _PAD, _PAD, -_PAD, -_PAD), _FLAGS, notice.text)
+        painter.restore()
+
+
+class _NoticeView(QListView):
+    """A list that lays out anew when its width changes, since its rows wrap."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Wrap anew."""
+        super().resizeEvent(event)
+        self.scheduleDelayedItemsLayout()
+
+
+class NoticesPanel(Panel):
+    """Notices of the folder and the open series, worst first; hidden where there are none.
+
+    Signals:
+        slice_requested: volume index; further clicks on the same notice go through its slices.
+    """
+
+    slice_requested = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Notices", parent)
+        self._next: dict[int, int] = {}
+        self._model = QStandardItemModel(self)
+        self._view = _NoticeView()
+        self._view.setModel(self._model)
+        self._view.setItemDelegate(_NoticeDelegate(self._view))
+        self._view.setFont(theme.small_font(self.font()))
+        self._view.setMouseTracking(True)
+        self._view.setFrameShape(QFrame.Shape.NoFrame)
+        self._view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self._view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self._view.setAccessibleName("Notices")
+        self._view.clicked.connect(self._activate)
+        self._view.activated.connect(self._activate)
+        self.body.addWidget(self._view, 1)
+        self.setFocusProxy(self._view)
+        self.hide()
+
+    def set_notices(self, notices: Sequence[Notice]) -> None:
+        """Show these notices; the panel is away where there are none."""
+        self._model.clear()
+        self._next.clear()
+        for notice in sorted(notices, key=lambda n: _ORDER.index(n.severity)):
+            item = QStandardItem()
+            item.setData(notice, NOTICE_ROLE)
+            item.setData(f"{notice.severity.value}: {notice.text}", Qt.ItemDataRole.AccessibleTextRole)
+            item.setToolTip("\n".join((notice.text, *(str(p) for p in notice.paths[:12]))))
+            item.setEditable(False)
+            self._model.appendRow(item)
+        self.set_title(f"Notices ({len(notices)})" if notices else "Notices")
+        self.setVisible(bool(notices))
+
+    def _activate(self, index: QModelIndex) -> None:
+        slices = index.data(NOTICE_ROLE).slices
+        if slices:
+            turn = self._next.get(index.row(), 0)
+            self._next[index.row()] = turn + 1
+            self.slice_requested.emit(slices[turn % len(slices)])
