@@ -1,5 +1,22 @@
 """Reading folders and files of DICOM into core objects, and writing CT series."""
 
+from ctviewer.dicom.events import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady
+from ctviewer.dicom.load import load, load_volume
+from ctviewer.dicom.preference import analysis_candidate
+from ctviewer.dicom.scan import scan
+from ctviewer.dicom.thumbnail import thumbnail
 from ctviewer.dicom.write import SeriesAttributes, write_ct_series
 
-__all__ = ["SeriesAttributes", "write_ct_series"]
+__all__ = [
+    "SeriesAttributes",
+    "SeriesFound",
+    "SlicesFailed",
+    "SlicesLoaded",
+    "VolumeReady",
+    "analysis_candidate",
+    "load",
+    "load_volume",
+    "scan",
+    "thumbnail",
+    "write_ct_series",
+]

@@ -1,0 +1,89 @@
+"""From a stack of slices to a `Series` of core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ctviewer.core.series import Patient, Series, SliceRef, Study
+from ctviewer.dicom import tags
+from ctviewer.dicom.checks import copies_notice, notices_for, split_notice
+from ctviewer.dicom.grouping import Part
+from ctviewer.dicom.header import Header
+from ctviewer.dicom.ordering import geometry_of, in_order
+from ctviewer.dicom.readable import why_not
+from ctviewer.dicom.record import Slice
+from ctviewer.dicom.stack import Stack
+
+_FEW = 4  # slices: a description alone makes only a short series a localizer
+
+
+def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
+    """Build the series of one part; `dropped` are copies to be told of."""
+    stack = in_order(part.slices)
+    first, middle = stack[0], stack[len(stack) // 2]
+    header = middle.header
+    reason = why_not(stack)
+    private = None if reason else Stack.from_slices(stack)
+    geometry = private.geometry if private else geometry_of(stack)
+    notices = () if reason else notices_for(stack, geometry)
+    if part.parts > 1:
+        notices = (split_notice(part.part, part.parts, part.reasons, len(stack)), *notices)
+    if dropped:
+        notices = (*notices, copies_notice(dropped))
+    uid = header.text(tags.SERIES_INSTANCE_UID)
+    localizer = first.is_localizer or (len(stack) <= _FEW and first.is_named_localizer)
+    return Series(
+        key=_key(uid or str(first.path), part),
+        uid=uid,
+        modality=first.modality,
+        patient=_patient(header),
+        study=_study(header),
+        slices=tuple(SliceRef(one.path, 0, one.sop_instance_uid, one.instance_number, one.position) for one in stack),
+        rows=first.rows,
+        columns=first.columns,
+        image_type=middle.image_type,
+        is_original=bool(middle.image_type) and middle.image_type[0] == "ORIGINAL" and not localizer,
+        is_localizer=localizer,
+        lossy=any(one.lossy for one in stack),
+        transfer_syntax=header.syntax,
+        readable=not reason,
+        reason=reason,
+        notices=notices,
+        private=private,
+        description=header.text(tags.SERIES_DESCRIPTION),
+        number=header.integer(tags.SERIES_NUMBER),
+        body_part=header.text(tags.BODY_PART_EXAMINED),
+        kernel=middle.kernel,
+        manufacturer=header.text(tags.MANUFACTURER),
+        model_name=header.text(tags.MANUFACTURER_MODEL_NAME),
+        plane=geometry.plane,
+        pixel_spacing=geometry.pixel_spacing,
+        slice_spacing=geometry.slice_spacing,
+        thickness=header.number(tags.SLICE_THICKNESS),
+        kvp=header.number(tags.KVP),
+        contrast_agent=header.text(tags.CONTRAST_BOLUS_AGENT),
+    )
+
+
+def _key(uid: str, part: Part) -> str:
+    return uid if part.parts == 1 else f"{uid}#{part.part}"
+
+
+def _patient(header: Header) -> Patient:
+    return Patient(
+        name=header.text(tags.PATIENT_NAME),
+        patient_id=header.text(tags.PATIENT_ID),
+        birth_date=header.text(tags.PATIENT_BIRTH_DATE),
+        sex=header.text(tags.PATIENT_SEX),
+    )
+
+
+def _study(header: Header) -> Study:
+    return Study(
+        uid=header.text(tags.STUDY_INSTANCE_UID),
+        date=header.text(tags.STUDY_DATE),
+        time=header.text(tags.STUDY_TIME),
+        accession=header.text(tags.ACCESSION_NUMBER),
+        description=header.text(tags.STUDY_DESCRIPTION),
+        referring=header.text(tags.REFERRING_PHYSICIAN_NAME),
+    )

@@ -1,0 +1,61 @@
+"""Files that hold the same slice twice (PS3.5 9: one SOP Instance UID, one object)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Generator, Sequence
+
+import numpy as np
+
+from ctviewer.core.errors import DecodeError
+from ctviewer.core.events import Event, Progress
+from ctviewer.dicom.pixels import PixelSource, Stored, read_slice
+from ctviewer.dicom.record import Slice
+
+
+def drop_copies(slices: Sequence[Slice]) -> Generator[Event, None, tuple[list[Slice], list[Slice]]]:
+    """Find slices with the same UID, position and pixels as another one.
+
+    Yields:
+        `Progress` while pixels are compared.
+
+    Returns:
+        The slices to keep, in the given order, and the copies to drop.
+    """
+    twins: dict[object, list[Slice]] = defaultdict(list)
+    for one in slices:
+        twins[(one.sop_instance_uid, one.position, one.frames) if one.sop_instance_uid else id(one)].append(one)
+    dropped: list[Slice] = []
+    repeated = [group for group in twins.values() if len(group) > 1]
+    for number, group in enumerate(repeated):
+        yield Progress("Comparing copies", number, len(repeated))
+        dropped += _copies(group)
+    gone = {id(one) for one in dropped}
+    return [one for one in slices if id(one) not in gone], dropped
+
+
+def _copies(group: list[Slice]) -> list[Slice]:
+    """All of a group whose pixels equal those of an earlier one; what cannot be decoded is kept and fails later, visibly."""
+    known: set[object] = set()
+    copies: list[Slice] = []
+    for one in group:
+        digest = _digest(one)
+        if digest is None:
+            continue
+        content = (digest, one.rows, one.columns, one.rescale, one.signed, one.photometric)
+        if content in known:
+            copies.append(one)
+        known.add(content)
+    return copies
+
+
+def _digest(one: Slice) -> bytes | None:
+    if one.pixels is None or one.pixel_format is None or one.is_colour or one.frames > 1:
+        return None
+    out: Stored = np.zeros((one.rows, one.columns), np.int16 if one.signed else np.uint16)
+    try:
+        read_slice(PixelSource(one.path, one.header.syntax, one.pixels, one.pixel_format), out)
+    except DecodeError:
+        return None
+    return hashlib.blake2b(out.data).digest()

@@ -1,0 +1,154 @@
+"""Headers of the common files (explicit or implicit little endian, preamble, file meta) in about 0.05 ms.
+
+The reader gives up (returns None) at anything unusual; `slow_header` then lets pydicom decide. Speed comes from reading
+one block and skipping what is not wanted without looking at it.
+"""
+
+from __future__ import annotations
+
+import struct
+from io import FileIO
+
+from ctviewer.dicom import tags
+from ctviewer.dicom.fragments import find_fragments
+from ctviewer.dicom.header import DamagedError, Header, PixelLocation
+
+_BLOCK = 16384
+_LARGEST_VALUE = 65536  # wanted values are short; a longer one is damage
+_UNDEFINED = 0xFFFF_FFFF
+_IMPLICIT = "1.2.840.10008.1.2"
+_EXPLICIT = "1.2.840.10008.1.2.1"
+_UNUSUAL = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})  # deflated, big endian
+_LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_DEEPEST = 16
+
+_EXPLICIT_HEAD = struct.Struct("<HH2sH")
+_IMPLICIT_HEAD = struct.Struct("<HHI")
+_LENGTH = struct.Struct("<I")
+
+
+class _UnusualError(Exception):
+    """Something that this reader leaves to pydicom."""
+
+
+class _Walker:
+    """Reads element heads at any position through one block that moves forward."""
+
+    def __init__(self, file: FileIO, size: int, block: bytes) -> None:
+        self.file, self.size = file, size
+        self.block, self.base = block, 0
+
+    def bytes_at(self, position: int, count: int) -> bytes:
+        """Up to `count` bytes at `position`."""
+        start = position - self.base
+        if start < 0 or start + count > len(self.block):
+            self.file.seek(position)
+            self.block, self.base, start = self.file.read(max(_BLOCK, count)), position, 0
+        return self.block[start : start + count]
+
+    def element(self, position: int, *, explicit: bool) -> tuple[int, int, int]:
+        """Tag, position of the value and its length of the element at `position`."""
+        head = self.bytes_at(position, 12)
+        if len(head) < 8:
+            raise DamagedError("it ends in the middle of the header")
+        if not explicit:
+            group, element, length = _IMPLICIT_HEAD.unpack_from(head)
+            return group << 16 | element, position + 8, length
+        group, element, vr, length = _EXPLICIT_HEAD.unpack_from(head)
+        if vr in _SHORT_VRS:
+            return group << 16 | element, position + 8, length
+        if vr in _LONG_VRS and len(head) == 12:
+            if vr == b"UN" and head[8:] == b"\xff\xff\xff\xff":
+                raise _UnusualError  # holds an implicit data set
+            return group << 16 | element, position + 12, _LENGTH.unpack_from(head, 8)[0]
+        if group == 0xFFFE:
+            return group << 16 | element, position + 8, _LENGTH.unpack_from(head, 4)[0]
+        raise _UnusualError
+
+    def skip_sequence(self, position: int, *, explicit: bool, depth: int = 0) -> int:
+        """The position after a sequence of undefined length whose first item is at `position`."""
+        while True:
+            tag, value, length = self.element(position, explicit=False)
+            if tag == tags.SEQUENCE_END:
+                return value
+            if tag != tags.ITEM or depth > _DEEPEST:
+                raise _UnusualError
+            position = value + length if length != _UNDEFINED else self._skip_item(value, explicit, depth)
+
+    def _skip_item(self, position: int, explicit: bool, depth: int) -> int:
+        while True:
+            tag, value, length = self.element(position, explicit=explicit)
+            if tag == tags.ITEM_END:
+                return value
+            if length == _UNDEFINED:
+                position = self.skip_sequence(value, explicit=explicit, depth=depth + 1)
+            else:
+                position = value + length
+
+
+def read_fast(file: FileIO, size: int) -> Header | None:
+    """Read the header of an open file of `size` bytes.
+
+    Returns:
+        The header, or None where this file needs the thorough reader.
+
+    Raises:
+        DamagedError: the file ends too early.
+    """
+    block = file.read(_BLOCK)
+    if block[128:132] != b"DICM":
+        return None
+    walker = _Walker(file, size, block)
+    try:
+        syntax, start = _file_meta(walker)
+        if syntax in _UNUSUAL or not syntax.startswith("1.2.840.10008.1.2"):
+            return None
+        return _data_set(walker, syntax, start)
+    except _UnusualError:
+        return None
+
+
+def _file_meta(walker: _Walker) -> tuple[str, int]:
+    position, syntax = 132, ""
+    while walker.bytes_at(position, 2) == b"\x02\x00":
+        tag, value, length = walker.element(position, explicit=True)
+        if tag == tags.TRANSFER_SYNTAX_UID:
+            syntax = walker.bytes_at(value, length).rstrip(b" \0").decode("ascii", "replace")
+        position = value + length
+    return syntax, position
+
+
+def _data_set(walker: _Walker, syntax: str, position: int) -> Header:
+    explicit = syntax != _IMPLICIT
+    if (walker.bytes_at(position + 4, 2) in _SHORT_VRS | _LONG_VRS) != explicit:
+        raise _UnusualError  # the file meta lies about the encoding
+    header = Header(syntax, little=True, values={})
+    wanted, values, last, size = tags.WANTED, header.values, 0, walker.size
+    while position < size:
+        tag, value, length = walker.element(position, explicit=explicit)
+        if tag <= last:
+            raise _UnusualError
+        last = tag
+        if tag == tags.PIXEL_DATA:
+            header.pixels = _locate(walker, syntax, value, length)
+            break
+        if length == _UNDEFINED:
+            position = walker.skip_sequence(value, explicit=explicit)
+            if tag in wanted:
+                values[tag] = b""
+            continue
+        position = value + length
+        if position > size:
+            raise DamagedError("it ends in the middle of the header")
+        if tag in wanted:
+            values[tag] = walker.bytes_at(value, length) if length <= _LARGEST_VALUE else b""
+    return header
+
+
+def _locate(walker: _Walker, syntax: str, value: int, length: int) -> PixelLocation:
+    if length != _UNDEFINED:
+        return PixelLocation(value, length)
+    if syntax in (_IMPLICIT, _EXPLICIT):
+        raise _UnusualError
+    return PixelLocation(value, 0, find_fragments(walker.bytes_at, value, walker.size))

@@ -1,0 +1,111 @@
+"""One file's header: raw values of the wanted attributes, where the pixels lie, and typed access to them.
+
+Both readers (`fast_header`, `slow_header`) fill the same raw form, so there is one place only where bytes get a meaning.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+from ctviewer.dicom import tags
+from ctviewer.dicom.text import clean, decode
+
+
+class NotDicomError(Exception):
+    """The file is not DICOM at all: it is passed over."""
+
+
+class DamagedError(Exception):
+    """The file is DICOM, but truncated or malformed; the text says what, in a clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelLocation:
+    """Where the value of Pixel Data lies in a file.
+
+    Attributes:
+        offset, length: bytes of an uncompressed value; of a deflated data set: offset 0, and it must be inflated.
+        fragments: offset and length of each fragment of a compressed value; empty for an uncompressed one.
+        deflated: the whole data set is deflated, so there is no place in the file to read from.
+    """
+
+    offset: int
+    length: int
+    fragments: tuple[tuple[int, int], ...] = ()
+    deflated: bool = False
+
+
+@dataclass(slots=True)
+class Header:
+    """Raw values of one file.
+
+    Attributes:
+        syntax: Transfer Syntax UID.
+        little: byte order of binary values.
+        values: tag to raw value bytes; sequences are present as empty bytes.
+        pixels: where Pixel Data lies, None where there is none.
+    """
+
+    syntax: str
+    little: bool
+    values: dict[int, bytes]
+    pixels: PixelLocation | None = None
+
+    def has(self, tag: int) -> bool:
+        """Whether the attribute is in the file, empty or not."""
+        return tag in self.values
+
+    def strings(self, tag: int) -> tuple[str, ...]:
+        """The values of a multi-valued text attribute, cleaned for display; none where it is absent or empty."""
+        raw = self.values.get(tag)
+        if not raw:
+            return ()
+        text = decode(raw, self.values.get(tags.SPECIFIC_CHARACTER_SET, b""))
+        parts = tuple(clean(part) for part in text.split("\\"))
+        return parts if any(parts) else ()
+
+    def text(self, tag: int) -> str:
+        """A text attribute cleaned for display, several values joined by a backslash; empty where absent."""
+        return "\\".join(self.strings(tag))
+
+    def numbers(self, tag: int) -> tuple[float, ...]:
+        """DS or IS values; none at all where one of them is no finite number."""
+        raw = self.values.get(tag)
+        if not raw:
+            return ()
+        try:
+            found = tuple(float(part) for part in raw.rstrip(b" \0").split(b"\\"))
+        except ValueError:
+            return ()
+        return found if all(map(math.isfinite, found)) else ()
+
+    def number(self, tag: int) -> float | None:
+        """The first DS value, None where absent or no finite number."""
+        found = self.numbers(tag)
+        return found[0] if found else None
+
+    def integer(self, tag: int) -> int | None:
+        """The first IS value, None where absent or not whole."""
+        found = self.number(tag)
+        return int(found) if found is not None and found == int(found) else None
+
+    def short(self, tag: int) -> int | None:
+        """The first US value, None where absent."""
+        raw = self.values.get(tag)
+        return None if raw is None or len(raw) < 2 else int(struct.unpack_from("<H" if self.little else ">H", raw)[0])
+
+    def decimals(self, tag: int) -> int:
+        """The most decimal places that any of the DS values is written with."""
+        raw = self.values.get(tag, b"")
+        return max((_decimals(part.strip(b" \0")) for part in raw.split(b"\\")), default=0)
+
+
+def _decimals(raw: bytes) -> int:
+    mantissa, _, exponent = raw.lower().partition(b"e")
+    places = len(mantissa.partition(b".")[2])
+    try:
+        return max(0, places - int(exponent or 0))
+    except ValueError:
+        return places

@@ -1,0 +1,200 @@
+"""Loading the pixels of a series: the slice on screen first, then its neighbours outwards, on all cores."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctviewer.core.errors import DecodeError, InputError
+from ctviewer.core.events import Done, Event
+from ctviewer.core.series import Notice, Series, Severity
+from ctviewer.core.threads import lower_thread_priority
+from ctviewer.core.volume import Volume
+from ctviewer.dicom.events import SlicesFailed, SlicesLoaded, VolumeReady
+from ctviewer.dicom.pixels import read_slice
+from ctviewer.dicom.stack import Stack
+
+_REPORT_SECONDS = 0.02
+_MOST_THREADS = 8
+_MOST_NAMED = 6
+
+
+def load(series: Series, first: int | None = None, focus: Callable[[], int] | None = None) -> Iterator[Event]:
+    """Load a series into one volume of 16-bit stored values.
+
+    Args:
+        series: from `scan`, readable.
+        first: volume index to decode before all others; the middle one by default.
+        focus: gives the volume index on screen now; slices nearest to it are decoded next. `first` by default.
+
+    Yields:
+        `VolumeReady` as soon as one slice is there, `SlicesLoaded` as more follow, `SlicesFailed` if some could not be
+        decoded, and `Done` with the volume. Closing the generator stops and joins its threads.
+
+    Raises:
+        InputError: the series cannot be shown (`series.reason` says why), or does not fit into memory.
+        DecodeError: no slice at all could be decoded.
+    """
+    stack = _stack(series)
+    volume = _volume(series, stack)
+    loader = _Loader(volume, stack)
+    start = min(max(volume.middle if first is None else first, 0), volume.slice_count - 1)
+    loader.load_one_near(start)
+    yield VolumeReady(volume)
+    yield from loader.load_rest(focus or (lambda: start))
+    if loader.errors:
+        yield SlicesFailed(_failed_notice(volume, loader.errors))
+    yield Done(volume)
+
+
+def load_volume(series: Series) -> Volume:
+    """Load a whole series.
+
+    Raises:
+        InputError: the series cannot be shown.
+        DecodeError: no slice at all could be decoded.
+    """
+    volume: Volume | None = None
+    for event in load(series):
+        if isinstance(event, VolumeReady):
+            volume = event.volume
+    assert volume is not None  # load yields one or raises
+    return volume
+
+
+def load_middle(series: Series) -> Volume:
+    """A volume of which the middle slice alone is decoded (the memory of the others is not touched).
+
+    Raises:
+        InputError: the series cannot be shown.
+        DecodeError: the middle slice cannot be decoded.
+    """
+    stack = _stack(series)
+    volume = _volume(series, stack)
+    loader = _Loader(volume, stack)
+    loader.load_one_near(volume.middle)
+    if loader.errors:
+        raise DecodeError(loader.errors[volume.middle])
+    return volume
+
+
+def _stack(series: Series) -> Stack:
+    if not series.readable or not isinstance(series.private, Stack):
+        raise InputError(series.reason or "This series cannot be opened.")
+    return series.private
+
+
+def _volume(series: Series, stack: Stack) -> Volume:
+    shape = stack.geometry.shape
+    try:
+        stored: NDArray[np.int16] | NDArray[np.uint16] = np.zeros(shape, stack.dtype)
+    except (MemoryError, ValueError) as error:
+        size = np.prod(shape, dtype=float) * 2 / 1e9
+        raise InputError(f"This series needs {size:.1f} GB of memory, more than there is.") from error
+    return Volume(
+        series,
+        stack.geometry,
+        stored,
+        stack.slope,
+        stack.intercept,
+        unit=stack.unit,
+        padding=stack.padding,
+        inverted=stack.inverted,
+        windows=stack.windows,
+        loaded=np.zeros(shape[0], bool),
+        failed=np.zeros(shape[0], bool),
+    )
+
+
+class _Loader:
+    """Decodes slices into a volume. Each slice is written by one thread, once."""
+
+    def __init__(self, volume: Volume, stack: Stack) -> None:
+        self._volume, self._stack = volume, stack
+        self._waiting = np.ones(volume.slice_count, bool)
+        self._indices = np.arange(volume.slice_count)
+        self.errors: dict[int, str] = {}
+
+    def load_one_near(self, index: int) -> None:
+        """Decode the slice nearest to `index` that can be decoded.
+
+        Raises:
+            DecodeError: none can.
+        """
+        while (nearest := self._take(index)) is not None:
+            self._finish(nearest, self._decode(nearest))
+            if nearest not in self.errors:
+                return
+        raise DecodeError(next(iter(self.errors.values())))
+
+    def load_rest(self, focus: Callable[[], int]) -> Iterator[Event]:
+        """Decode all slices that are left, nearest to `focus()` first."""
+        threads = min(os.cpu_count() or 1, _MOST_THREADS)
+        pool = ThreadPoolExecutor(threads, "decode", lower_thread_priority)
+        results: SimpleQueue[Future[tuple[int, str]]] = SimpleQueue()
+        running, fresh, told = 0, [], time.monotonic()
+        try:
+            while True:
+                while running < 2 * threads and (index := self._take(focus())) is not None:
+                    pool.submit(self._work, index).add_done_callback(results.put)
+                    running += 1
+                if not running:
+                    break
+                index, error = results.get().result()
+                running -= 1
+                self._finish(index, error)
+                if not error:
+                    fresh.append(index)
+                if fresh and time.monotonic() - told > _REPORT_SECONDS:
+                    yield SlicesLoaded(tuple(fresh))
+                    fresh, told = [], time.monotonic()
+            if fresh:
+                yield SlicesLoaded(tuple(fresh))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _take(self, wanted: int) -> int | None:
+        """The waiting slice nearest to `wanted`, None when none is left."""
+        left = self._indices[self._waiting]
+        if not left.size:
+            return None
+        nearest = int(left[np.argmin(np.abs(left - wanted))])
+        self._waiting[nearest] = False
+        return nearest
+
+    def _work(self, index: int) -> tuple[int, str]:
+        return index, self._decode(index)
+
+    def _decode(self, index: int) -> str:
+        """Decode one slice in place; the reason if that failed, else an empty string."""
+        source = self._stack.sources[index]
+        if source is None:
+            return f"{self._volume.series.slices[index].path} has pixels of a kind that cannot be read."
+        try:
+            read_slice(source, self._volume.stored[index])
+        except DecodeError as error:
+            return str(error)
+        return ""
+
+    def _finish(self, index: int, error: str) -> None:
+        if error:
+            self.errors[index] = error
+            self._volume.stored[index] = self._stack.filler(index)
+            self._volume.failed[index] = True
+        self._volume.loaded[index] = True
+
+
+def _failed_notice(volume: Volume, errors: dict[int, str]) -> Notice:
+    indices = tuple(sorted(errors))
+    named = ", ".join(volume.citation(i) for i in indices[:_MOST_NAMED])
+    more = "" if len(indices) <= _MOST_NAMED else f" and {len(indices) - _MOST_NAMED} more"
+    count = "1 slice" if len(indices) == 1 else f"{len(indices)} slices"
+    text = f"{count} could not be decoded and left empty: {named}{more}. {errors[indices[0]]}"
+    paths = tuple(volume.series.slices[i].path for i in indices)
+    return Notice("failed-slices", Severity.DANGER, text, indices, paths)

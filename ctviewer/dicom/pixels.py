@@ -1,0 +1,132 @@
+"""Pixels of one slice: from the file to 16-bit stored values."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from ctviewer.core.errors import DecodeError
+from ctviewer.core.files import reason
+from ctviewer.dicom import decoders
+from ctviewer.dicom.decoders.base import Image, PixelFormat
+from ctviewer.dicom.header import PixelLocation
+
+Stored = NDArray[np.int16] | NDArray[np.uint16]
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+
+
+@dataclass(frozen=True, slots=True)
+class PixelSource:
+    """All that is needed to decode one slice.
+
+    Attributes:
+        lut: first stored value and table of a Modality LUT, None where rescale slope and intercept apply.
+    """
+
+    path: Path
+    syntax: str
+    location: PixelLocation
+    format: PixelFormat
+    lut: tuple[int, NDArray[np.uint16]] | None = None
+
+
+def read_slice(source: PixelSource, out: Stored) -> None:
+    """Decode one slice into `out`, `[rows, columns]` and C-contiguous: int16, or uint16 where no value is negative.
+
+    Raises:
+        DecodeError: the text names the file and the reason.
+    """
+    try:
+        with source.path.open("rb", buffering=0) as file:
+            image = _read(file, source, out)
+    except OSError as error:
+        raise DecodeError(f"{source.path} could not be read: {reason(error)}.") from error
+    except DecodeError as error:
+        raise DecodeError(f"{source.path} could not be decoded: {error}.") from error
+    align(image, source.format, out)
+    if source.lut is not None:
+        first, table = source.lut
+        values = out.view(np.int16) if source.format.signed else out.view(np.uint16)
+        positions = np.clip(values.astype(np.int32) - first, 0, len(table) - 1)
+        out[...] = table[positions].astype(out.dtype, copy=False)
+
+
+def _read(file: FileIO, source: PixelSource, out: Stored) -> Image:
+    location, pixel_format = source.location, source.format
+    if location.fragments:
+        data = b"".join(_exactly(file, *fragment) for fragment in location.fragments)
+        return decoders.decode(source.syntax, data, pixel_format)
+    if location.deflated:
+        return _as_image(_inflate(file, pixel_format), source)
+    if not decoders.is_supported(source.syntax):
+        raise DecodeError(f"pixels stored as {decoders.syntax_name(source.syntax)} cannot be decoded")
+    if pixel_format.bits_allocated == 16 and source.syntax != _BIG_ENDIAN:
+        file.seek(location.offset)  # straight into place: no copy
+        _fill(file, memoryview(out).cast("B"))
+        return out
+    return _as_image(_exactly(file, location.offset, pixel_format.frame_bytes), source)
+
+
+def _fill(file: FileIO, target: memoryview) -> None:
+    while target:
+        count = file.readinto(target)
+        if not count:
+            raise DecodeError("it ends in the middle of the pixels")
+        target = target[count:]
+
+
+def _exactly(file: FileIO, offset: int, length: int) -> bytes:
+    file.seek(offset)
+    data = bytearray(length)
+    _fill(file, memoryview(data))
+    return bytes(data)
+
+
+def _inflate(file: FileIO, pixel_format: PixelFormat) -> bytes:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = pydicom.dcmread(file, specific_tags=["PixelData"]).PixelData
+    except Exception as error:
+        raise DecodeError("its deflated data are damaged") from error
+    if len(data) < pixel_format.frame_bytes:
+        raise DecodeError("it ends in the middle of the pixels")
+    return bytes(data[: pixel_format.frame_bytes])
+
+
+def _as_image(data: bytes, source: PixelSource) -> Image:
+    pixel_format = source.format
+    order = ">" if source.syntax == _BIG_ENDIAN else "<"
+    dtype = np.dtype("u1") if pixel_format.bits_allocated == 8 else np.dtype(f"{order}u2")
+    return np.frombuffer(data, dtype).reshape(pixel_format.rows, pixel_format.columns)
+
+
+def align(image: Image, pixel_format: PixelFormat, out: Stored) -> None:
+    """Bring raw words into `out` as plain integers: sign extended, bits that are not the value cleared (PS3.5 8.1.1).
+
+    Args:
+        image: `[rows, columns]` words of 8 or 16 bits, of either sign and byte order; may share memory with `out`.
+        pixel_format: which bits are the value.
+        out: `[rows, columns]` int16 or uint16.
+    """
+    words = out.view(np.uint16)
+    if image is not out:
+        words[...] = image.view(np.uint8) if image.itemsize == 1 else image.view(image.dtype.str.replace("i", "u"))
+    stored, low = pixel_format.bits_stored, pixel_format.high_bit + 1 - pixel_format.bits_stored
+    if stored == 16:
+        return
+    if pixel_format.signed:
+        signed: NDArray[Any] = words.view(np.int16)
+        np.left_shift(signed, 16 - stored - low, out=signed)
+        np.right_shift(signed, 16 - stored, out=signed)
+        return
+    if low:
+        np.right_shift(words, low, out=words)
+    np.bitwise_and(words, (1 << stored) - 1, out=words)

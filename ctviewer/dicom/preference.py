@@ -1,0 +1,64 @@
+"""Which series opens by itself, and which one an analysis takes."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from ctviewer.core.geometry import Plane
+from ctviewer.core.series import Catalog, Series
+
+_LUNG_KERNEL = re.compile(
+    r"""
+    lung | pulm                       # GE, and many descriptions
+    | ^[bdhuiq][67]\d                 # Siemens B60f .. B80s, D60s, I70f
+    | ^b[rlv]?l?(5[4-9]|6\d|7\d)      # Siemens Br59, Bl57, Bv60
+    | ^fc(5[0-6]|8[0-6])              # Canon, Toshiba
+    | ^(l|y[a-c]|yc0)$                # Philips
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_DERIVED = re.compile(r"mpr|mip|minip|reformat|projection|average|3d|screen|dose", re.IGNORECASE)
+
+
+def preference(series: Series) -> tuple[object, ...]:
+    """Sorting key: readable, CT, no scout, original, axial first; then the most slices."""
+    return (
+        not series.readable,
+        series.modality != "CT",
+        series.is_localizer,
+        not series.is_original,
+        bool(_DERIVED.search("\\".join(series.image_type[2:]))),
+        series.plane is not Plane.AXIAL,
+        -len(series.slices),
+        -series.rows * series.columns,
+        series.number if series.number is not None else math.inf,
+        series.key,
+    )
+
+
+def has_lung_kernel(series: Series) -> bool:
+    """Whether the kernel, or else the description, is one for lungs."""
+    return bool(_LUNG_KERNEL.search(series.kernel.partition("\\")[0])) or "lung" in series.description.lower()
+
+
+def analysis_candidate(catalog: Catalog, study_uid: str) -> Series | None:
+    """The thinnest lung-kernel original axial CT series of a study; without a lung kernel, the thinnest; None without CT.
+
+    Thin means a small distance between slices as well as a small thickness; series of fewer than ten slices come last.
+    """
+    fit = [
+        series
+        for series in catalog.series
+        if series.study.uid == study_uid
+        and series.readable
+        and series.modality == "CT"
+        and series.is_original
+        and series.plane is Plane.AXIAL
+    ]
+    return min(fit, key=_analysis_key, default=None)
+
+
+def _analysis_key(series: Series) -> tuple[object, ...]:
+    thickness = max(series.thickness or 0.0, series.slice_spacing or 0.0) or math.inf
+    return (len(series.slices) < 10, not has_lung_kernel(series), thickness, -len(series.slices), series.key)

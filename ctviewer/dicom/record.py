@@ -1,0 +1,191 @@
+"""One slice as the scan knows it: what decides order and splitting, taken from its header."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctviewer.core.geometry import Vector
+from ctviewer.dicom import tags
+from ctviewer.dicom.decoders import LOSSY
+from ctviewer.dicom.decoders.base import PixelFormat
+from ctviewer.dicom.header import DamagedError, Header, PixelLocation
+
+_LOCALIZER = re.compile(r"scout|topogram|localizer|localiser|surview|scanogram|scano\b", re.IGNORECASE)
+_MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
+
+
+@dataclass(slots=True, eq=False)
+class Slice:
+    """A slice on its way into a series.
+
+    Attributes:
+        orientation: row cosines then column cosines `[6]`, orthonormal; None where absent or impossible.
+        position: ImagePositionPatient, LPS mm; None where absent.
+        decimals: decimal places of the position as written.
+        spacing: mm between rows, mm between columns; None where absent or impossible.
+    """
+
+    path: Path
+    header: Header
+    sop_instance_uid: str
+    instance_number: int | None
+    acquisition_number: int | None
+    orientation: NDArray[np.float64] | None
+    position: Vector | None
+    decimals: int
+    spacing: tuple[float, float] | None
+    rows: int
+    columns: int
+    image_type: tuple[str, ...]
+    photometric: str
+    frames: int
+    kernel: str
+    location: float = field(default=0.0)
+
+    @classmethod
+    def from_header(cls, path: Path, header: Header) -> Slice:
+        """Take what decides order and splitting from a header.
+
+        Raises:
+            DamagedError: the pixels end before they should.
+        """
+        position = header.numbers(tags.IMAGE_POSITION_PATIENT)
+        orientation = _orthonormal(header.numbers(tags.IMAGE_ORIENTATION_PATIENT))
+        placed = len(position) == 3 and orientation is not None
+        made = cls(
+            path=path,
+            header=header,
+            sop_instance_uid=header.text(tags.SOP_INSTANCE_UID),
+            instance_number=header.integer(tags.INSTANCE_NUMBER),
+            acquisition_number=header.integer(tags.ACQUISITION_NUMBER),
+            orientation=orientation if placed else None,
+            position=(position[0], position[1], position[2]) if placed else None,
+            decimals=header.decimals(tags.IMAGE_POSITION_PATIENT),
+            spacing=_spacing(header.numbers(tags.PIXEL_SPACING)),
+            rows=header.short(tags.ROWS) or 0,
+            columns=header.short(tags.COLUMNS) or 0,
+            image_type=tuple(part.upper() for part in header.strings(tags.IMAGE_TYPE)),
+            photometric=header.text(tags.PHOTOMETRIC_INTERPRETATION).upper(),
+            frames=header.integer(tags.NUMBER_OF_FRAMES) or 1,
+            kernel=header.text(tags.CONVOLUTION_KERNEL),
+        )
+        made._require_whole_pixels()
+        return made
+
+    def _require_whole_pixels(self) -> None:
+        """Refuse a file whose uncompressed pixels are cut off: known at once from its size."""
+        location = self.pixels
+        if location is None or location.fragments or location.deflated:
+            return
+        samples = self.header.short(tags.SAMPLES_PER_PIXEL) or 1
+        bits = self.header.short(tags.BITS_ALLOCATED) or 0
+        if location.length < self.rows * self.columns * samples * self.frames * bits // 8:
+            raise DamagedError("it ends in the middle of the pixels")
+
+    @property
+    def pixels(self) -> PixelLocation | None:
+        """Where the pixels lie."""
+        return self.header.pixels
+
+    @property
+    def modality(self) -> str:
+        """Modality, "OT" where absent."""
+        return self.header.text(tags.MODALITY).upper() or "OT"
+
+    @property
+    def is_localizer(self) -> bool:
+        """Whether this is a scout, by its image type or by the description of its series."""
+        return "LOCALIZER" in self.image_type or "SCOUT" in self.image_type
+
+    @property
+    def is_named_localizer(self) -> bool:
+        """Whether the series' description calls it a scout."""
+        return bool(_LOCALIZER.search(self.header.text(tags.SERIES_DESCRIPTION)))
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether it has more than one sample per pixel, or a palette."""
+        return (self.header.short(tags.SAMPLES_PER_PIXEL) or 1) != 1 or self.photometric not in _MONOCHROME
+
+    @property
+    def signed(self) -> bool:
+        """Whether stored values are two's complement."""
+        return self.header.short(tags.PIXEL_REPRESENTATION) == 1
+
+    @property
+    def pixel_format(self) -> PixelFormat | None:
+        """How a word holds a value, None where the header contradicts itself or is of a kind not supported."""
+        header = self.header
+        allocated, stored = header.short(tags.BITS_ALLOCATED), header.short(tags.BITS_STORED)
+        if allocated not in (8, 16) or not self.rows or not self.columns:
+            return None
+        stored = stored or allocated
+        high = header.short(tags.HIGH_BIT)
+        high = stored - 1 if high is None or self._compressed else high
+        if not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
+            return None
+        if not _fits(self.padding, stored, self.signed):
+            stored, high = (
+                allocated,
+                allocated - 1,
+            )  # padding outside the stored bits: clearing them would turn it to values
+        return PixelFormat(self.rows, self.columns, allocated, stored, high, self.signed)
+
+    @property
+    def rescale(self) -> tuple[float, float] | None:
+        """Rescale slope and intercept, None where either is absent or impossible."""
+        slope, intercept = self.header.number(tags.RESCALE_SLOPE), self.header.number(tags.RESCALE_INTERCEPT)
+        return None if not slope or intercept is None else (slope, intercept)
+
+    @property
+    def lossy(self) -> bool:
+        """Whether it was compressed with loss at some time."""
+        return self.header.text(tags.LOSSY_IMAGE_COMPRESSION) == "01" or self.header.syntax in LOSSY
+
+    @property
+    def _compressed(self) -> bool:
+        return self.pixels is not None and bool(self.pixels.fragments)
+
+    @property
+    def padding(self) -> tuple[int, int] | None:
+        """Stored values from..to that are padding (PS3.3 C.7.5.1.1.2), None where the file names none."""
+        value = self._stored_value(tags.PIXEL_PADDING_VALUE)
+        if value is None:
+            return None
+        limit = self._stored_value(tags.PIXEL_PADDING_RANGE_LIMIT)
+        return (value, value) if limit is None else (min(value, limit), max(value, limit))
+
+    def _stored_value(self, tag: int) -> int | None:
+        """A value that is US or SS by the pixel representation, whatever the file says."""
+        value = self.header.short(tag)
+        return value - 65536 if value is not None and self.signed and value > 32767 else value
+
+
+def _fits(padding: tuple[int, int] | None, bits: int, signed: bool) -> bool:
+    if padding is None:
+        return True
+    least, most = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    return least <= padding[0] and padding[1] <= most
+
+
+def _spacing(values: tuple[float, ...]) -> tuple[float, float] | None:
+    return (values[0], values[1]) if len(values) == 2 and min(values) > 0 else None
+
+
+def _orthonormal(values: tuple[float, ...]) -> NDArray[np.float64] | None:
+    """Row and column cosines made exactly unit length and perpendicular; None where they are neither nearly so."""
+    if len(values) != 6:
+        return None
+    row, column = np.array(values[:3]), np.array(values[3:])
+    lengths = math.dist(row, (0, 0, 0)), math.dist(column, (0, 0, 0))
+    if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(float(row @ column))) > 0.01:
+        return None
+    row = row / lengths[0]
+    column = column - row * float(row @ column)
+    return np.concatenate([row, column / np.linalg.norm(column)])

@@ -1,0 +1,187 @@
+"""Scanning a folder or file: every header once, then series in the order of preference."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ctviewer.core.errors import InputError
+from ctviewer.core.events import Done, Event, Progress
+from ctviewer.core.files import reason
+from ctviewer.core.series import Catalog, Notice, Series, Severity
+from ctviewer.dicom import files, tags
+from ctviewer.dicom.assemble import assemble
+from ctviewer.dicom.copies import drop_copies
+from ctviewer.dicom.events import SeriesFound
+from ctviewer.dicom.fast_header import read_fast
+from ctviewer.dicom.grouping import series_key, split
+from ctviewer.dicom.header import DamagedError, Header, NotDicomError
+from ctviewer.dicom.preference import preference
+from ctviewer.dicom.record import Slice
+from ctviewer.dicom.slow_header import read_slow
+from ctviewer.dicom.text import clean
+
+_STEP_FILES, _STEP_SECONDS = 25, 0.05
+_STAGE = "Reading headers"
+_DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
+_DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
+
+
+@dataclass
+class _Findings:
+    """What was read so far."""
+
+    slices: list[Slice] = field(default_factory=list)
+    damaged: dict[Path, str] = field(default_factory=dict)
+
+
+def read_header(path: Path) -> Header:
+    """Read one file's header.
+
+    Raises:
+        NotDicomError: the file is something else.
+        DamagedError: it is DICOM and damaged, or it cannot be read; the text is a clause.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            return read_fast(file, size) or read_slow(file, size)
+    except OSError as error:
+        raise DamagedError(f"it could not be read: {reason(error)}") from error
+    except NotDicomError:
+        if path.suffix.lower() in _DICOM_ENDINGS:
+            raise DamagedError("it is not DICOM, in spite of its name") from None
+        raise
+
+
+def scan(path: Path) -> Iterator[Event]:
+    """Find the series in a folder (any depth), or the series that one file belongs to.
+
+    Yields:
+        `Progress` at least every 25 files, `SeriesFound` for each series, last `Done` with the `Catalog`.
+
+    Raises:
+        InputError: the path does not exist, or holds nothing that can be shown; one sentence that names the path.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist.")
+    found = _Findings()
+    wanted: tuple[str, ...] | None = None
+    if path.is_dir():
+        candidates = yield from _candidates(path)
+    else:
+        wanted = _series_of(path)
+        candidates = next(files.walk(path.parent), [])
+        candidates = candidates if path in candidates else [path, *candidates]
+    yield from _read_all(candidates, found, wanted)
+    if not found.slices:
+        raise InputError(_nothing_read(path, found))
+    series = yield from _series(found.slices)
+    if not any(one.readable for one in series):
+        raise InputError(_nothing_readable(path, series))
+    yield Done(Catalog(path, series, _unreadable(found)))
+
+
+def _candidates(folder: Path) -> Generator[Event, None, list[Path]]:
+    """All files worth a look, in a stable order."""
+    found: list[Path] = []
+    for part in files.walk(folder):
+        found += part
+        yield Progress("Looking for files", len(found), 0)
+    if not found and not any(folder.iterdir()):
+        raise InputError(f"The folder {folder} is empty.")
+    return found
+
+
+def _series_of(path: Path) -> tuple[str, ...]:
+    """The series of the one file that was opened."""
+    try:
+        return series_key(Slice.from_header(path, read_header(path)))
+    except NotDicomError:
+        raise InputError(f"{path} is not a DICOM file.") from None
+    except DamagedError as error:
+        raise InputError(f"{path} cannot be opened: {error}.") from error
+
+
+def _read_all(candidates: Sequence[Path], found: _Findings, wanted: tuple[str, ...] | None) -> Iterator[Event]:
+    """Read all headers; with `wanted`, keep what belongs to that series only."""
+    told = time.monotonic()
+    for number, path in enumerate(candidates):
+        if number % _STEP_FILES == 0 or time.monotonic() - told > _STEP_SECONDS:
+            yield Progress(_STAGE, number, len(candidates))
+            told = time.monotonic()
+        try:
+            one = Slice.from_header(path, read_header(path))
+        except NotDicomError:
+            continue
+        except DamagedError as error:
+            found.damaged[path] = str(error)
+            continue
+        if one.header.text(tags.SOP_CLASS_UID) != _DIRECTORY_CLASS and (wanted is None or series_key(one) == wanted):
+            found.slices.append(one)
+    yield Progress(_STAGE, len(candidates), len(candidates))
+
+
+def _series(slices: Sequence[Slice]) -> Generator[Event, None, tuple[Series, ...]]:
+    groups: dict[tuple[str, ...], list[Slice]] = defaultdict(list)
+    for one in slices:
+        groups[series_key(one)].append(one)
+    made: list[Series] = []
+    for group in groups.values():
+        kept, dropped = yield from drop_copies(group)
+        for part in split(kept):
+            series = assemble(part, _copies_in(part.slices, dropped))
+            made.append(series)
+            yield SeriesFound(series)
+    return tuple(sorted(_with_own_keys(made), key=preference))
+
+
+def _copies_in(kept: Sequence[Slice], dropped: Sequence[Slice]) -> list[Slice]:
+    """The dropped copies of slices of one part."""
+    uids = {one.sop_instance_uid for one in kept} if dropped else set()
+    return [one for one in dropped if one.sop_instance_uid in uids]
+
+
+def _with_own_keys(made: Sequence[Series]) -> Iterator[Series]:
+    """Tell series apart that share a UID by mistake (two patients, two studies): a key must be found once only."""
+    seen: Counter[str] = Counter()
+    shared = {key for key, count in Counter(one.key for one in made).items() if count > 1}
+    for one in made:
+        if one.key not in shared:
+            yield one
+            continue
+        seen[one.key] += 1
+        notice = Notice(
+            "shared-series-uid",
+            Severity.DANGER,
+            "Files of another patient, study or kind have the same series UID; they are kept apart.",
+        )
+        yield replace(one, key=f"{one.key}@{seen[one.key]}", notices=(notice, *one.notices))
+
+
+def _unreadable(found: _Findings) -> tuple[Notice, ...]:
+    if not found.damaged:
+        return ()
+    count = len(found.damaged)
+    path, why = next(iter(found.damaged.items()))
+    more = "" if count == 1 else f" and {count - 1} more"
+    text = (
+        f"{count} {'file' if count == 1 else 'files'} could not be read and {'is' if count == 1 else 'are'} left out: "
+    )
+    text += f"{clean(path.name)} ({why}){more}."
+    return (Notice("unreadable-files", Severity.WARNING, text, paths=tuple(found.damaged)),)
+
+
+def _nothing_read(path: Path, found: _Findings) -> str:
+    if found.damaged:
+        first, why = next(iter(found.damaged.items()))
+        return f"Nothing in {path} can be opened: {clean(first.name)}, for instance: {why}."
+    return f"{path} holds no DICOM files."
+
+
+def _nothing_readable(path: Path, series: Sequence[Series]) -> str:
+    return f"{path} holds no images that can be shown. {series[0].reason}"

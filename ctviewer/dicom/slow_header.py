@@ -1,0 +1,88 @@
+"""Headers of all other files through pydicom: no preamble, no file meta, big endian, deflated, wrong or odd encodings."""
+
+from __future__ import annotations
+
+import warnings
+from io import FileIO
+from typing import Any
+
+import pydicom
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.tag import Tag
+
+from ctviewer.dicom import tags
+from ctviewer.dicom.fragments import find_fragments
+from ctviewer.dicom.header import DamagedError, Header, NotDicomError, PixelLocation
+
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_UNDEFINED = b"\xff\xff\xff\xff"
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
+_WANTED = [Tag(tag) for tag in sorted(tags.WANTED)]
+
+
+def read_slow(file: FileIO, size: int) -> Header:
+    """Read the header of an open file of `size` bytes.
+
+    Raises:
+        NotDicomError: it does not look like DICOM.
+        DamagedError: it is DICOM, but cannot be read.
+    """
+    file.seek(0)
+    start = file.read(132)
+    marked = start[128:] == b"DICM"
+    if not marked and start[:2] not in _FIRST_GROUPS:
+        raise NotDicomError
+    file.seek(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what pydicom warns of is judged from the values below
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_WANTED, force=True)
+            header = _header(dataset)
+    except Exception as error:
+        if marked:
+            raise DamagedError("its header is malformed") from error
+        raise NotDicomError from error
+    if not any(header.has(tag) for tag in (tags.SOP_CLASS_UID, tags.SERIES_INSTANCE_UID, tags.ROWS)):
+        if marked:
+            raise DamagedError("its header is malformed")
+        raise NotDicomError
+    header.pixels = _locate(file, dataset, header, size)
+    return header
+
+
+def _header(dataset: FileDataset) -> Header:
+    implicit, little = dataset.original_encoding
+    stated = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
+    syntax = stated or ("1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2")
+    values = {int(tag): _raw(dataset, tag) for tag in _WANTED if tag in dataset}
+    return Header(syntax, little is not False, values)
+
+
+def _raw(dataset: Dataset, tag: Any) -> bytes:
+    value = dataset.get_item(tag).value
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):  # pydicom converts the character set itself at once
+        return value.encode("ascii", "replace")
+    return "\\".join(value).encode("ascii", "replace") if tag == tags.SPECIFIC_CHARACTER_SET and value else b""
+
+
+def _locate(file: FileIO, dataset: FileDataset, header: Header, size: int) -> PixelLocation | None:
+    """Pixel Data starts where pydicom stopped, unless the data set had to be inflated."""
+    if header.syntax == _DEFLATED:
+        return PixelLocation(0, 0, deflated=True) if header.has(tags.BITS_ALLOCATED) else None
+    implicit, little = dataset.original_encoding
+    position = file.tell()
+    head = file.read(12)
+    order = "little" if little is not False else "big"
+    if len(head) < 12 or (int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:4], order)) != tags.PIXEL_DATA:
+        return None
+    offset, raw_length = (position + 8, head[4:8]) if implicit else (position + 12, head[8:12])
+    if raw_length != _UNDEFINED:
+        return PixelLocation(offset, int.from_bytes(raw_length, order))
+
+    def bytes_at(start: int, count: int) -> bytes:
+        file.seek(start)
+        return file.read(count)
+
+    return PixelLocation(offset, 0, find_fragments(bytes_at, offset, size))

@@ -1,0 +1,86 @@
+"""What loading a classic series needs: the `private` part of a `Series`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctviewer.core.geometry import Geometry
+from ctviewer.core.windowing import Window
+from ctviewer.dicom import tags
+from ctviewer.dicom.ordering import geometry_of
+from ctviewer.dicom.pixels import PixelSource
+from ctviewer.dicom.record import Slice
+from ctviewer.dicom.values import modality_lut, padding_of, unit_of, windows_of
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Sources and meaning of the values of one series, in volume order.
+
+    Attributes:
+        sources: one per slice; None where a slice cannot be read at all.
+        dtype: of the stored values in memory.
+        slope, intercept: `[slices]`.
+        unit, padding, inverted, windows: as in `core.volume.Volume`.
+    """
+
+    geometry: Geometry
+    sources: tuple[PixelSource | None, ...]
+    dtype: np.dtype[np.int16] | np.dtype[np.uint16]
+    slope: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+    unit: str
+    padding: tuple[int, int] | None
+    inverted: bool
+    windows: tuple[Window, ...]
+
+    @classmethod
+    def from_slices(cls, stack: Sequence[Slice]) -> Stack:
+        """Build it from slices in volume order."""
+        luts = [modality_lut(one) if one.header.has(tags.MODALITY_LUT_SEQUENCE) else None for one in stack]
+        tables = [None if lut is None else lut[0] for lut in luts]
+        middle = len(stack) // 2
+        units = {_unit(one, lut) for one, lut in zip(stack, luts, strict=True)}
+        mapped = any(table is not None for table in tables)
+        rescales = [
+            (1.0, 0.0) if table is not None else one.rescale or (1.0, 0.0)
+            for one, table in zip(stack, tables, strict=True)
+        ]
+        signed = any(one.signed for one in stack) and not mapped
+        return cls(
+            geometry=geometry_of(stack),
+            sources=tuple(_source(one, table) for one, table in zip(stack, tables, strict=True)),
+            dtype=np.dtype(np.int16) if signed else np.dtype(np.uint16),
+            slope=np.array([pair[0] for pair in rescales]),
+            intercept=np.array([pair[1] for pair in rescales]),
+            unit=units.pop() if len(units) == 1 else "",
+            padding=None if mapped else padding_of(stack)[0],  # after the table the padding value is any other value
+            inverted=stack[0].photometric == "MONOCHROME1",
+            windows=windows_of(stack[middle]),
+        )
+
+    def filler(self, index: int) -> int:
+        """The stored value that stands for nothing: padding, else air, else 0."""
+        if self.padding is not None:
+            return self.padding[0]
+        if self.unit != "HU":
+            return 0
+        limits = np.iinfo(self.dtype)
+        air = round((-1000.0 - self.intercept[index]) / self.slope[index])
+        return int(min(max(air, limits.min), limits.max))
+
+
+def _unit(one: Slice, lut: tuple[object, str] | None) -> str:
+    if lut is not None:
+        return lut[1]
+    return "" if one.header.has(tags.MODALITY_LUT_SEQUENCE) else unit_of(one)  # a table that cannot be read: unknown
+
+
+def _source(one: Slice, table: tuple[int, NDArray[np.uint16]] | None) -> PixelSource | None:
+    if one.pixels is None or one.pixel_format is None:
+        return None
+    return PixelSource(one.path, one.header.syntax, one.pixels, one.pixel_format, table)

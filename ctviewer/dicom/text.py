@@ -1,0 +1,43 @@
+"""Text from files: character sets (PS3.3 C.12.1.1.2) and cleaning for display."""
+
+from __future__ import annotations
+
+import unicodedata
+import warnings
+
+from pydicom import charset
+
+_LONGEST = 200
+_DELIMITERS = {"\\", "^", "="}
+
+
+def decode(raw: bytes, specific_character_set: bytes) -> str:
+    """Bytes of a text value as a string; never fails: what no stated character set can decode is tried as UTF-8, Latin-1."""
+    if raw.isascii() and b"\x1b" not in raw:
+        return raw.decode("ascii")
+    names = [part.strip().decode("ascii", "replace") for part in specific_character_set.split(b"\\")]
+    codecs = [charset.python_encoding[name] for name in names if name in charset.python_encoding]
+    if len(codecs) > 1 or b"\x1b" in raw:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom warns of bad escapes and then replaces them: the best there is
+            return charset.decode_bytes(raw, codecs or ["iso8859"], _DELIMITERS)
+    for codec in (*codecs, "utf-8"):
+        try:
+            return raw.decode(codec)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return raw.decode("latin-1")
+
+
+def clean(text: str) -> str:
+    """Text safe to show in one line: no control, bidirectional-override or unassigned characters, at most 200 of them."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(" " if c in "\t\r\n\f" else c for c in text if _shows(c))
+    text = text.strip()
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _shows(character: str) -> bool:
+    if character in "\t\r\n\f\u200c\u200d":  # white space; joiners that Persian and Indic names need
+        return True
+    return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
