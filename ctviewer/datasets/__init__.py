@@ -1,1 +1,1 @@
-"""See architecture: datasets."""
+"""What training, tests and the demonstration read: generated phantoms and the sample study made from one."""
