@@ -1,0 +1,218 @@
+"""From core objects to a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from ctviewer import __version__
+from ctviewer.core.findings import AnalysisResult, Instance, Lesion, SliceScore, Verdict
+from ctviewer.core.geometry import Plane
+from ctviewer.core.palette import Rgb, class_colour
+from ctviewer.core.reading import ReadAnalysis, Reading
+from ctviewer.core.volume import Volume
+from ctviewer.core.windowing import Window
+from ctviewer.report import drawing, heatplot, slices
+from ctviewer.report.document import LesionRow, Picture, ReportDocument, SlicePanel
+
+_AXIS = {Plane.SAGITTAL: 0, Plane.CORONAL: 1, Plane.AXIAL: 2}
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What can be chosen.
+
+    Attributes:
+        top: how many top slices are printed.
+        window: display window; None takes the reader's, else the file's first.
+        created: ISO 8601 with UTC offset.
+    """
+
+    top: int = 4
+    window: Window | None = None
+    created: str = field(default_factory=_now)
+
+
+def build_report(
+    volume: Volume, result: AnalysisResult | None, reading: Reading | None, options: ReportOptions | None = None
+) -> ReportDocument:
+    """Compose a report.
+
+    Args:
+        volume: loaded; slices that are not decoded are printed black and say so.
+        result: the analysis to print; None prints the study, the reader's words and key images only.
+        reading: words, key images, window and verdicts; None where there is none (the command line).
+        options: what can be chosen.
+    """
+    options = options or ReportOptions()
+    builder = _Builder(volume, result, reading, options)
+    abstained = result is not None and result.suitability.abstains
+    told = None if result is None or abstained else result
+    return ReportDocument(
+        series=volume.series,
+        unit=volume.unit,
+        question=reading.question if reading else "",
+        comment=reading.comment if reading else "",
+        suitability=result.suitability if result else None,
+        classification=told.classification if told else None,
+        heat=builder.heat() if told else None,
+        top_ranked_by=builder.ranked_by.value,
+        lesions=builder.lesions() if told else (),
+        detector_looked=builder.looked() if told else None,
+        top_slices=tuple(builder.top_panel(rank, i) for rank, i in builder.top) if told else (),
+        key_images=tuple(builder.key_panel(i) for i in (reading.key_slices if reading else ())),
+        provenance=result.provenance if result else None,
+        created=options.created,
+        program=f"ctviewer {__version__}",
+    )
+
+
+class _Builder:
+    """Holds what all parts of one report share."""
+
+    def __init__(
+        self, volume: Volume, result: AnalysisResult | None, reading: Reading | None, options: ReportOptions
+    ) -> None:
+        self._volume = volume
+        self._result = result
+        self._window = options.window or (reading.window if reading else None) or volume.initial_window
+        self._verdicts = self._find_verdicts(result, reading)
+        self._classes = self._lesion_classes(result)
+        self.ranked_by, ranking = self._ranking(result)
+        self.top = tuple((rank, int(i)) for rank, i in enumerate(ranking[: options.top], start=1))
+
+    @staticmethod
+    def _find_verdicts(result: AnalysisResult | None, reading: Reading | None) -> dict[int, Verdict]:
+        """Verdicts given on this very result."""
+        if result is None or reading is None:
+            return {}
+        identity = ReadAnalysis(result).identity
+        return next((dict(a.verdicts) for a in reading.analyses if a.identity == identity), {})
+
+    @staticmethod
+    def _lesion_classes(result: AnalysisResult | None) -> tuple[str, ...]:
+        """The detector's classes, in the bundle's order: they give the colours."""
+        labels = {lesion.label for lesion in result.lesions} if result else set()
+        models = result.provenance.models if result else ()
+        return next((m.classes for m in models if labels and labels <= set(m.classes)), tuple(sorted(labels)))
+
+    @staticmethod
+    def _ranking(result: AnalysisResult | None) -> tuple[SliceScore, list[int]]:
+        """What ranks the slices: the classifier's weights, else lesion area, else nothing."""
+        if result is None:
+            return SliceScore.NONE, []
+        told = result.classification
+        if told is not None and told.score is not SliceScore.NONE:
+            return told.score, [int(i) for i in told.ranking()]
+        area = np.nan_to_num(result.lesion_area, nan=0.0)
+        order = np.argsort(-area, kind="stable")
+        return SliceScore.LESION_AREA, [int(i) for i in order[area[order] > 0]]
+
+    def verdict(self, lesion: Lesion) -> Verdict:
+        return self._verdicts.get(lesion.lesion_id, Verdict.PENDING)
+
+    def heat(self) -> Picture | None:
+        result = self._result
+        assert result is not None
+        order = self._volume.geometry.display_order
+        place = {int(i): k for k, i in enumerate(order)}
+        told = result.classification
+        weights = told if told is not None and told.score is not SliceScore.NONE else None
+        return heatplot.draw(
+            heatplot.HeatLanes(
+                lengths=weights.bar_lengths[order] if weights else None,
+                score=self.ranked_by,
+                strength=weights.finding_probability if weights else 0.0,
+                stands_out=weights.stands_out if weights else False,
+                area=result.lesion_area[order] if np.isfinite(result.lesion_area).any() else None,
+                area_unit=result.area_unit,
+                plane=self._volume.geometry.plane,
+                marked=tuple((rank, place[i]) for rank, i in self.top),
+                first=self._volume.citation(int(order[0])),
+                last=self._volume.citation(int(order[-1])),
+            )
+        )
+
+    def looked(self) -> tuple[int, int] | None:
+        assert self._result is not None
+        area = self._result.lesion_area
+        return (int(np.isfinite(area).sum()), int(area.size)) if np.isfinite(area).any() else None
+
+    def lesions(self) -> tuple[LesionRow, ...]:
+        assert self._result is not None
+        place = {int(i): k for k, i in enumerate(self._volume.geometry.display_order)}
+        return tuple(self._row(lesion, place) for lesion in self._result.lesions)
+
+    def _row(self, lesion: Lesion, place: dict[int, int]) -> LesionRow:
+        shown = sorted(lesion.slices, key=lambda i: place[i])
+        return LesionRow(
+            lesion_id=lesion.lesion_id,
+            label=lesion.label,
+            colour=class_colour(lesion.label, self._classes),
+            side=lesion.side,
+            first=self._volume.citation(shown[0]),
+            last=self._volume.citation(shown[-1]),
+            largest=self._volume.citation(lesion.largest_slice),
+            slice_count=len(shown),
+            score=lesion.score,
+            volume_ml=lesion.volume_ml,
+            diameter_mm=lesion.diameter_mm,
+            mean_hu=lesion.mean_hu,
+            verdict=self.verdict(lesion),
+        )
+
+    def top_panel(self, rank: int, index: int) -> SlicePanel:
+        assert self._result is not None
+        told = self._result.classification
+        attention = self.ranked_by is SliceScore.ATTENTION
+        by_area = self.ranked_by is SliceScore.LESION_AREA
+        weights = self._result.lesion_area if by_area or told is None else told.weights
+        drawn = self._drawn_on(index)
+        image = slices.picture(self._volume, index, self._window)
+        axis, position = self._where(index)
+        return SlicePanel(
+            index=index,
+            citation=self._volume.citation(index),
+            axis=axis,
+            position=position,
+            rank=rank,
+            weight=float(weights[index]),
+            times_uniform=float(told.bar_lengths[index]) if attention and told else None,
+            window=self._window,
+            plain=drawing.png(image),
+            overlay=slices.with_contours(image, self._volume, drawn),
+            drawn=tuple(lesion_id for lesion_id, _, _ in drawn),
+        )
+
+    def key_panel(self, index: int) -> SlicePanel:
+        plain = drawing.png(slices.picture(self._volume, index, self._window))
+        axis, position = self._where(index)
+        citation = self._volume.citation(index)
+        return SlicePanel(index, citation, axis, position, None, None, None, self._window, plain)
+
+    def _drawn_on(self, index: int) -> list[tuple[int, Instance, Rgb]]:
+        """Outlines on one slice; rejected lesions are not drawn."""
+        assert self._result is not None
+        return [
+            (lesion.lesion_id, instance, class_colour(lesion.label, self._classes))
+            for lesion in self._result.lesions
+            if self.verdict(lesion) is not Verdict.REJECTED
+            for instance in lesion.instances
+            if instance.slice_index == index
+        ]
+
+    def _where(self, index: int) -> tuple[str, float | None]:
+        """Patient axis of the stack ("" where oblique or unknown) and the slice's place along it in mm."""
+        geometry = self._volume.geometry
+        axis = _AXIS.get(geometry.plane)
+        if geometry.origins is None or geometry.locations is None:
+            return "", None
+        if axis is None:
+            return "", float(geometry.locations[index])
+        return "xyz"[axis], float(geometry.origins[index][axis])

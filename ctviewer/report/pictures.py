@@ -1,0 +1,88 @@
+"""The sections of a report that hold pictures of slices. One table per slice: the PDF writer never cuts it."""
+
+from __future__ import annotations
+
+from ctviewer.core.findings import SliceScore
+from ctviewer.report import markup
+from ctviewer.report.document import Picture, ReportDocument, SlicePanel
+from ctviewer.report.markup import heading, paragraph, span
+from ctviewer.report.wording import Wording
+
+_GAP = 12  # CSS px between the pictures of a pair
+
+
+def top_slices(document: ReportDocument, width: int, words: Wording) -> str:
+    """Top slices, plain and with outlines side by side; "" where there are none."""
+    if not document.top_slices:
+        return ""
+    notes = []
+    told = document.classification
+    if told is not None and not told.stands_out:
+        notes.append(words.nothing_stands_out)
+    if any(row.verdict.value == "rejected" for row in document.lesions):
+        notes.append(words.rejected_not_drawn)
+    intro = paragraph(" ".join(notes), markup.MUTED, "8.5pt") if notes else ""
+    title = heading(words.top_slices.format(score=document.top_ranked_by))
+    return title + intro + "".join(_pair(panel, document, width, words) for panel in document.top_slices)
+
+
+def key_images(document: ReportDocument, width: int, words: Wording) -> str:
+    """The reader's key images, two side by side; "" where there are none."""
+    if not document.key_images:
+        return ""
+    panels = document.key_images
+    rows = []
+    for start in range(0, len(panels), 2):
+        pair = panels[start : start + 2]
+        images = [panel.plain for panel in pair]
+        captions = [_line(panel, document, words) for panel in pair]
+        rows.append(_side_by_side(images, captions, width))
+    return heading(words.key_images) + "".join(rows)
+
+
+def _pair(panel: SlicePanel, document: ReportDocument, width: int, words: Wording) -> str:
+    overlay = panel.overlay or panel.plain
+    right = words.overlay if panel.drawn else words.no_outline
+    caption = _line(panel, document, words)
+    return _side_by_side([panel.plain, overlay], [caption, span(right, markup.MUTED, "8pt")], width)
+
+
+def _side_by_side(images: list[Picture], captions: list[str], width: int) -> str:
+    each = (width - _GAP) // 2
+    pads = (f"padding-right:{_GAP // 2}px;", f"padding-left:{_GAP // 2}px;")
+    sides = zip(images, captions, pads, strict=False)
+    tops, bottoms = [], []
+    for picture, caption, pad in sides:
+        tops.append(markup.cell(markup.image(picture, each), "50%", f"padding-top:5px; {pad}"))
+        bottoms.append(markup.cell(caption, "50%", f"padding-top:2px; padding-bottom:5px; {pad}"))
+    if len(images) == 1:
+        tops.append(markup.cell("", "50%"))
+        bottoms.append(markup.cell("", "50%"))
+    return markup.table(f"<tr>{''.join(tops)}</tr><tr>{''.join(bottoms)}</tr>")
+
+
+def _line(panel: SlicePanel, document: ReportDocument, words: Wording) -> str:
+    """A picture's caption: which slice in bold, then where, how much, and how it is shown."""
+    first = f"{panel.rank}  \N{MIDDLE DOT}  {panel.citation}" if panel.rank is not None else panel.citation
+    parts = []
+    if panel.position is not None:
+        axis = f"{panel.axis} " if panel.axis else ""
+        parts.append(f"{axis}{panel.position:.1f} mm".replace("-", "\N{MINUS SIGN}"))
+    parts += _weight(panel, document, words)
+    level = f"{panel.window.centre:g}".replace("-", "\N{MINUS SIGN}")
+    parts.append(f"W {panel.window.width:g} L {level}")
+    if document.series.lossy:
+        parts.append(words.lossy)
+    rest = "".join(f"  \N{MIDDLE DOT}  {part}" for part in parts)
+    return span(first, size="8pt", weight=600) + span(rest, markup.MUTED, "8pt")
+
+
+def _weight(panel: SlicePanel, document: ReportDocument, words: Wording) -> list[str]:
+    if panel.weight is None:
+        return []
+    if document.top_ranked_by == SliceScore.LESION_AREA.value:
+        return [f"{document.top_ranked_by} {panel.weight:.0f} {'mm²' if document.series.pixel_spacing else 'px'}"]
+    out = [f"{words.weight} {panel.weight:.3f}"]
+    if panel.times_uniform is not None:
+        out.append(words.times_uniform.format(x=f"{panel.times_uniform:.1f}"))
+    return out

@@ -1,0 +1,166 @@
+"""The sections of a report that hold what models said, and how they came to it."""
+
+from __future__ import annotations
+
+from ctviewer.core.findings import ModelInfo, SliceScore, StudyClassification, Verdict
+from ctviewer.core.palette import Rgb
+from ctviewer.report import markup
+from ctviewer.report.document import LesionRow, ReportDocument
+from ctviewer.report.markup import fields, heading, paragraph, span, subheading
+from ctviewer.report.wording import Wording
+
+_LESION_WIDTHS = ("6%", "19%", "8%", "19%", "15%", "8%", "10%", "8%", "7%")
+_LESION_RIGHT = (5, 6, 7, 8)
+_DOUBT = "#8a4b00"
+
+
+def percent(p: float) -> str:
+    """A probability for people: never 0 % or 100 % where it is not."""
+    if 0 < p < 0.001:
+        return "< 0.1 %"
+    if 0.999 < p < 1:
+        return "> 99.9 %"
+    return f"{100 * p:.1f} %"
+
+
+def result(document: ReportDocument, width: int, words: Wording) -> str:
+    """Suitability, class probabilities and the bars over the slices; "" without an analysis."""
+    if document.suitability is None:
+        return ""
+    out = [heading(words.result)]
+    if document.abstained:
+        out.append(paragraph(words.abstained, weight=600))
+        out += [paragraph(f"\N{BULLET} {reason}") for reason in document.suitability.reasons]
+        return "".join(out)
+    out.append(paragraph(f"{words.unverified}. {words.research_use}", markup.MUTED, "8pt"))
+    out += [paragraph(f"{words.warnings}: {text}", _DOUBT, "8.5pt") for text in document.suitability.warnings]
+    if document.classification is not None:
+        out.append(_classes(document.classification, words))
+    if document.heat is not None:
+        out.append(_bars(document, width, words))
+    return "".join(out)
+
+
+def _classes(told: StudyClassification, words: Wording) -> str:
+    rows = []
+    for name, p in sorted(zip(told.model.classes, told.probabilities, strict=True), key=lambda pair: -pair[1]):
+        weight = 600 if name == told.top_class else 400
+        rows.append((span(name, weight=weight), span(percent(p), weight=weight), _meter(p)))
+    positive = told.finding_probability >= told.threshold
+    line = words.finding.format(p=percent(told.finding_probability), t=percent(told.threshold))
+    verdict = words.positive if positive else words.negative
+    model = f"{told.model.name} {told.model.version}"
+    return (
+        markup.grid((words.class_name, words.probability, ""), rows, ("40%", "16%", "44%"), right=(1,))
+        + paragraph(f"{line[:-1]}: {verdict}.", size="8.5pt")
+        + paragraph(f"{words.model}: {model}, {told.model.trained_on}.", markup.MUTED, "8pt")
+    )
+
+
+def _meter(p: float) -> str:
+    """A horizontal bar made of a table: two cells, filled and empty."""
+    filled = min(98, max(2, round(100 * p)))
+    parts = ((filled, "#7f93a8" if p < 0.5 else markup.ACCENT), (100 - filled, "#e3e8ed"))
+    cells = "".join(
+        f'<td width="{share}%" style="background-color:{colour}; font-size:4pt;">&nbsp;</td>' for share, colour in parts
+    )
+    return f'<table width="100%" cellspacing="0" cellpadding="0" border="0"><tr>{cells}</tr></table>'
+
+
+def _bars(document: ReportDocument, width: int, words: Wording) -> str:
+    assert document.heat is not None
+    told = document.classification
+    notes = []
+    if told is not None and told.score is not SliceScore.NONE:
+        attention = told.score is SliceScore.ATTENTION
+        title = words.weights if attention else words.weights_of.format(score=told.score.value.capitalize())
+        notes.append(words.heat_attention if attention else words.heat_other.format(score=told.score.value))
+        if not told.stands_out:
+            notes.insert(0, words.nothing_stands_out)
+    else:
+        title = words.weights_of.format(score=SliceScore.LESION_AREA.value.capitalize())
+    if document.detector_looked is not None:
+        notes.append(words.heat_area)
+    row = f"<tr><td>{markup.image(document.heat, width)}</td></tr>"
+    note = f"<tr><td>{span(' '.join(notes), markup.MUTED, markup.SMALL)}</td></tr>"
+    return subheading(title) + markup.table(row + note)
+
+
+def lesions(document: ReportDocument, words: Wording) -> str:
+    """The lesion tables, accepted, unreviewed and rejected apart; "" where no detector looked."""
+    if document.detector_looked is None:
+        return ""
+    looked, total = document.detector_looked
+    out = [heading(words.lesions)]
+    if looked < total:
+        out.append(paragraph(words.looked.format(looked=looked, total=total), _DOUBT, "8.5pt"))
+    if not document.lesions:
+        out.append(paragraph(words.no_lesions))
+    for verdict in (Verdict.ACCEPTED, Verdict.PENDING, Verdict.REJECTED):
+        rows = [row for row in document.lesions if row.verdict is verdict]
+        if rows:
+            faded = verdict is Verdict.REJECTED
+            out.append(subheading(f"{words.verdicts[verdict]} ({len(rows)})", markup.MUTED if faded else markup.INK))
+            body = [_lesion(row, faded, document.unit, words) for row in rows]
+            out.append(markup.grid(words.lesion_columns, body, _LESION_WIDTHS, _LESION_RIGHT))
+    return "".join(out)
+
+
+def _lesion(row: LesionRow, faded: bool, unit: str, words: Wording) -> tuple[str, ...]:
+    def number(value: float | None, form: str, suffix: str = "") -> str:
+        return words.none if value is None else f"{value:{form}}{suffix}".replace("-", "\N{MINUS SIGN}")
+
+    span_of = row.first if row.slice_count == 1 else f"{row.first} \N{EN DASH} {row.last.split(' / ')[-1]}"
+    values = (
+        str(row.lesion_id),
+        "",
+        row.side,
+        span_of,
+        row.largest,
+        number(row.volume_ml, ".1f" if (row.volume_ml or 0) >= 1 else ".2f"),
+        number(row.diameter_mm, ".0f", " mm"),
+        number(row.mean_hu, ".0f", f" {unit}"),
+        f"{row.score:.2f}",
+    )
+    colour = markup.MUTED if faded else markup.INK
+    cells = [span(value, colour, "8.5pt") for value in values]
+    cells[1] = _swatch(row.colour) + span(f" {row.label}", colour, "8.5pt")
+    return tuple(cells)
+
+
+def _swatch(colour: Rgb) -> str:
+    r, g, b = colour
+    return f'<span style="background-color:#{r:02x}{g:02x}{b:02x}; font-size:8.5pt;">&nbsp;&nbsp;&nbsp;</span>'
+
+
+def provenance(document: ReportDocument, words: Wording) -> str:
+    """Models, device, precision, settings and date; "" without an analysis."""
+    made = document.provenance
+    if made is None:
+        return ""
+    rows = [_model(model, words) for model in made.models]
+    head = (words.model, words.version, words.trained_on, words.licence, words.hash)
+    general = (
+        (words.finished, made.finished.replace("T", " ")),
+        (words.duration, f"{made.seconds:.1f} s"),
+        (words.device, made.device),
+        (words.precision, made.precision),
+        (words.program, made.program),
+        (words.settings, ", ".join(f"{name} {value}" for name, value in made.settings) or words.none),
+    )
+    models = markup.grid(head, rows, ("19%", "9%", "20%", "14%", "38%")) if rows else ""
+    return heading(words.provenance) + models + fields(general, columns=2, label="13%")
+
+
+def _model(model: ModelInfo, words: Wording) -> tuple[str, ...]:
+    """One row; the hash short for people, then whole, broken in the middle."""
+    sha, half = model.sha256, (len(model.sha256) + 1) // 2
+    full = "\n".join(part for part in (sha[:half], sha[half:]) if part)
+    digest = span(sha[:12] or words.none, size="8.5pt", weight=600)
+    return (
+        span(model.name, size="8.5pt", weight=600),
+        span(model.version, size="8.5pt"),
+        span(model.trained_on, size="8.5pt"),
+        span(model.licence, size="8.5pt"),
+        f"{digest}<br>{span(full, markup.MUTED, '6.5pt')}" if full else digest,
+    )

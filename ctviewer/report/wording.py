@@ -1,0 +1,129 @@
+"""All words of the report in one place; another language is another instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from ctviewer.core.findings import RESEARCH_USE, UNVERIFIED, Verdict
+
+
+def _verdicts() -> Mapping[Verdict, str]:
+    return MappingProxyType(
+        {
+            Verdict.ACCEPTED: "Accepted by the reader",
+            Verdict.PENDING: "Not yet reviewed",
+            Verdict.REJECTED: "Rejected by the reader",
+        }
+    )
+
+
+def _fields() -> Mapping[str, str]:
+    return MappingProxyType(
+        {
+            "name": "the patient's name",
+            "patient_id": "the patient's ID",
+            "accession": "the accession number",
+            "description": "the description",
+            "referring": "the referring physician's name",
+            "question": "the question",
+            "comment": "the comment",
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Words and phrases, English."""
+
+    title: str = "CT report"
+    research_use: str = RESEARCH_USE
+    unverified: str = UNVERIFIED
+    no_output: str = "No AI output in this report"
+    page: str = "Page {page} of {pages}"
+    patient: str = "Patient"
+    patient_id: str = "Patient ID"
+    birth: str = "Born"
+    sex: str = "Sex"
+    accession: str = "Accession"
+    study: str = "Study"
+    study_date: str = "Study date"
+    referring: str = "Referred by"
+    series: str = "Series"
+    slices: str = "Slices"
+    scanner: str = "Scanner"
+    slices_of: str = "{count}, {spacing} apart, {thickness} thick"
+    unknown: str = "unknown"
+    none: str = "\N{EN DASH}"
+    lossy: str = "lossy compressed"
+    question: str = "Clinical question"
+    comment: str = "Comment"
+    result: str = "AI result"
+    abstained: str = "The models gave no result: this series is not what they were made for."
+    warnings: str = "Doubt"
+    class_name: str = "Class"
+    probability: str = "Probability"
+    finding: str = "Probability of any finding {p}; the model counts a study as positive from {t}."
+    positive: str = "above the model's threshold"
+    negative: str = "below the model's threshold"
+    weights: str = "Attention over the slices"
+    weights_of: str = "{score} over the slices"
+    heat_attention: str = (
+        "Bars: the model's attention in times uniform on a fixed scale, 1 \N{MULTIPLICATION SIGN} where every slice weighs "
+        "the same; colour strength: probability of a finding."
+    )
+    heat_other: str = "Bars: {score} on a fixed scale; colour strength: probability of a finding."
+    heat_area: str = "Lower lane: lesion area on a fixed scale. Pale: not looked at."
+    nothing_stands_out: str = "No slice stands out."
+    lesions: str = "Lesions found by the model"
+    no_lesions: str = "The model marked no lesion."
+    looked: str = "The lesion model looked at {looked} of {total} slices."
+    lesion_columns: tuple[str, ...] = (
+        "No.",
+        "Class",
+        "Side",
+        "Slices",
+        "Largest on",
+        "mL",
+        "Diameter",
+        "Mean",
+        "Score",
+    )
+    verdicts: Mapping[Verdict, str] = field(default_factory=_verdicts)
+    top_slices: str = "Top slices by {score}"
+    key_images: str = "Key images of the reader"
+    plain: str = "plain"
+    overlay: str = "with lesion outlines"
+    no_outline: str = "no outlines on this slice"
+    rejected_not_drawn: str = "Rejected lesions are not drawn."
+    key_image: str = "Key image"
+    weight: str = "weight"
+    times_uniform: str = "{x} \N{MULTIPLICATION SIGN} uniform"
+    provenance: str = "How this result was made"
+    model: str = "Model"
+    version: str = "Version"
+    licence: str = "Licence"
+    hash: str = "SHA-256"
+    trained_on: str = "Training"
+    device: str = "Device"
+    precision: str = "Precision"
+    finished: str = "Analysed"
+    duration: str = "Duration"
+    program: str = "Program"
+    settings: str = "Settings"
+    limits: str = "Limits"
+    limits_always: str = (
+        "Pictures were windowed for this report and are not for primary diagnosis. Positions are DICOM patient coordinates "
+        "(LPS) in mm. Se and Im are the series and instance numbers of the files."
+    )
+    signature: str = "Signature"
+    name_and_date: str = "Name, date"
+    created: str = "Report made {when} with {program}."
+    unshown: str = "{count} of {field} cannot be shown with the fonts here and stand as codes: {codes} ({scripts})."
+    one_character: str = "1 character"
+    characters: str = "{n} characters"
+    fields: Mapping[str, str] = field(default_factory=_fields)
+
+
+ENGLISH = Wording()
