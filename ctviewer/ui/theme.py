@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from string import Template
 
-from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
+from PySide6.QtCore import QByteArray, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication
 
 from ctviewer.core.paths import resources
 
@@ -22,6 +23,7 @@ _FONT_FAMILIES = ("Noto Sans", "Inter", "DejaVu Sans")
 _ICON_SIZES = (16, 20, 24, 32)
 _PIXEL_RATIOS = (1, 2, 3)
 _PROPERTY = "ctviewer_theme"
+_ICON_PROPERTY = "ctviewer_icon"
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,15 @@ QLineEdit:focus, QPlainTextEdit:focus { border-color: $focus; }
 QAbstractItemView { background: $panel; border: 1px solid transparent; outline: 0; }
 QAbstractItemView:focus { border-color: $focus; }
 QHeaderView { background: $panel; }
-QHeaderView::section { background: $panel; color: $muted; border: 0; border-bottom: 1px solid $border; padding: 2px 3px; }
+QHeaderView::section { background: $panel; color: $muted; font-size: ${small}px; border: 0; border-bottom: 1px solid $border; padding: 2px 3px; }
 QProgressBar { background: $window; border: 0; border-radius: 2px; }
 QProgressBar::chunk { background: $focus; border-radius: 2px; }
 QScrollArea { border: 0; }
+QSlider::groove:horizontal { background: $border; height: 3px; border-radius: 1px; }
+QSlider::sub-page:horizontal { background: $faint; border-radius: 1px; }
+QSlider::handle:horizontal { background: $text; width: 9px; height: 9px; margin: -3px 0; border-radius: 4px; }
+QSlider::handle:horizontal:focus { background: $focus; }
+QSlider::handle:horizontal:disabled { background: $faint; }
 QScrollBar:vertical { background: transparent; width: 8px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 8px; margin: 0; }
 QScrollBar::handle { background: $border; border-radius: 3px; margin: 1px; min-height: 24px; min-width: 24px; }
@@ -145,6 +152,9 @@ def apply_theme(app: QApplication, name: str = "dark") -> None:
     app.setPalette(_palette(colours_))
     app.setFont(_font())
     app.setStyleSheet(_STYLE.substitute(asdict(colours_), radius=RADIUS, small=SMALL_PX))
+    for widget in app.allWidgets():
+        if isinstance(widget, QAbstractButton) and widget.property(_ICON_PROPERTY):
+            widget.setIcon(icon(str(widget.property(_ICON_PROPERTY))))
 
 
 def colours() -> Colours:
@@ -171,19 +181,38 @@ def icon(name: str, colour: str | None = None) -> QIcon:
         FileNotFoundError: there is no such icon.
     """
     c = colours()
-    source = icon_path(name).read_text(encoding="utf-8")
     made = QIcon()
     for mode, stroke in ((QIcon.Mode.Normal, colour or c.text), (QIcon.Mode.Disabled, c.faint)):
-        renderer = QSvgRenderer(QByteArray(source.replace("currentColor", stroke).encode()))
+        renderer = _renderer(name, stroke)
         for size in _ICON_SIZES:
             for ratio in _PIXEL_RATIOS:
                 made.addPixmap(_render(renderer, size, ratio), mode)
     return made
 
 
+def set_icon(button: QAbstractButton, name: str) -> None:
+    """Give a button an icon that follows later changes of the theme."""
+    button.setProperty(_ICON_PROPERTY, name)
+    button.setIcon(icon(name))
+
+
+def draw_icon(painter: QPainter, name: str, rect: QRect, colour: str) -> None:
+    """Draw an icon into a square of a widget, in `colour` (`#rrggbb`)."""
+    _renderer(name, colour).render(painter, QRectF(rect))
+
+
 def icon_path(name: str) -> Path:
     """Where an icon's file is."""
     return resources() / "icons" / f"{name}.svg"
+
+
+@lru_cache(maxsize=64)
+def _source(name: str) -> str:
+    return icon_path(name).read_text(encoding="utf-8")
+
+
+def _renderer(name: str, colour: str) -> QSvgRenderer:
+    return QSvgRenderer(QByteArray(_source(name).replace("currentColor", colour).encode()))
 
 
 def _render(renderer: QSvgRenderer, size: int, ratio: int) -> QPixmap:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
 from ctviewer.ui.panels.common import Panel
 
-_COMMENT_PX = 84
+_COMMENT_PX = 66
 
 
 class _Question(QLineEdit):

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 
 from ctviewer.ui import theme
 
+_HEADER_PX = 24  # panels with and without controls in their header line up
 DASH = "–"  # what stands for an unknown value
 
 
@@ -30,11 +31,12 @@ class Panel(QWidget):
         self.header = QHBoxLayout()
         self.header.setSpacing(theme.SPACE // 2)
         self.header.addWidget(self._title)
+        self._title.setMinimumHeight(_HEADER_PX)
         self.header.addStretch(1)
         self.body = QVBoxLayout()
         self.body.setSpacing(theme.SPACE // 2)
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(theme.SPACE, theme.SPACE - 2, theme.SPACE, theme.SPACE)
+        outer.setContentsMargins(theme.SPACE, theme.SPACE // 2, theme.SPACE, theme.SPACE)
         outer.setSpacing(theme.SPACE // 2)
         outer.addLayout(self.header)
         outer.addLayout(self.body, 1)
@@ -107,7 +109,8 @@ def grey_image(pixels: NDArray[np.uint8]) -> QImage:
 
 def draw_thumbnail(painter: QPainter, image: QImage, left: float, top: float, side: float) -> None:
     """Draw an image into a square, keeping its proportions, sharp on any screen."""
-    painter.fillRect(round(left), round(top), round(side), round(side), theme.colours().image)
+    c = theme.colours()
+    painter.fillRect(round(left), round(top), round(side), round(side), c.window if image.isNull() else c.image)
     if image.isNull():
         return
     ratio = painter.device().devicePixelRatioF()

@@ -15,6 +15,7 @@ from ctviewer.ui.panels.common import DASH
 LESION_ROLE = int(Qt.ItemDataRole.UserRole) + 1
 SORT_ROLE = LESION_ROLE + 1
 VERDICT_ROLE = LESION_ROLE + 2
+SECOND_ROLE = LESION_ROLE + 3  # second line of a cell
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
@@ -33,15 +34,15 @@ class Column(IntEnum):
     STATE = 7
 
 
-_HEADERS = {
-    Column.CLASS: ("Class", "Lesion class, as the model names it"),
+HEADERS = {
+    Column.CLASS: ("Finding", "Lesion class as the model names it; below it the side and the image numbers"),
     Column.SLICES: ("Im", "First and last slice, by the file's image numbers"),
-    Column.VOLUME: ("mL", "Volume in millilitres"),
+    Column.VOLUME: ("mL / mm", "Volume in millilitres; below it the longest axial diameter in millimetres"),
     Column.DIAMETER: ("mm", "Longest axial diameter in millimetres"),
     Column.HU: ("HU", "Mean Hounsfield units"),
     Column.SIDE: ("Side", "Side of the patient: R right, L left"),
     Column.SCORE: ("Score", "The model's score, 0 to 1"),
-    Column.STATE: ("", "Accept or reject"),
+    Column.STATE: ("", "Accepted or rejected"),
 }
 _SIDES = {"right": "R", "left": "L", "both": "R+L", "": DASH}
 
@@ -98,7 +99,7 @@ class FindingsModel(QAbstractTableModel):
         """Short titles, long ones as tool tips."""
         if orientation is not Qt.Orientation.Horizontal:
             return None
-        title, tip = _HEADERS[Column(section)]
+        title, tip = HEADERS[Column(section)]
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(Column(section))
         return {Qt.ItemDataRole.DisplayRole: title, Qt.ItemDataRole.ToolTipRole: tip}.get(Qt.ItemDataRole(role))
@@ -125,6 +126,8 @@ class FindingsModel(QAbstractTableModel):
             return QColor(theme.colours().faint)
         if role == Qt.ItemDataRole.FontRole and verdict is Verdict.REJECTED and column is not Column.STATE:
             return _struck()
+        if role == SECOND_ROLE:
+            return self._second(lesion, column)
         return {LESION_ROLE: lesion, VERDICT_ROLE: verdict}.get(role)
 
     def describe(self, lesion: Lesion) -> str:
@@ -166,6 +169,12 @@ class FindingsModel(QAbstractTableModel):
             case Column.SCORE:
                 return f"{lesion.score:.2f}"
         return ""
+
+    def _second(self, lesion: Lesion, column: Column) -> str:
+        if column is Column.CLASS:
+            side = f"{_SIDES[lesion.side]} · " if lesion.side in ("right", "left", "both") else ""
+            return f"{side}Im {self.slice_range(lesion)}"
+        return self._text(lesion, Column.DIAMETER) if column is Column.VOLUME else ""
 
     def _key(self, lesion: Lesion, column: Column) -> float | str:
         """What a column sorts by; unknown values come below all known ones."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QAbstractItemModel, QEvent, QModelIndex, QRect, QSize, QSortFilterProxyModel, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent
+from PySide6.QtCore import QModelIndex, QPoint, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
     QHeaderView,
     QLabel,
+    QMenu,
     QSlider,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QTableView,
     QToolButton,
     QWidget,
@@ -22,57 +21,17 @@ from PySide6.QtWidgets import (
 from ctviewer.core.findings import Lesion, Verdict
 from ctviewer.ui import theme
 from ctviewer.ui.panels.common import Panel, role_label
-from ctviewer.ui.panels.findings_model import LESION_ROLE, SORT_ROLE, VERDICT_ROLE, Column, FindingsModel, Index
+from ctviewer.ui.panels.findings_delegates import STATE_PX, TwoLineDelegate, VerdictDelegate
+from ctviewer.ui.panels.findings_model import HEADERS, LESION_ROLE, SORT_ROLE, Column, FindingsModel
 
-_ROW_PX = 24
-_BUTTON_PX = 20
+_ROW_PX = 36
+_HIDDEN = (Column.SLICES, Column.DIAMETER, Column.SIDE)  # second lines of other columns; still something to sort by
 _WIDEST_TEXT = {  # what a column must have room for
-    Column.SLICES: "128–148",
     Column.VOLUME: "128.8",
-    Column.DIAMETER: "128",
     Column.HU: "−888",
-    Column.SIDE: "R+L",
     Column.SCORE: "0.88",
 }
-_CELL_PAD = 6
-
-
-class _VerdictDelegate(QStyledItemDelegate):
-    """Accept and reject as two small buttons in the last column; the one in force is coloured.
-
-    Signals:
-        pressed: lesion id and the verdict whose button was pressed.
-    """
-
-    pressed = Signal(int, object)
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Both buttons, over the row's background."""
-        super().paint(painter, option, index)
-        c, verdict = theme.colours(), index.data(VERDICT_ROLE)
-        for wanted, name, colour in ((Verdict.ACCEPTED, "accept", c.focus), (Verdict.REJECTED, "reject", c.text)):
-            icon = theme.icon(name, colour if verdict is wanted else c.faint)
-            icon.paint(painter, self._button(option.rect, wanted).adjusted(2, 2, -2, -2))
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        """Two buttons."""
-        return QSize(2 * _BUTTON_PX + 2, _BUTTON_PX)
-
-    def editorEvent(self, event: QEvent, model: QAbstractItemModel, option: QStyleOptionViewItem, index: Index) -> bool:
-        """A release over a button presses it; the row is not activated."""
-        if not isinstance(event, QMouseEvent) or event.button() is not Qt.MouseButton.LeftButton:
-            return False
-        for wanted in (Verdict.ACCEPTED, Verdict.REJECTED):
-            if self._button(option.rect, wanted).contains(event.position().toPoint()):
-                if event.type() == QEvent.Type.MouseButtonRelease:
-                    self.pressed.emit(index.data(LESION_ROLE).lesion_id, wanted)
-                return True
-        return False
-
-    @staticmethod
-    def _button(cell: QRect, verdict: Verdict) -> QRect:
-        left = cell.right() - 2 * _BUTTON_PX + (0 if verdict is Verdict.ACCEPTED else _BUTTON_PX)
-        return QRect(left, cell.top() + (cell.height() - _BUTTON_PX) // 2, _BUTTON_PX, _BUTTON_PX)
+_CELL_PAD = 8
 
 
 class _FindingsView(QTableView):
@@ -106,7 +65,7 @@ class _FindingsView(QTableView):
             title = str(self.model().headerData(int(column), Qt.Orientation.Horizontal))
             need = max(metrics.horizontalAdvance(text), metrics.horizontalAdvance(title)) + _CELL_PAD
             self.setColumnWidth(int(column), need)
-        self.setColumnWidth(int(Column.STATE), 2 * _BUTTON_PX + 2)
+        self.setColumnWidth(int(Column.STATE), STATE_PX)
 
 
 class FindingsTable(Panel):
@@ -182,6 +141,12 @@ class FindingsTable(Panel):
         index = self._view.currentIndex()
         return index.data(LESION_ROLE).lesion_id if index.isValid() else None
 
+    def sort_by(self, column: Column | None) -> None:
+        """Sort by a column, largest first for numbers; None brings back the order given."""
+        falling = column in (Column.VOLUME, Column.DIAMETER, Column.HU, Column.SCORE)
+        order = Qt.SortOrder.DescendingOrder if falling else Qt.SortOrder.AscendingOrder
+        self._view.sortByColumn(-1 if column is None else int(column), order)
+
     def set_overlay(self, visible: bool, opacity: float) -> None:
         """Show whether overlays are on and how opaque (0..1) they are."""
         for control in (self._eye, self._opacity):
@@ -195,7 +160,7 @@ class FindingsTable(Panel):
         button = QToolButton()
         button.setCheckable(True)
         button.setChecked(True)
-        button.setIcon(theme.icon("overlay"))
+        theme.set_icon(button, "overlay")
         button.setToolTip("Show lesions on the image")
         button.setAccessibleName("Show lesions on the image")
         button.toggled.connect(self.overlay_toggled)
@@ -214,15 +179,17 @@ class FindingsTable(Panel):
     def _make_view(self) -> _FindingsView:
         view = _FindingsView()
         view.setModel(self._sorted)
-        delegate = _VerdictDelegate(view)
+        lines = TwoLineDelegate(view)
+        view.setItemDelegateForColumn(int(Column.CLASS), lines)
+        view.setItemDelegateForColumn(int(Column.VOLUME), lines)
+        delegate = VerdictDelegate(view)
         delegate.pressed.connect(self._ask)
         view.setItemDelegateForColumn(int(Column.STATE), delegate)
         view.setFont(theme.small_font(self.font()))
         view.setSortingEnabled(True)
-        view.sortByColumn(-1, Qt.SortOrder.DescendingOrder)
+        view.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
         view.setShowGrid(False)
         view.setWordWrap(False)
-        view.setIconSize(QSize(10, 10))
         view.setFrameShape(QFrame.Shape.NoFrame)
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -230,12 +197,15 @@ class FindingsTable(Panel):
         view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         view.setTabKeyNavigation(False)
-        view.setMinimumHeight(4 * _ROW_PX)
+        view.setMinimumHeight(3 * _ROW_PX)
         view.setAccessibleName("Findings")
         self._set_headers(view)
         view.verdict_key.connect(self._ask_current)
         view.clicked.connect(self._clicked)
         view.row_key.connect(self._reached)
+        header = view.horizontalHeader()
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(self._offer_orders)
         return view
 
     @staticmethod
@@ -249,6 +219,17 @@ class FindingsTable(Panel):
         header.setSortIndicatorClearable(True)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(int(Column.CLASS), QHeaderView.ResizeMode.Stretch)
+        for column in _HIDDEN:
+            view.setColumnHidden(int(column), True)
+
+    def _offer_orders(self, point: QPoint) -> None:
+        """All orders, those of the second line too."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction("As found").triggered.connect(lambda: self.sort_by(None))
+        for column in Column:
+            menu.addAction(HEADERS[column][1]).triggered.connect(lambda _=False, by=column: self.sort_by(by))
+        menu.popup(self._view.horizontalHeader().mapToGlobal(point))
 
     def _clicked(self, index: QModelIndex) -> None:
         """A click on the row that is current already asks again: the reader may have scrolled away."""

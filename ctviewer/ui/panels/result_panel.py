@@ -90,6 +90,12 @@ def provenance_text(provenance: Provenance) -> str:
     return "\n".join([*models, machine, f"{provenance.program}, {provenance.finished}", *settings])
 
 
+def _doubt(model: ModelInfo) -> str:
+    """What a model was trained on and what it is not for, as sentences."""
+    trained = model.trained_on[:1].upper() + model.trained_on[1:].rstrip(".")
+    return f"{trained}. {model.limits}" if trained else model.limits
+
+
 class ResultPanel(Panel):
     """The answer about the study. One of its `show_...` methods says all that it shows.
 
@@ -113,9 +119,10 @@ class ResultPanel(Panel):
         self._limits: QLabel = role_label("", "small", wrap=True)
         self._warnings: QLabel = role_label("", "warning", wrap=True)
         self._research: QLabel = role_label(f"{UNVERIFIED}. {RESEARCH_USE}", "small", wrap=True)
-        self._button = QPushButton(theme.icon("analyse"), "Analyse")
+        self._button = QPushButton("Analyse")
+        theme.set_icon(self._button, "analyse")
         self._details = QToolButton()
-        self._details.setIcon(theme.icon("info"))
+        theme.set_icon(self._details, "info")
         self._details.setToolTip("The model, its figures and its limits")
         self._details.setAccessibleName("About the model")
         self.header.addWidget(self._details)
@@ -210,8 +217,8 @@ class ResultPanel(Panel):
             self._status: status,
             self._error: error,
             self._warnings: "\n".join(w for w in warnings if w),
-            self._model: "  ·  ".join(f"{m.name} {m.version}, {m.trained_on}" for m in models),
-            self._limits: "\n".join(dict.fromkeys(m.limits for m in models)),
+            self._model: " · ".join(f"{m.name} {m.version}" for m in models),
+            self._limits: "\n".join(dict.fromkeys(_doubt(m) for m in models)),
         }
         for label, text in texts.items():
             label.setText(text)

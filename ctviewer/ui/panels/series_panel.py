@@ -51,7 +51,7 @@ class ProgressLine(QWidget):
         self._bar.setFixedHeight(4)
         self._bar.setFixedWidth(64)
         self._cancel = QToolButton()
-        self._cancel.setIcon(theme.icon("cancel"))
+        theme.set_icon(self._cancel, "cancel")
         self._cancel.setToolTip("Cancel")
         self._cancel.setAccessibleName("Cancel")
         self._cancel.clicked.connect(self.cancel_requested)
@@ -114,11 +114,11 @@ class _SeriesModel(QStandardItemModel):
 
 
 def study_lines(series: Series) -> tuple[str, ...]:
-    """Heading of a study: patient and ID, then date and description."""
-    who = " · ".join(p for p in (person_name(series.patient.name), series.patient.patient_id) if p)
+    """Heading of a study: patient, then ID and date, then description; a long name never hides the ID."""
     when = " ".join(p for p in (date_text(series.study.date), time_text(series.study.time)) if p)
-    what = " · ".join(p for p in (when, series.study.description) if p)
-    return tuple(line for line in (who, what) if line) or ("Study without a date",)
+    ids = " · ".join(p for p in (series.patient.patient_id, when) if p)
+    lines = (person_name(series.patient.name), ids, series.study.description)
+    return tuple(line for line in lines if line) or ("Study without a date",)
 
 
 class SeriesPanel(Panel):

@@ -236,15 +236,33 @@ def _paint_ruler(painter: QPainter, lanes: Lanes, count: int, flags: int) -> Non
 
 
 def spread(centres: list[float], gap: float, low: float, high: float) -> list[float]:
-    """Move label centres apart to at least `gap`, keeping their order and staying between `low` and `high`."""
+    """Move label centres apart to at least `gap`, keeping their order, each crowd around its own middle.
+
+    Args:
+        centres: where the labels belong.
+        gap: least distance of two labels.
+        low, high: limits of the outermost centres, wide enough for all.
+
+    Returns:
+        New centres, in the order of `centres`.
+    """
     order = sorted(range(len(centres)), key=lambda k: centres[k])
-    placed = list(centres)
-    at = low - gap
+    crowds: list[list[int]] = []
+    middles: list[float] = []
     for k in order:
-        at = placed[k] = max(placed[k], at + gap)
-    at = high + gap
-    for k in reversed(order):
-        at = placed[k] = min(placed[k], at - gap)
+        crowd = [k]
+        middle = centres[k]
+        while crowds and middle - middles[-1] < gap * (len(crowd) + len(crowds[-1])) / 2:
+            crowd = crowds.pop() + crowd
+            middles.pop()
+            middle = sum(centres[j] for j in crowd) / len(crowd)
+        crowds.append(crowd)
+        half = gap * (len(crowd) - 1) / 2
+        middles.append(min(max(middle, low + half), high - half))
+    placed = list(centres)
+    for crowd, middle in zip(crowds, middles, strict=True):
+        for number, k in enumerate(crowd):
+            placed[k] = middle + gap * (number - (len(crowd) - 1) / 2)
     return placed
 
 
