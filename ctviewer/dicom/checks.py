@@ -80,9 +80,7 @@ def _gaps(stack: Sequence[Slice], geometry: Geometry) -> Iterator[Notice]:
     missing = (steps >= 2) & (np.abs(gaps - steps * median) <= NO_VOLUME * median)
     odd = (gaps > SAME_POSITION_MM) & ~missing & (np.abs(gaps - median) > max(IRREGULAR * median, rounding))
     if missing.any():
-        where = [
-            f"{int(steps[i]) - 1} between {cite(stack[i])} and {cite(stack[i + 1])}" for i in np.flatnonzero(missing)
-        ]
+        where = [f"{int(steps[i]) - 1} between {cite(stack[i])} and {cite(stack[i + 1])}" for i in _where(missing)]
         total = int(steps[missing].sum() - missing.sum())
         verb = "is" if total == 1 else "are"
         text = f"{_slices(total)} {verb} missing: {_listed(where)}. Nothing is measured across the hole."
@@ -92,7 +90,7 @@ def _gaps(stack: Sequence[Slice], geometry: Geometry) -> Iterator[Notice]:
 
 
 def _irregular(stack: Sequence[Slice], gaps: np.ndarray, odd: np.ndarray, median: float) -> Notice:
-    where = [f"{gaps[i]:.4g} mm between {cite(stack[i])} and {cite(stack[i + 1])}" for i in np.flatnonzero(odd)]
+    where = [f"{gaps[i]:.4g} mm between {cite(stack[i])} and {cite(stack[i + 1])}" for i in _where(odd)]
     large = bool(np.any(np.abs(gaps[odd] - median) > NO_VOLUME * median))
     consequence = " The slices are no regular volume." if large else ""
     return Notice(
@@ -104,7 +102,11 @@ def _irregular(stack: Sequence[Slice], gaps: np.ndarray, odd: np.ndarray, median
 
 
 def _both_sides(gaps: np.ndarray) -> tuple[int, ...]:
-    return tuple(sorted({int(i) + side for i in np.flatnonzero(gaps) for side in (0, 1)}))
+    return tuple(sorted({i + side for i in _where(gaps) for side in (0, 1)}))
+
+
+def _where(flags: np.ndarray) -> list[int]:
+    return [int(i) for i in np.flatnonzero(flags)]
 
 
 def _repeats(stack: Sequence[Slice], geometry: Geometry) -> Iterator[Notice]:
@@ -119,7 +121,7 @@ def _repeats(stack: Sequence[Slice], geometry: Geometry) -> Iterator[Notice]:
             f"All {len(stack)} slices lie at one position ({stack[0].location:.1f} mm): they show it over time, not a volume.",
         )
     elif same.any():
-        first = [cite(stack[i]) for i in np.flatnonzero(same)]
+        first = [cite(stack[i]) for i in _where(same)]
         text = f"Several slices lie at the same position: {_listed(first)} and the next one. The slices are no regular volume."
         yield Notice("duplicate-positions", Severity.WARNING, text, _both_sides(same))
 
@@ -140,11 +142,11 @@ def _shear(stack: Sequence[Slice], geometry: Geometry) -> Iterator[Notice]:
     residue = inplane - np.outer(span, slope) if tilted else inplane
     residue = np.linalg.norm(residue - np.median(residue, axis=0), axis=1)
     limit = max(geometry.pixel_spacing or (1.0, 1.0))
-    shifted = np.flatnonzero(residue > limit)
-    if shifted.size and shifted.size < len(stack):
+    shifted = _where(residue > limit)
+    if shifted:
         where = _listed([cite(stack[i]) for i in shifted])
-        text = f"{_slices(shifted.size)} shifted sideways by more than a pixel against the others: {where}."
-        yield Notice("shifted-slices", Severity.WARNING, text, tuple(int(i) for i in shifted))
+        text = f"{_slices(len(shifted))} shifted sideways by more than a pixel against the others: {where}."
+        yield Notice("shifted-slices", Severity.WARNING, text, tuple(shifted))
 
 
 def _uids(stack: Sequence[Slice], geometry: Geometry) -> Iterator[Notice]:
@@ -159,10 +161,10 @@ def _compression(stack: Sequence[Slice], geometry: Geometry) -> Iterator[Notice]
     lossy = [i for i, one in enumerate(stack) if one.lossy]
     if not lossy:
         return
-    ratios = [ratio for i in lossy if (ratio := stack[i].header.numbers(tags.LOSSY_IMAGE_COMPRESSION_RATIO))]
-    ratio = f" (up to {max(max(r) for r in ratios):g} to 1)" if ratios else ""
+    ratios = [ratio for i in lossy for ratio in stack[i].header.numbers(tags.LOSSY_IMAGE_COMPRESSION_RATIO)]
+    extent = f" (up to {max(ratios):g} to 1)" if ratios else ""
     which = "All slices were" if len(lossy) == len(stack) else f"{_slices(len(lossy))} of {len(stack)} were"
-    text = f"{which} compressed with loss{ratio}: fine detail and values may differ from the original."
+    text = f"{which} compressed with loss{extent}: fine detail and values may differ from the original."
     yield Notice("lossy-compression", Severity.WARNING, text, () if len(lossy) == len(stack) else tuple(lossy))
 
 
@@ -216,7 +218,9 @@ def notices_for(stack: Sequence[Slice], geometry: Geometry) -> tuple[Notice, ...
 def split_notice(part: int, parts: int, reasons: Sequence[str], count: int) -> Notice:
     """Why one series became several."""
     why = reasons[0] if len(reasons) == 1 else f"{', '.join(reasons[:-1])} and {reasons[-1]}"
-    text = f"This series is part {part} of {parts} ({_slices(count)}): the files share one series number but differ in {why}."
+    text = (
+        f"This series is part {part} of {parts} ({_slices(count)}): its files share one series UID but differ in {why}."
+    )
     return Notice("series-split", Severity.INFO, text)
 
 

@@ -6,11 +6,9 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Generator, Sequence
 
-import numpy as np
-
 from ctviewer.core.errors import DecodeError
 from ctviewer.core.events import Event, Progress
-from ctviewer.dicom.pixels import PixelSource, Stored, read_slice
+from ctviewer.dicom.pixels import PixelSource, empty, read_slice
 from ctviewer.dicom.record import Slice
 
 
@@ -53,7 +51,7 @@ def _copies(group: list[Slice]) -> list[Slice]:
 def _digest(one: Slice) -> bytes | None:
     if one.pixels is None or one.pixel_format is None or one.is_colour or one.frames > 1:
         return None
-    out: Stored = np.zeros((one.rows, one.columns), np.int16 if one.signed else np.uint16)
+    out = empty((one.rows, one.columns), signed=one.signed)
     try:
         read_slice(PixelSource(one.path, one.header.syntax, one.pixels, one.pixel_format), out)
     except DecodeError:

@@ -155,7 +155,7 @@ def normal(orientation: np.ndarray) -> np.ndarray:
 
 def locations(stack: Iterable[Slice], direction: np.ndarray) -> np.ndarray:
     """Positions in mm along a direction, in the order given."""
-    return np.array([one.position for one in stack], dtype=np.float64) @ direction
+    return np.asarray(np.array([one.position for one in stack], dtype=np.float64) @ direction)
 
 
 def _repeats(places: np.ndarray) -> bool:

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ctviewer.core.errors import DecodeError, InputError
 from ctviewer.core.events import Done, Event
@@ -17,7 +16,7 @@ from ctviewer.core.series import Notice, Series, Severity
 from ctviewer.core.threads import lower_thread_priority
 from ctviewer.core.volume import Volume
 from ctviewer.dicom.events import SlicesFailed, SlicesLoaded, VolumeReady
-from ctviewer.dicom.pixels import read_slice
+from ctviewer.dicom.pixels import empty, read_slice
 from ctviewer.dicom.stack import Stack
 
 _REPORT_SECONDS = 0.02
@@ -93,7 +92,7 @@ def _stack(series: Series) -> Stack:
 def _volume(series: Series, stack: Stack) -> Volume:
     shape = stack.geometry.shape
     try:
-        stored: NDArray[np.int16] | NDArray[np.uint16] = np.zeros(shape, stack.dtype)
+        stored = empty(shape, signed=stack.signed)
     except (MemoryError, ValueError) as error:
         size = np.prod(shape, dtype=float) * 2 / 1e9
         raise InputError(f"This series needs {size:.1f} GB of memory, more than there is.") from error

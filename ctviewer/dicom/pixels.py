@@ -37,6 +37,11 @@ class PixelSource:
     lut: tuple[int, NDArray[np.uint16]] | None = None
 
 
+def empty(shape: tuple[int, ...], *, signed: bool) -> Stored:
+    """Zeroed memory for stored values, int16 or uint16."""
+    return np.zeros(shape, np.int16) if signed else np.zeros(shape, np.uint16)
+
+
 def read_slice(source: PixelSource, out: Stored) -> None:
     """Decode one slice into `out`, `[rows, columns]` and C-contiguous: int16, or uint16 where no value is negative.
 
@@ -69,7 +74,7 @@ def _read(file: FileIO, source: PixelSource, out: Stored) -> Image:
         raise DecodeError(f"pixels stored as {decoders.syntax_name(source.syntax)} cannot be decoded")
     if pixel_format.bits_allocated == 16 and source.syntax != _BIG_ENDIAN:
         file.seek(location.offset)  # straight into place: no copy
-        _fill(file, memoryview(out).cast("B"))
+        _fill(file, out.data.cast("B"))
         return out
     return _as_image(_exactly(file, location.offset, pixel_format.frame_bytes), source)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from io import FileIO
-from typing import Any
+from typing import Any, Literal
 
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
@@ -74,7 +74,7 @@ def _locate(file: FileIO, dataset: FileDataset, header: Header, size: int) -> Pi
     implicit, little = dataset.original_encoding
     position = file.tell()
     head = file.read(12)
-    order = "little" if little is not False else "big"
+    order: Literal["little", "big"] = "little" if little is not False else "big"
     if len(head) < 12 or (int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:4], order)) != tags.PIXEL_DATA:
         return None
     offset, raw_length = (position + 8, head[4:8]) if implicit else (position + 12, head[8:12])

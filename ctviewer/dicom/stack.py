@@ -23,14 +23,14 @@ class Stack:
 
     Attributes:
         sources: one per slice; None where a slice cannot be read at all.
-        dtype: of the stored values in memory.
+        signed: whether the stored values are int16 in memory, else uint16.
         slope, intercept: `[slices]`.
         unit, padding, inverted, windows: as in `core.volume.Volume`.
     """
 
     geometry: Geometry
     sources: tuple[PixelSource | None, ...]
-    dtype: np.dtype[np.int16] | np.dtype[np.uint16]
+    signed: bool
     slope: NDArray[np.float64]
     intercept: NDArray[np.float64]
     unit: str
@@ -50,11 +50,10 @@ class Stack:
             (1.0, 0.0) if table is not None else one.rescale or (1.0, 0.0)
             for one, table in zip(stack, tables, strict=True)
         ]
-        signed = any(one.signed for one in stack) and not mapped
         return cls(
             geometry=geometry_of(stack),
             sources=tuple(_source(one, table) for one, table in zip(stack, tables, strict=True)),
-            dtype=np.dtype(np.int16) if signed else np.dtype(np.uint16),
+            signed=any(one.signed for one in stack) and not mapped,
             slope=np.array([pair[0] for pair in rescales]),
             intercept=np.array([pair[1] for pair in rescales]),
             unit=units.pop() if len(units) == 1 else "",
@@ -69,7 +68,7 @@ class Stack:
             return self.padding[0]
         if self.unit != "HU":
             return 0
-        limits = np.iinfo(self.dtype)
+        limits = np.iinfo(np.int16 if self.signed else np.uint16)
         air = round((-1000.0 - self.intercept[index]) / self.slope[index])
         return int(min(max(air, limits.min), limits.max))
 

@@ -8,7 +8,7 @@ import warnings
 from pydicom import charset
 
 _LONGEST = 200
-_DELIMITERS = {"\\", "^", "="}
+_DELIMITERS = {ord(character) for character in "\\^="}
 
 
 def decode(raw: bytes, specific_character_set: bytes) -> str:
