@@ -92,6 +92,7 @@ class Series:
         thickness: SliceThickness in mm, as in the file.
         is_original: ImageType says ORIGINAL and not LOCALIZER.
         is_localizer: a scout or localizer.
+        transfer_syntax: short name for the status line ("JPEG Lossless").
         lossy: lossy compression at some time, as stated in the file or by its transfer syntax.
         notices: what to tell the reader.
         private: what the reader of this format needs to load it; opaque to other layers.

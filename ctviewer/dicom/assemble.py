@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ctviewer.core.series import Patient, Series, SliceRef, Study
 from ctviewer.dicom import tags
 from ctviewer.dicom.checks import copies_notice, notices_for, split_notice
+from ctviewer.dicom.decoders import short_name
 from ctviewer.dicom.grouping import Part
 from ctviewer.dicom.header import Header
 from ctviewer.dicom.ordering import geometry_of, in_order
@@ -29,6 +30,9 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
     if part.parts > 1:
         notices = (split_notice(part.part, part.parts, part.reasons, len(stack)), *notices)
     if dropped:
+        places = {one.sop_instance_uid: one.location for one in stack}
+        for one in dropped:
+            one.location = places.get(one.sop_instance_uid, 0.0)
         notices = (*notices, copies_notice(dropped))
     uid = header.text(tags.SERIES_INSTANCE_UID)
     localizer = first.is_localizer or (len(stack) <= _FEW and first.is_named_localizer)
@@ -45,7 +49,7 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         is_original=bool(middle.image_type) and middle.image_type[0] == "ORIGINAL" and not localizer,
         is_localizer=localizer,
         lossy=any(one.lossy for one in stack),
-        transfer_syntax=header.syntax,
+        transfer_syntax=short_name(header.syntax),
         readable=not reason,
         reason=reason,
         notices=notices,

@@ -75,7 +75,7 @@ def _gaps(stack: Sequence[Slice], geometry: Geometry) -> Iterator[Notice]:
     if real.size < 2:
         return
     median = float(np.median(real))
-    rounding = 2.0 * 10.0 ** -max(one.decimals for one in stack)
+    rounding = 1.01 * 10.0 ** -max(one.decimals for one in stack)  # half a unit at either end, and float noise
     steps = np.rint(gaps / median)
     missing = (steps >= 2) & (np.abs(gaps - steps * median) <= NO_VOLUME * median)
     odd = (gaps > SAME_POSITION_MM) & ~missing & (np.abs(gaps - median) > max(IRREGULAR * median, rounding))
@@ -133,7 +133,8 @@ def _shear(stack: Sequence[Slice], geometry: Geometry) -> Iterator[Notice]:
         return
     span = found - found[0]
     inplane = origins - origins[0] - np.outer(span, geometry.normal)
-    slope = (span @ inplane) / float(span @ span)
+    steps = np.diff(span) > SAME_POSITION_MM
+    slope = np.median(np.diff(inplane, axis=0)[steps] / np.diff(span)[steps, None], axis=0)
     angle = float(np.degrees(np.arctan(np.linalg.norm(slope))))
     tilted = angle > _TILT_DEGREES
     if tilted:

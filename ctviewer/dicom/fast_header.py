@@ -151,4 +151,4 @@ def _locate(walker: _Walker, syntax: str, value: int, length: int) -> PixelLocat
         return PixelLocation(value, length)
     if syntax in (_IMPLICIT, _EXPLICIT):
         raise _UnusualError
-    return PixelLocation(value, 0, find_fragments(walker.bytes_at, value, walker.size))
+    return PixelLocation(value, 0, find_fragments(walker.file, value, walker.size))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from io import FileIO
 
 from ctviewer.dicom import tags
 from ctviewer.dicom.header import DamagedError
@@ -11,11 +11,11 @@ from ctviewer.dicom.header import DamagedError
 _ITEM_HEAD = struct.Struct("<HHI")
 
 
-def find_fragments(bytes_at: Callable[[int, int], bytes], start: int, size: int) -> tuple[tuple[int, int], ...]:
+def find_fragments(file: FileIO, start: int, size: int) -> tuple[tuple[int, int], ...]:
     """Offset and length of each fragment, the Basic Offset Table left out.
 
     Args:
-        bytes_at: gives the bytes at a position of the file.
+        file: open file.
         start: position of the first item.
         size: size of the file.
 
@@ -25,7 +25,8 @@ def find_fragments(bytes_at: Callable[[int, int], bytes], start: int, size: int)
     found: list[tuple[int, int]] = []
     position = start
     while position < size:  # a missing end mark after the last whole fragment does no harm
-        head = bytes_at(position, 8)
+        file.seek(position)
+        head = file.read(8)
         if len(head) < 8:
             raise DamagedError("it ends in the middle of the pixels")
         group, element, length = _ITEM_HEAD.unpack(head)

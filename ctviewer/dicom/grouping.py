@@ -37,7 +37,7 @@ Labeller = Callable[[list[Slice]], Labels]
 
 
 def series_key(one: Slice) -> tuple[str, ...]:
-    """What slices of one series have in common whatever else differs: patient, study, series, modality and class.
+    """What slices of one series have in common whatever else differs: patient, study, series.
 
     The patient belongs to it: files of two patients that share a UID by mistake must never meet in one stack.
     """
@@ -45,11 +45,9 @@ def series_key(one: Slice) -> tuple[str, ...]:
     series = header.text(tags.SERIES_INSTANCE_UID) or f"{one.path.parent}#{header.text(tags.SERIES_NUMBER)}"
     return (
         header.text(tags.PATIENT_ID),
-        header.text(tags.PATIENT_NAME),
+        header.text(tags.PATIENT_NAME).rstrip("^ ").casefold(),
         header.text(tags.STUDY_INSTANCE_UID),
         series,
-        one.modality,
-        header.text(tags.SOP_CLASS_UID),
     )
 
 
@@ -123,8 +121,10 @@ def _spacing_labels(stack: list[Slice]) -> Labels:
 def _sign_labels(stack: list[Slice]) -> Labels:
     """Apart only where signed and unsigned values do not fit into one 16-bit type."""
     signs = {one.signed for one in stack}
-    wide = any(not one.signed and (one.header.short(tags.BITS_STORED) or 16) > 15 for one in stack)
-    return [one.signed if len(signs) > 1 and wide else True for one in stack]
+    if len(signs) == 1:
+        return [True] * len(stack)
+    wide = any(not one.signed and (one.pixel_format is None or one.pixel_format.bits_stored == 16) for one in stack)
+    return [one.signed or not wide for one in stack]
 
 
 def _kind(one: Slice) -> Hashable:
@@ -137,6 +137,7 @@ def _image_type(one: Slice) -> Hashable:
 
 
 _SPLITTERS: tuple[tuple[str, Labeller], ...] = (
+    ("modality or kind of object", _by(lambda one: (one.modality, one.header.text(tags.SOP_CLASS_UID)))),
     ("image size", _by(lambda one: (one.rows, one.columns))),
     ("kind of pixels", _by(_kind)),
     ("image type", _by(_image_type)),

@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import TypedDict
 
 import numpy as np
 
 from ctviewer.core.errors import DecodeError, InputError
 from ctviewer.core.events import Done, Event
+from ctviewer.core.geometry import Geometry
 from ctviewer.core.series import Notice, Series, Severity
 from ctviewer.core.threads import lower_thread_priority
 from ctviewer.core.volume import Volume
+from ctviewer.core.windowing import Window
 from ctviewer.dicom.events import SlicesFailed, SlicesLoaded, VolumeReady
 from ctviewer.dicom.pixels import empty, read_slice
 from ctviewer.dicom.stack import Stack
@@ -68,19 +71,23 @@ def load_volume(series: Series) -> Volume:
 
 
 def load_middle(series: Series) -> Volume:
-    """A volume of which the middle slice alone is decoded (the memory of the others is not touched).
+    """A volume of one slice, the middle one, without positions: enough for a thumbnail.
 
     Raises:
         InputError: the series cannot be shown.
-        DecodeError: the middle slice cannot be decoded.
+        DecodeError: the slice cannot be decoded.
     """
     stack = _stack(series)
-    volume = _volume(series, stack)
-    loader = _Loader(volume, stack)
-    loader.load_one_near(volume.middle)
-    if loader.errors:
-        raise DecodeError(loader.errors[volume.middle])
-    return volume
+    index = len(stack.sources) // 2
+    only = slice(index, index + 1)
+    source = stack.sources[index]
+    if source is None:
+        raise DecodeError(_unreadable(series, index))
+    shape = (1, series.rows, series.columns)
+    stored = empty(shape, signed=stack.signed)
+    read_slice(source, stored[0])
+    geometry = Geometry(shape, None, pixel_spacing=series.pixel_spacing)
+    return Volume(series, geometry, stored, stack.slope[only], stack.intercept[only], **_meaning(stack))
 
 
 def _stack(series: Series) -> Stack:
@@ -102,13 +109,30 @@ def _volume(series: Series, stack: Stack) -> Volume:
         stored,
         stack.slope,
         stack.intercept,
-        unit=stack.unit,
-        padding=stack.padding,
-        inverted=stack.inverted,
-        windows=stack.windows,
         loaded=np.zeros(shape[0], bool),
         failed=np.zeros(shape[0], bool),
+        **_meaning(stack),
     )
+
+
+class _Meaning(TypedDict):
+    unit: str
+    padding: tuple[int, int] | None
+    inverted: bool
+    windows: tuple[Window, ...]
+
+
+def _meaning(stack: Stack) -> _Meaning:
+    return {
+        "unit": stack.unit,
+        "padding": stack.padding,
+        "inverted": stack.inverted,
+        "windows": stack.windows,
+    }
+
+
+def _unreadable(series: Series, index: int) -> str:
+    return f"{series.slices[index].path} has pixels of a kind that cannot be read."
 
 
 class _Loader:
@@ -134,7 +158,7 @@ class _Loader:
 
     def load_rest(self, focus: Callable[[], int]) -> Iterator[Event]:
         """Decode all slices that are left, nearest to `focus()` first."""
-        threads = min(os.cpu_count() or 1, _MOST_THREADS)
+        threads = min(_cores(), _MOST_THREADS)
         pool = ThreadPoolExecutor(threads, "decode", lower_thread_priority)
         results: SimpleQueue[Future[tuple[int, str]]] = SimpleQueue()
         running, fresh, told = 0, [], time.monotonic()
@@ -174,7 +198,7 @@ class _Loader:
         """Decode one slice in place; the reason if that failed, else an empty string."""
         source = self._stack.sources[index]
         if source is None:
-            return f"{self._volume.series.slices[index].path} has pixels of a kind that cannot be read."
+            return _unreadable(self._volume.series, index)
         try:
             read_slice(source, self._volume.stored[index])
         except DecodeError as error:
@@ -187,6 +211,11 @@ class _Loader:
             self._volume.stored[index] = self._stack.filler(index)
             self._volume.failed[index] = True
         self._volume.loaded[index] = True
+
+
+def _cores() -> int:
+    """Processors that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _failed_notice(volume: Volume, errors: dict[int, str]) -> Notice:

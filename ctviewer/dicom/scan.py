@@ -67,12 +67,14 @@ def scan(path: Path) -> Iterator[Event]:
     Raises:
         InputError: the path does not exist, or holds nothing that can be shown; one sentence that names the path.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - unlike Path.exists it is false, not an error, for an impossible name
         raise InputError(f"{path} does not exist.")
     found = _Findings()
     wanted: tuple[str, ...] | None = None
     if path.is_dir():
         candidates = yield from _candidates(path)
+    elif not path.is_file():
+        raise InputError(f"{path} is neither a file nor a folder.")
     else:
         wanted = _series_of(path)
         candidates = next(files.walk(path.parent), [])
@@ -158,7 +160,7 @@ def _with_own_keys(made: Sequence[Series]) -> Iterator[Series]:
         notice = Notice(
             "shared-series-uid",
             Severity.DANGER,
-            "Files of another patient, study or kind have the same series UID; they are kept apart.",
+            "Files of another patient or study have the same series UID; they are kept apart.",
         )
         yield replace(one, key=f"{one.key}@{seen[one.key]}", notices=(notice, *one.notices))
 

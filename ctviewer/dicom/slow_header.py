@@ -80,9 +80,4 @@ def _locate(file: FileIO, dataset: FileDataset, header: Header, size: int) -> Pi
     offset, raw_length = (position + 8, head[4:8]) if implicit else (position + 12, head[8:12])
     if raw_length != _UNDEFINED:
         return PixelLocation(offset, int.from_bytes(raw_length, order))
-
-    def bytes_at(start: int, count: int) -> bytes:
-        file.seek(start)
-        return file.read(count)
-
-    return PixelLocation(offset, 0, find_fragments(bytes_at, offset, size))
+    return PixelLocation(offset, 0, find_fragments(file, offset, size))

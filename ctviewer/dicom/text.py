@@ -13,6 +13,7 @@ _DELIMITERS = {ord(character) for character in "\\^="}
 
 def decode(raw: bytes, specific_character_set: bytes) -> str:
     """Bytes of a text value as a string; never fails: what no stated character set can decode is tried as UTF-8, Latin-1."""
+    raw = raw.rstrip(b" \0")
     if raw.isascii() and b"\x1b" not in raw:
         return raw.decode("ascii")
     names = [part.strip().decode("ascii", "replace") for part in specific_character_set.split(b"\\")]

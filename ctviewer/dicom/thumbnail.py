@@ -21,15 +21,14 @@ def thumbnail(series: Series, size: int = 96) -> NDArray[np.uint8]:
         DecodeError: its middle slice cannot be decoded.
     """
     volume = load_middle(series)
-    middle = volume.middle
     lut = window_lut(
         volume.initial_window,
-        float(volume.slope[middle]),
-        float(volume.intercept[middle]),
+        float(volume.slope[0]),
+        float(volume.intercept[0]),
         signed=volume.signed,
         invert=volume.inverted,
     )
-    return _shrink(lut[volume.stored[middle].view(np.uint16)], series.pixel_spacing, size)
+    return _shrink(lut[volume.stored[0].view(np.uint16)], series.pixel_spacing, size)
 
 
 def _shrink(grey: NDArray[np.uint8], spacing: tuple[float, float] | None, size: int) -> NDArray[np.uint8]:

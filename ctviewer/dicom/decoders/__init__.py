@@ -24,6 +24,11 @@ def syntax_name(syntax: str) -> str:
     return UID(syntax).name if syntax else "unknown transfer syntax"
 
 
+def short_name(syntax: str) -> str:
+    """The name without its explanations: "JPEG Lossless"."""
+    return syntax_name(syntax).partition(",")[0].partition(" (")[0].removesuffix(" Image Compression")
+
+
 def decode(syntax: str, data: bytes, pixel_format: PixelFormat) -> Image:
     """Decode one frame.
 
