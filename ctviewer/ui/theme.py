@@ -33,6 +33,7 @@ class Colours:
     Attributes:
         image: behind images, the darkest.
         window, panel, raised: from the frame to what can be pressed.
+        field: behind text that can be edited.
         border: hairlines.
         text, muted, faint: from what is read to what only orders.
         selection, focus: selected rows and the focus ring; a cool blue, so that amber stays attention's.
@@ -45,6 +46,7 @@ class Colours:
     window: str
     panel: str
     raised: str
+    field: str
     border: str
     text: str
     muted: str
@@ -63,6 +65,7 @@ DARK = Colours(
     window="#17191c",
     panel="#1e2124",
     raised="#2a2e33",
+    field="#17191c",
     border="#34393f",
     text="#d9dcdf",
     muted="#9ba2a9",
@@ -81,6 +84,7 @@ LIGHT = Colours(
     window="#e4e7ea",
     panel="#f3f4f6",
     raised="#ffffff",
+    field="#ffffff",
     border="#c3c9cf",
     text="#1b1f23",
     muted="#565e67",
@@ -108,7 +112,7 @@ QPushButton:hover { border-color: $faint; }
 QPushButton:pressed { background: $selection; }
 QPushButton:focus { border-color: $focus; }
 QPushButton:disabled { color: $faint; background: $panel; }
-QLineEdit, QPlainTextEdit { background: $window; border: 1px solid $border; border-radius: ${radius}px; padding: 3px; }
+QLineEdit, QPlainTextEdit { background: $field; border: 1px solid $border; border-radius: ${radius}px; padding: 3px; }
 QLineEdit:focus, QPlainTextEdit:focus { border-color: $focus; }
 QAbstractItemView { background: $panel; border: 1px solid transparent; outline: 0; }
 QAbstractItemView:focus { border-color: $focus; }
@@ -129,6 +133,8 @@ QScrollBar::handle:hover { background: $faint; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QSplitter::handle { background: $window; }
+QFrame#hoverCard { background: $raised; border: 1px solid $border; border-radius: ${radius}px; }
+QFrame#hoverCard QLabel { font-size: ${small}px; }
 QWidget[role="panel"] { background: $panel; }
 QLabel[role="title"] { color: $muted; font-size: ${small}px; font-weight: 600; }
 QLabel[role="small"] { color: $muted; font-size: ${small}px; }

@@ -41,7 +41,7 @@ HEADERS = {
     Column.DIAMETER: ("mm", "Longest axial diameter in millimetres"),
     Column.HU: ("HU", "Mean Hounsfield units"),
     Column.SIDE: ("Side", "Side of the patient: R right, L left"),
-    Column.SCORE: ("Score", "The model's score, 0 to 1"),
+    Column.SCORE: ("Score / HU", "The model's score, 0 to 1; below it the mean in Hounsfield units"),
     Column.STATE: ("", "Accepted or rejected"),
 }
 _SIDES = {"right": "R", "left": "L", "both": "R+L", "": DASH}
@@ -174,7 +174,8 @@ class FindingsModel(QAbstractTableModel):
         if column is Column.CLASS:
             side = f"{_SIDES[lesion.side]} · " if lesion.side in ("right", "left", "both") else ""
             return f"{side}Im {self.slice_range(lesion)}"
-        return self._text(lesion, Column.DIAMETER) if column is Column.VOLUME else ""
+        below = {Column.VOLUME: Column.DIAMETER, Column.SCORE: Column.HU}.get(column)
+        return "" if below is None else self._text(lesion, below)
 
     def _key(self, lesion: Lesion, column: Column) -> float | str:
         """What a column sorts by; unknown values come below all known ones."""

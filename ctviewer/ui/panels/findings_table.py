@@ -25,12 +25,9 @@ from ctviewer.ui.panels.findings_delegates import STATE_PX, TwoLineDelegate, Ver
 from ctviewer.ui.panels.findings_model import HEADERS, LESION_ROLE, SORT_ROLE, Column, FindingsModel
 
 _ROW_PX = 36
-_HIDDEN = (Column.SLICES, Column.DIAMETER, Column.SIDE)  # second lines of other columns; still something to sort by
-_WIDEST_TEXT = {  # what a column must have room for
-    Column.VOLUME: "128.8",
-    Column.HU: "−888",
-    Column.SCORE: "0.88",
-}
+_TWO_LINES = (Column.CLASS, Column.VOLUME, Column.SCORE)
+_HIDDEN = (Column.SLICES, Column.DIAMETER, Column.HU, Column.SIDE)  # the second lines; still something to sort by
+_WIDEST_TEXT = {Column.VOLUME: "128.8", Column.SCORE: "−888"}  # what a column must have room for
 _CELL_PAD = 8
 
 
@@ -180,8 +177,8 @@ class FindingsTable(Panel):
         view = _FindingsView()
         view.setModel(self._sorted)
         lines = TwoLineDelegate(view)
-        view.setItemDelegateForColumn(int(Column.CLASS), lines)
-        view.setItemDelegateForColumn(int(Column.VOLUME), lines)
+        for column in _TWO_LINES:
+            view.setItemDelegateForColumn(int(column), lines)
         delegate = VerdictDelegate(view)
         delegate.pressed.connect(self._ask)
         view.setItemDelegateForColumn(int(Column.STATE), delegate)

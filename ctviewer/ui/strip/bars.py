@@ -205,7 +205,7 @@ def _paint_texts(painter: QPainter, lanes: Lanes, data: StripData) -> None:
         painter.drawText(QRect(4, 0, lanes.score.right(), HEADER), middle, data.title)
     if data.bars and data.area is not None:
         painter.drawText(
-            QRect(lanes.area.left(), 0, lanes.size.width() - lanes.area.left() - 4, HEADER), middle, "Area"
+            QRect(lanes.area.left() + 3, 0, lanes.size.width() - lanes.area.left() - 4, HEADER), middle, "Area"
         )
     painter.drawText(
         QRect(4, lanes.size.height() - FOOTER, lanes.size.width() - 8, FOOTER),
@@ -220,9 +220,9 @@ def _paint_texts(painter: QPainter, lanes: Lanes, data: StripData) -> None:
 
 def ruler_labels(count: int, height: int) -> list[int]:
     """Display positions the ruler names: the first, the last, and round numbers far enough apart for their text."""
-    step = next((s for s in _RULER_STEPS if s * height / count >= _LABEL_GAP_PX), _RULER_STEPS[-1])
-    keep = step * 0.5
-    inner = [n - 1 for n in range(step, count, step) if keep < n < count - keep + 1]
+    step = next((s for s in _RULER_STEPS if s * height / count >= _LABEL_GAP_PX), count)
+    away = max(1.0, step / 2)
+    inner = [p for p in range(step - 1, count, step) if away <= p <= count - 1 - away]
     return [0, *inner, count - 1] if count > 1 else [0]
 
 
@@ -241,7 +241,8 @@ def spread(centres: list[float], gap: float, low: float, high: float) -> list[fl
     Args:
         centres: where the labels belong.
         gap: least distance of two labels.
-        low, high: limits of the outermost centres, wide enough for all.
+        low: least centre.
+        high: greatest centre; far enough from `low` for all labels.
 
     Returns:
         New centres, in the order of `centres`.
