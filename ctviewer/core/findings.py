@@ -262,6 +262,11 @@ class AnalysisResult:
     area_unit: str
     provenance: Provenance
 
+    @property
+    def detector_classes(self) -> tuple[str, ...]:
+        """Classes of the model that marked the lesions, in order (they give the colours); empty without one."""
+        return next((m.classes for m in self.provenance.models if m.task != "study_classifier"), ())
+
 
 # Events of the analysis pipeline, in the order they come.
 

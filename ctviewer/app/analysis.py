@@ -1,0 +1,54 @@
+"""The analysis with the installed models, for the window and the command line alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ctviewer.app.models import installed
+from ctviewer.core.errors import BundleError
+from ctviewer.core.events import Event
+from ctviewer.core.volume import Volume
+from ctviewer.inference.cache import ModelCache
+
+CLASSIFIER, DETECTOR = "study_classifier", "detector"
+
+
+class Analyst:
+    """Runs the pipeline with the active bundles and keeps the built nets for the next study. torch comes when asked for.
+
+    Args:
+        device: "auto" (CUDA where there is one, else the CPU) or "cpu".
+    """
+
+    def __init__(self, device: str = "auto") -> None:
+        self._device = device
+        self._nets = ModelCache()
+
+    def detector_classes(self) -> tuple[str, ...]:
+        """Classes of the active detector, in order; empty where there is none."""
+        try:
+            bundle = installed().active(DETECTOR)
+        except BundleError:
+            return ()
+        return bundle.metadata.classes if bundle else ()
+
+    def preload(self) -> Iterator[Event]:
+        """Import torch in small steps, so that the first analysis starts at once; a generator for a worker thread."""
+        from ctviewer.inference.torch_preload import preload_torch
+
+        yield from preload_torch()
+
+    def analyse(self, volume: Volume) -> Iterator[Event]:
+        """The pipeline's events (`ctviewer.inference.pipeline.analyse`), with the active bundle of each task.
+
+        Raises:
+            BundleError: no bundle is installed, or the active one cannot be used.
+        """
+        from ctviewer.inference.pipeline import analyse
+        from ctviewer.inference.settings import AnalysisSettings
+
+        registry = installed()
+        classifier, detector = registry.active(CLASSIFIER), registry.active(DETECTOR)
+        if classifier is None and detector is None:
+            raise BundleError("No model is installed; put a bundle into the bundles folder (see Model, Models…).")
+        yield from analyse(volume, classifier, detector, self._nets, AnalysisSettings(device=self._device))

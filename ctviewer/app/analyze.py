@@ -1,0 +1,181 @@
+"""`ctviewer analyze FOLDER --out DIR`: the same pipeline as in the window, with a progress bar instead of one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ctviewer.app.analysis import Analyst
+from ctviewer.app.cli import ABSTAINED, OK, PARTLY
+from ctviewer.app.reports import ensure_qt, write_overlays, write_report, write_result
+from ctviewer.core.errors import InputError, StorageError
+from ctviewer.core.events import Done, Event, Message, Progress
+from ctviewer.core.files import reason, refuse_inside
+from ctviewer.core.findings import RESEARCH_USE, Abstained, AnalysisResult
+from ctviewer.core.printing import PageSize
+from ctviewer.core.series import Catalog, Series
+from ctviewer.core.volume import Volume
+from ctviewer.core.windowing import PRESETS
+from ctviewer.dicom import SlicesFailed, analysis_candidate, load, scan
+
+_BAR = 28
+
+
+class ProgressLine:
+    """One line on standard error that is drawn anew; plain lines per stage where that is no terminal."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._stage = ""
+
+    def show(self, progress: Progress) -> None:
+        """Draw a progress."""
+        if self._quiet:
+            return
+        new = progress.stage != self._stage
+        if self._terminal:
+            if new and self._stage:
+                print(file=sys.stderr)
+            share = progress.done / progress.total if progress.total else 0.0
+            bar = "#" * round(_BAR * share)
+            count = f"{progress.done}/{progress.total}" if progress.total else ""
+            print(f"\r{progress.stage:28s} [{bar:{_BAR}s}] {count:>11s}", end="", file=sys.stderr, flush=True)
+        elif new:
+            print(progress.stage, file=sys.stderr)
+        self._stage = progress.stage
+
+    def say(self, text: str) -> None:
+        """A sentence on a line of its own."""
+        self.end()
+        print(f"ctviewer: {text}", file=sys.stderr)
+
+    def end(self) -> None:
+        """Finish the line."""
+        if self._stage and self._terminal and not self._quiet:
+            print(file=sys.stderr)
+        self._stage = ""
+
+
+def drain(events: Iterator[Event], line: ProgressLine, other: Callable[[Event], None] = lambda _: None) -> Any:
+    """Run a generator of events to its end; returns what its Done carries. Ctrl+C closes it on the way out."""
+    value = None
+    try:
+        for event in events:
+            if isinstance(event, Progress):
+                line.show(event)
+            elif isinstance(event, Message):
+                line.say(event.text)
+            elif isinstance(event, Done):
+                value = event.value
+            else:
+                other(event)
+    finally:
+        line.end()
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()
+    return value
+
+
+def run_analyze(options: argparse.Namespace) -> int:
+    """Scan, load, analyse, write; returns the exit code.
+
+    Raises:
+        CtviewerError: bad input, or a place that cannot be written.
+    """
+    line = ProgressLine(options.quiet)
+    refuse_inside(options.out, options.folder)
+    if not options.quiet:
+        print(f"ctviewer: {RESEARCH_USE}", file=sys.stderr)
+    catalog: Catalog = drain(scan(options.folder), line)
+    for notice in catalog.notices:
+        line.say(notice.text)
+    series = choose(catalog, options.series)
+    _prepare(options.out)
+    left_out = any(notice.code == "unreadable-files" for notice in catalog.notices)
+    volume, failed = load_series(series, line)
+    reasons: list[str] = []
+
+    def other(event: Event) -> None:
+        if isinstance(event, Abstained):
+            reasons.extend(event.suitability.reasons)
+
+    result = drain(Analyst(options.device).analyse(volume), line, other)
+    if not isinstance(result, AnalysisResult):
+        for text in reasons:
+            line.say(text)
+        line.say("No number is given: this series is not what the models were made for.")
+        return ABSTAINED
+    write_all(volume, result, options.out, options.folder, PageSize(options.page), line)
+    told = result.classification
+    if told is not None and not options.quiet:
+        shown = ", ".join(f"{c} {p:.2f}" for c, p in zip(told.model.classes, told.probabilities, strict=True))
+        line.say(f"{shown}; {len(result.lesions)} lesions; written to {options.out}")
+    return PARTLY if left_out or failed else OK
+
+
+def choose(catalog: Catalog, uid: str | None) -> Series:
+    """The series to analyse: the one asked for, else the thinnest lung-kernel CT of the study that opens by itself.
+
+    Raises:
+        InputError: it is not there, or nothing can be shown.
+    """
+    if uid is not None:
+        for series in catalog.series:
+            if uid in (series.uid, series.key):
+                if not series.readable:
+                    raise InputError(f"The series {uid} cannot be analysed: {series.reason}")
+                return series
+        raise InputError(f"{catalog.root} holds no series {uid}.")
+    first = next((series for series in catalog.series if series.readable), None)
+    if first is None:
+        raise InputError(f"{catalog.root} holds no series that can be shown.")
+    return analysis_candidate(catalog, first.study.uid) or first
+
+
+def load_series(series: Series, line: ProgressLine) -> tuple[Volume, bool]:
+    """Load all slices; the second value says whether some could not be decoded."""
+    failed = False
+
+    def other(event: Event) -> None:
+        nonlocal failed
+        if isinstance(event, SlicesFailed):
+            failed = True
+            line.say(event.notice.text)
+
+    volume: Volume = drain(load(series), line, other)
+    return volume, failed
+
+
+def write_all(
+    volume: Volume, result: AnalysisResult, out: Path, opened: Path, page: PageSize, line: ProgressLine
+) -> None:
+    """Write `result.json`, `report.pdf` and `overlays/` into `out`.
+
+    Raises:
+        StorageError: a file cannot be written.
+    """
+    write_result(volume, result, out / "result.json")
+    window = PRESETS[0] if volume.unit == "HU" else volume.initial_window
+    overlays = out / "overlays"
+    for old in overlays.glob("slice_*.png"):  # of an earlier run: a slice without a lesion now keeps no picture
+        old.unlink(missing_ok=True)
+    drain(write_overlays(volume, result, window, overlays), line)
+    keep = ensure_qt()
+    drain(write_report(volume, result, None, page, out / "report.pdf", opened), line)
+    del keep
+
+
+def _prepare(out: Path) -> None:
+    """Make the target folder, for its owner alone, before any long work."""
+    try:
+        out.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = out / ".ctviewer-probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StorageError(f"{out} cannot be written: {reason(error)}.") from error

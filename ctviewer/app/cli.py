@@ -1,0 +1,93 @@
+"""The command line: `ctviewer [PATH]`, `ctviewer analyze`, `ctviewer models`, `ctviewer demo`.
+
+Exit codes: 0 done, 1 internal error, 2 bad input or usage, 3 abstained, 4 done with unreadable files left out,
+130 cancelled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ctviewer import __version__
+from ctviewer.core.errors import CtviewerError
+from ctviewer.core.findings import RESEARCH_USE
+
+OK, INTERNAL, BAD_INPUT, ABSTAINED, PARTLY, CANCELLED = 0, 1, 2, 3, 4, 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ctviewer",
+        description=f"CT viewer with slice attention and lesion findings. {RESEARCH_USE}",
+        epilog="Exit codes: 0 done, 1 internal error, 2 bad input or usage, 3 abstained, 4 done with unreadable files "
+        "left out, 130 cancelled.",
+    )
+    parser.add_argument("--version", action="version", version=f"ctviewer {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    view = commands.add_parser("view", help="open the window (the default: `ctviewer PATH` does the same)")
+    view.add_argument("path", nargs="?", type=Path, help="folder of CT slices, or one file of a series")
+
+    analyze = commands.add_parser("analyze", help="analyse a folder without a window")
+    analyze.add_argument("folder", type=Path, help="folder of CT slices")
+    analyze.add_argument("--out", type=Path, required=True, metavar="DIR", help="where result.json, report.pdf go")
+    analyze.add_argument("--series", metavar="UID", help="SeriesInstanceUID (default: the thinnest lung-kernel series)")
+    analyze.add_argument("--device", choices=("auto", "cpu"), default="auto", help="auto: CUDA where there is one")
+    analyze.add_argument("--page", choices=("A4", "Letter"), default="A4", help="paper of the report")
+    analyze.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+    models = commands.add_parser("models", help="list the installed models")
+    models.add_argument("--json", action="store_true", help="as JSON")
+
+    demo = commands.add_parser("demo", help="make the sample study once, open it and analyse it")
+    demo.add_argument("--out", type=Path, metavar="DIR", help="without a display: where the files go")
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse; a first argument that is no command is a path to open."""
+    commands = ("view", "analyze", "models", "demo")
+    if not arguments or (arguments[0] not in commands and not arguments[0].startswith("-")):
+        arguments = ["view", *arguments]
+    return _parser().parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code. No traceback reaches the user: it goes to the log."""
+    options = parse(sys.argv[1:] if arguments is None else list(arguments))
+    try:
+        return _run(options)
+    except CtviewerError as error:
+        print(f"ctviewer: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("ctviewer: cancelled.", file=sys.stderr)
+        return CANCELLED
+    except Exception:  # noqa: BLE001 (the outermost boundary of the program)
+        from ctviewer.app.logs import log_path, logger
+
+        logger().exception("internal error")
+        print(f"ctviewer: an internal error stopped the work; details are in {log_path()}.", file=sys.stderr)
+        return INTERNAL
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Import what a command needs only when it is asked for."""
+    if options.command == "analyze":
+        from ctviewer.app.analyze import run_analyze
+
+        return run_analyze(options)
+    if options.command == "models":
+        from ctviewer.app.models import run_models
+
+        return run_models(as_json=options.json)
+    if options.command == "demo":
+        from ctviewer.app.demo import run_demo
+
+        return run_demo(options.out)
+    from ctviewer.app.gui import run_gui
+
+    return run_gui(options.path)

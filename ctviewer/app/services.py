@@ -1,0 +1,114 @@
+"""What the window needs of the rest of the program (`ctviewer.ui.services.Services`)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ctviewer.app.analysis import Analyst
+from ctviewer.app.folders import data_folder, log_folder
+from ctviewer.app.models import installed
+from ctviewer.app.reports import report_name, write_report
+from ctviewer.app.settings import Settings, load_settings, save_settings
+from ctviewer.core.errors import StorageError
+from ctviewer.core.events import Event
+from ctviewer.core.findings import AnalysisResult
+from ctviewer.core.printing import PageSize
+from ctviewer.core.reading import Reading
+from ctviewer.core.series import Series
+from ctviewer.core.volume import Volume
+from ctviewer.library import WorkStore
+from ctviewer.ui.services import ModelCard, Preferences
+
+_logger = logging.getLogger(__name__)
+
+
+class AppServices:
+    """Settings, work store, models and report of this user.
+
+    Attributes:
+        store: the work store; closed by the window.
+        notes: sentences to tell the reader at the start (a damaged file was moved aside, for instance).
+    """
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self._settings, note = load_settings()
+        self.notes += [note] if note else []
+        self.store = WorkStore(data_folder(), self.notes.append)
+        self._analyst = Analyst("cpu" if self._settings.device == "cpu" else "auto")
+
+    @property
+    def settings(self) -> Settings:
+        """As they are now."""
+        return self._settings
+
+    def preferences(self) -> Preferences:
+        """What the window remembers."""
+        s = self._settings
+        documents = Path.home() / "Documents"
+        folder = (documents if documents.is_dir() else Path.home()) / "ctviewer reports"
+        return Preferences(s.theme == "light", s.analyse_automatically, s.page_size, s.overlay_opacity, folder)
+
+    def set_preference(self, **changes: Any) -> None:
+        """Change fields of `Preferences` and keep them; where they cannot be kept they hold for this session."""
+        names = {"auto_analyse": "analyse_automatically", "page": "page_size", "overlay_opacity": "overlay_opacity"}
+        values = {names[name]: value for name, value in changes.items() if name in names}
+        if "light" in changes:
+            values["theme"] = "light" if changes["light"] else "dark"
+        changed = replace(self._settings, **values)
+        if changed == self._settings:
+            return
+        self._settings = changed
+        try:
+            save_settings(changed)
+        except StorageError:
+            _logger.exception("settings could not be saved")
+
+    def preload(self) -> Iterator[Event]:
+        """Import torch in small steps."""
+        return self._analyst.preload()
+
+    def analyse(self, volume: Volume) -> Iterator[Event]:
+        """The pipeline with the active models."""
+        return self._analyst.analyse(volume)
+
+    def models(self) -> tuple[tuple[ModelCard, ...], tuple[str, ...]]:
+        """Installed models with their cards, and one sentence per bundle that cannot be used."""
+        registry = installed()
+        bundles, problems = registry.scan()
+        cards = []
+        for bundle in bundles:
+            m = bundle.metadata
+            active = registry.active(m.task)
+            card = (bundle.folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)[-1]
+            used = active is not None and active.key == bundle.key
+            cards.append(ModelCard(m.title, m.version, m.task, m.licence, m.limits, m.trained_on, used, card))
+        return tuple(cards), problems
+
+    def detector_classes(self) -> tuple[str, ...]:
+        """Classes of the active detector."""
+        return self._analyst.detector_classes()
+
+    def device_text(self) -> str:
+        """Where the models run, without importing torch: the driver's device node tells."""
+        cuda = self._settings.device != "cpu" and Path("/dev/nvidiactl").exists()
+        return "CUDA" if cuda else "CPU"
+
+    def write_report(
+        self, volume: Volume, result: AnalysisResult | None, reading: Reading, target: Path, opened: Path
+    ) -> Iterator[Event]:
+        """Write the PDF on the paper of the settings."""
+        return write_report(volume, result, reading, PageSize(self._settings.page_size), target, opened)
+
+    def report_name(self, series: Series) -> str:
+        """A file name without patient data."""
+        return report_name(series)
+
+    @property
+    def log_folder(self) -> Path:
+        """Where the log is."""
+        return log_folder()

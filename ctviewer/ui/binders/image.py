@@ -1,0 +1,132 @@
+"""Session to image and strip, and their intents back."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtGui import QImage
+
+from ctviewer.core.people import person_name
+from ctviewer.core.series import Series
+from ctviewer.core.volume import Volume
+from ctviewer.core.windowing import PRESETS, Window, window_lut
+from ctviewer.ui.session import Session
+from ctviewer.ui.strip.heat_strip import HeatStrip
+from ctviewer.ui.viewport import HoverInfo, SliceView
+
+PREVIEW_PX = 128
+_CINE_MS = 1000 // 12
+
+
+def window_text(window: Window) -> str:
+    """How a window is named in the toolbar: the preset's name, or width and level."""
+    for preset in PRESETS:
+        if (preset.width, preset.centre, preset.function) == (window.width, window.centre, window.function):
+            return preset.name
+    return f"W {window.width:.0f} L {window.centre:.0f}"
+
+
+def preview(volume: Volume, index: int, window: Window) -> QImage | None:
+    """A small picture of a slice in a window, about `PREVIEW_PX` wide; None while it is not loaded."""
+    if not volume.loaded[index] or volume.failed[index]:
+        return None
+    stored = volume.stored[index]
+    step = max(1, stored.shape[1] // PREVIEW_PX)
+    small = np.ascontiguousarray(stored[::step, ::step])
+    lut = window_lut(
+        window,
+        float(volume.slope[index]),
+        float(volume.intercept[index]),
+        signed=volume.signed,
+        invert=volume.inverted,
+    )
+    grey = np.ascontiguousarray(lut[small.view(np.uint16)])
+    return QImage(grey.data, grey.shape[1], grey.shape[0], grey.shape[1], QImage.Format.Format_Grayscale8).copy()
+
+
+def short_name(volume: Volume, index: int) -> str:
+    """A slice's name for lists: "Im 45", or its place where the file has no number."""
+    number = volume.series.slices[index].instance_number
+    return f"Im {number}" if number is not None else f"slice {index + 1}"
+
+
+class ImageBinder(QObject):
+    """Keeps view and strip on the session's slice and window."""
+
+    def __init__(self, session: Session, view: SliceView, strip: HeatStrip, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session, self._view, self._strip = session, view, strip
+        self._hover: HoverInfo | None = None
+        self._cine = QTimer(self)
+        self._cine.setInterval(_CINE_MS)
+        self._cine.timeout.connect(self._next_frame)
+        session.volume_changed.connect(self._show_volume)
+        session.slice_changed.connect(self._show_slice)
+        session.window_changed.connect(view.set_window)
+        session.slices_loaded.connect(self._show_loaded)
+        view.window_changed.connect(session.set_window)
+        view.slice_requested.connect(session.step)
+        strip.position_requested.connect(session.go_to_position)
+        strip.step_requested.connect(session.step)
+        strip.set_captions(self._captions)
+        strip.set_preview(self._preview)
+
+    def _show_volume(self, volume: Volume | None) -> None:
+        session = self._session
+        self._view.set_volume(volume)
+        if volume is None:
+            self._strip.set_slices(0)
+            self._view.set_banner((), ())
+            return
+        names = [short_name(volume, int(i)) for i in session.display_order]
+        self._strip.set_slices(volume.slice_count, names)
+        self._strip.set_loaded(volume.loaded[session.display_order])
+        self._view.set_banner(*banner(volume.series))
+
+    def _show_slice(self, index: int) -> None:
+        self._view.set_slice(index, self._session.position, self._session.slice_count)
+        self._strip.set_position(self._session.position)
+
+    def _show_loaded(self, indices: tuple[int, ...]) -> None:
+        volume = self._session.volume
+        if volume is None:
+            return
+        self._strip.set_loaded(volume.loaded[self._session.display_order])
+        for index in indices:
+            self._view.slice_loaded(index)
+
+    def _captions(self, position: int) -> tuple[str, ...]:
+        volume = self._session.volume
+        if volume is None:
+            return ()
+        index = self._session.index_at(position)
+        locations = volume.geometry.locations
+        place = "" if locations is None else f"{locations[index]:.1f} mm"
+        return (f"Slice {position + 1} of {volume.slice_count}", f"{volume.citation(index)}  {place}".strip())
+
+    def _preview(self, position: int) -> QImage | None:
+        volume = self._session.volume
+        return None if volume is None else preview(volume, self._session.index_at(position), self._session.window)
+
+    # Cine
+
+    def set_cine(self, running: bool) -> None:
+        """Run through the slices, or stop."""
+        if running and self._session.volume is not None:
+            self._cine.start()
+        else:
+            self._cine.stop()
+
+    def _next_frame(self) -> None:
+        session = self._session
+        if session.slice_count:
+            session.go_to_position((session.position + 1) % session.slice_count)
+
+
+def banner(series: Series) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Lines in the upper corners: patient on the left, study and series on the right."""
+    patient = series.patient
+    left = (person_name(patient.name) or "no name", f"ID {patient.patient_id or 'none'}")
+    number = "" if series.number is None else f"Se {series.number}  "
+    right = (series.study.description, f"{number}{series.description}".strip())
+    return tuple(line for line in left if line), tuple(line for line in right if line)

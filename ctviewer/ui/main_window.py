@@ -1,0 +1,382 @@
+"""The main window: widgets, presenters and commands put together. What happens is decided in the presenters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent, QKeyEvent
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMainWindow
+
+from ctviewer.core.events import Progress
+from ctviewer.core.findings import RESEARCH_USE, Verdict
+from ctviewer.core.series import Catalog, Notice, Series, Severity
+from ctviewer.core.volume import Volume
+from ctviewer.core.windowing import PRESETS, Window
+from ctviewer.jobs import JobRunner
+from ctviewer.ui import dialogs, theme
+from ctviewer.ui.actions import connect, make_actions
+from ctviewer.ui.binders.image import ImageBinder, window_text
+from ctviewer.ui.binders.results import ResultsBinder
+from ctviewer.ui.binders.words import WordsBinder
+from ctviewer.ui.layout import build_parts
+from ctviewer.ui.menus import build_menus, build_toolbar
+from ctviewer.ui.presenters.analysing import AnalysingPresenter, AnalysisState, Phase
+from ctviewer.ui.presenters.opening import OpeningPresenter
+from ctviewer.ui.presenters.reading import ReadingPresenter
+from ctviewer.ui.presenters.reporting import ReportingPresenter
+from ctviewer.ui.services import Services
+from ctviewer.ui.session import Session
+from ctviewer.ui.viewport import Tool
+
+WELCOME = "Drop a folder of CT slices here, or open one with Ctrl+O."
+_PRELOAD_AFTER_MS = 1500  # the reader has the first image; now the models' libraries may come
+_JOIN_SECONDS = 15.0
+
+
+class MainWindow(QMainWindow):
+    """One window, one open series."""
+
+    def __init__(self, services: Services, jobs: JobRunner) -> None:
+        super().__init__()
+        self.setObjectName("main_window")
+        self.setWindowTitle("ctviewer")
+        self.resize(1280, 800)
+        self.setAcceptDrops(True)
+        self.services = services
+        self._jobs = jobs
+        self.session = Session(self)
+        self.opening = OpeningPresenter(self.session, jobs, self)
+        self.analysing = AnalysingPresenter(self.session, jobs, services.analyse, self)
+        self.reading = ReadingPresenter(self.session, jobs, services.store, self)
+        self.reporting = ReportingPresenter(self.session, self.analysing, self.reading, jobs, services, self)
+        self.parts = build_parts()
+        self.setCentralWidget(self.parts.splitter)
+        self.actions_ = make_actions(self, self.parts.centre)
+        self._recent = build_menus(self, self.actions_)
+        self._preset_button = build_toolbar(self, self.actions_)
+        self._status = QLabel()
+        self._status.setTextFormat(Qt.TextFormat.PlainText)
+        self.statusBar().addWidget(self._status, 1)
+        self.statusBar().setSizeGripEnabled(False)
+        self.image = ImageBinder(self.session, self.parts.view, self.parts.strip, self)
+        self.results = ResultsBinder(
+            self.session, self.analysing, self.reading, self.parts, services.detector_classes, self
+        )
+        self.words = WordsBinder(self.session, self.reading, self.parts, self.actions_["key_image"], self)
+        self._path: Path | None = None
+        self._bind_presenters()
+        self._bind_commands()
+        self._bind_panels()
+        self._apply_preferences()
+        self._show_status()
+        self._enable()
+        self.parts.view.set_message(WELCOME)
+        QTimer.singleShot(_PRELOAD_AFTER_MS, self, self._preload)
+
+    # Building
+
+    def _bind_presenters(self) -> None:
+        opening, analysing, reading = self.opening, self.analysing, self.reading
+        opening.place_for = self._leave_for
+        opening.scanning.connect(self.parts.series.set_scanning)
+        opening.thumbnail_made.connect(self._show_thumbnail)
+        opening.notices_changed.connect(self._show_notices)
+        opening.opened.connect(self._on_opened)
+        opening.failed.connect(self._on_open_failed)
+        opening.fully_loaded.connect(self._on_loaded)
+        reading.ready.connect(self._on_reading)
+        reading.undo_changed.connect(self._show_undo)
+        analysing.changed.connect(self._on_analysis)
+        analysing.finished.connect(reading.add_result)
+        for source in (opening.said, analysing.said, self.reporting.said):
+            source.connect(self.parts.messages.say)
+        for source in (reading.failed, self.reporting.failed):
+            source.connect(lambda text: self.parts.messages.say(text, Severity.DANGER))
+        self.reporting.written.connect(self._on_report)
+        self.session.catalog_changed.connect(self._show_catalog)
+        self.session.series_changed.connect(self._on_series)
+        self.session.volume_changed.connect(self._on_volume)
+        self.session.window_changed.connect(lambda window: self._preset_button.setText(window_text(window)))
+
+    def _bind_commands(self) -> None:
+        session, view, services = self.session, self.parts.view, self.services
+        presets = [(f"preset_{n}", lambda w=w: session.set_window(w)) for n, w in enumerate(PRESETS, 1)]
+        connect(
+            self.actions_,
+            [
+                *presets,
+                ("open_folder", self._ask_folder),
+                ("open_file", self._ask_file),
+                ("report", self.reporting.write),
+                ("report_as", self._ask_report),
+                ("quit", self.close),
+                ("undo", self.reading.undo),
+                ("redo", self.reading.redo),
+                ("key_image", lambda on: self.reading.set_key_image(session.index, on)),
+                ("previous_slice", lambda: session.step(-1)),
+                ("next_slice", lambda: session.step(1)),
+                ("first_slice", lambda: session.go_to_position(0)),
+                ("last_slice", lambda: session.go_to_position(session.slice_count - 1)),
+                ("previous_series", lambda: self.opening.neighbour(-1)),
+                ("next_series", lambda: self.opening.neighbour(1)),
+                ("next_ranked", lambda: self.results.step_rank(1)),
+                ("previous_ranked", lambda: self.results.step_rank(-1)),
+                ("cine", self.image.set_cine),
+                ("tool_window", lambda on: on and view.set_tool(Tool.WINDOW)),
+                ("tool_pan", lambda on: on and view.set_tool(Tool.PAN)),
+                ("tool_zoom", lambda on: on and view.set_tool(Tool.ZOOM)),
+                ("fit", view.fit),
+                ("actual_size", view.zoom_actual),
+                ("reset", self._reset_view),
+                ("flip_h", view.set_flip_horizontal),
+                ("flip_v", view.set_flip_vertical),
+                ("invert", view.set_inverted),
+                ("bars", self.parts.strip.set_visible_bars),
+                ("overlay", self._show_overlay),
+                ("marks", self._show_marks),
+                ("panels", self._show_panels),
+                ("theme", self._set_light),
+                ("window_file", self._window_of_file),
+                ("analyse", lambda: self.analysing.start(self.opening.complete)),
+                ("cancel", self.analysing.cancel),
+                ("auto_analyse", lambda on: services.set_preference(auto_analyse=on)),
+                ("accept", lambda: self.results.judge_selected(Verdict.ACCEPTED)),
+                ("reject", lambda: self.results.judge_selected(Verdict.REJECTED)),
+                ("models", lambda: dialogs.show_models(self, services)),
+                ("keys", lambda: dialogs.show_keys(self, self.actions_)),
+                ("about", lambda: dialogs.show_about(self)),
+                ("log", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(services.log_folder)))),
+            ],
+        )
+        for name in ("tool_window", "bars", "overlay", "marks", "panels"):
+            self.actions_[name].setChecked(True)
+
+    def _bind_panels(self) -> None:
+        parts = self.parts
+        parts.series.series_activated.connect(self._open_key)
+        parts.series.cancel_requested.connect(self.opening.cancel_scan)
+        parts.notices.slice_requested.connect(self.session.go_to)
+        parts.result.analyse_requested.connect(self.actions_["analyse"].trigger)
+        parts.result.cancel_requested.connect(self.analysing.cancel)
+        parts.result.model_requested.connect(self.actions_["models"].trigger)
+        parts.findings.opacity_changed.connect(self._set_opacity)
+        parts.findings.overlay_toggled.connect(self.actions_["overlay"].setChecked)
+        parts.comment.escape_pressed.connect(parts.view.setFocus)
+
+    def _apply_preferences(self) -> None:
+        preferences = self.services.preferences()
+        self.actions_["theme"].setChecked(preferences.light)
+        self.actions_["auto_analyse"].setChecked(preferences.auto_analyse)
+        self.parts.findings.set_overlay(True, preferences.overlay_opacity)
+        self.parts.view.set_overlay_opacity(preferences.overlay_opacity)
+        self._fill_recent()
+
+    # Opening
+
+    def open_path(self, path: Path) -> None:
+        """Open a folder or file; what was open stays until something readable is found."""
+        self.parts.messages.clear()
+        self._path = path
+        self.opening.open_path(path)
+
+    def _ask_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Open a folder of CT slices", str(self._path or Path.home()))
+        if chosen:
+            self.open_path(Path(chosen))
+
+    def _ask_file(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "Open a DICOM file", str(self._path or Path.home()))
+        if chosen:
+            self.open_path(Path(chosen))
+
+    def _open_key(self, key: str) -> None:
+        catalog, current = self.session.catalog, self.session.series
+        series = next((s for s in catalog.series if s.key == key), None) if catalog else None
+        if series is not None and (current is None or current.key != key):
+            self.opening.open_series(series)
+
+    def _leave_for(self, series: Series) -> tuple[int, Window | None] | None:
+        self.analysing.show(None)
+        return self.reading.place_for(series)
+
+    def _on_opened(self, path: Path) -> None:
+        catalog = self.session.catalog
+        title = catalog.series[0].study.description if catalog and catalog.series else ""
+        self.words.remember_folder(path, title or path.name, self.services.store)
+        self._fill_recent()
+
+    def _on_open_failed(self, text: str) -> None:
+        self.parts.messages.say(text, Severity.DANGER, (("Open another folder…", self._ask_folder),))
+        if self.session.volume is None:
+            self.parts.view.set_message(WELCOME)
+
+    def _on_series(self, series: Series | None) -> None:
+        self.parts.series.set_current(series.key if series else "")
+        self.parts.view.set_message("Loading…" if series else WELCOME)
+
+    def _on_volume(self, volume: Volume | None) -> None:
+        self.parts.view.set_message("" if volume else WELCOME)
+        self._show_status()
+        self._enable()
+        if volume is not None:
+            self.parts.view.setFocus()
+
+    def _on_loaded(self) -> None:
+        self.reading.series_loaded()
+
+    def _on_reading(self, reading: object) -> None:
+        """The slices were recognised: show what was kept, start what was asked for meanwhile or by the setting."""
+        latest = self.reading.reading.latest if self.reading.reading else None
+        if self.analysing.state.phase is Phase.WAITING:
+            self.analysing.series_loaded()
+        elif latest is not None:
+            self.analysing.show(latest.result)
+        elif self.services.preferences().auto_analyse:
+            self.analysing.start(loaded=True)
+
+    def _show_catalog(self, catalog: Catalog | None) -> None:
+        self.parts.series.set_series(catalog.series if catalog else ())
+
+    def _show_thumbnail(self, key: str, pixels: object) -> None:
+        self.parts.series.set_thumbnail(key, dialogs.grey_image(pixels))
+
+    def _show_notices(self, notices: tuple[Notice, ...]) -> None:
+        self.parts.notices.set_notices(notices)
+
+    def _fill_recent(self) -> None:
+        self._recent.clear()
+        for folder in self.words.recent_folders(self.services.store):
+            action = self._recent.addAction(f"{folder.title}   {folder.path}")
+            action.triggered.connect(lambda _checked=False, path=folder.path: self.open_path(path))
+        self._recent.setEnabled(not self._recent.isEmpty())
+
+    # Looking
+
+    def _show_overlay(self, on: bool) -> None:
+        self.parts.view.set_overlay_visible(on)
+        self.parts.findings.set_overlay(on, self.services.preferences().overlay_opacity)
+
+    def _show_marks(self, on: bool) -> None:
+        self.parts.view.set_marks_visible(on)
+
+    def _show_panels(self, on: bool) -> None:
+        self.parts.left.setVisible(on)
+        self.parts.right.setVisible(on)
+
+    def _set_light(self, on: bool) -> None:
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            theme.apply_theme(app, "light" if on else "dark")
+        self.services.set_preference(light=on)
+
+    def _set_opacity(self, opacity: float) -> None:
+        self.parts.view.set_overlay_opacity(opacity)
+        self.services.set_preference(overlay_opacity=opacity)
+
+    def _window_of_file(self) -> None:
+        if self.session.volume is not None:
+            self.session.set_window(self.session.volume.initial_window)
+
+    def _reset_view(self) -> None:
+        for name in ("flip_h", "flip_v", "invert"):
+            self.actions_[name].setChecked(False)
+        self.parts.view.reset_view()
+        self._window_of_file()
+
+    # Analysis and report
+
+    def _preload(self) -> None:
+        if not self._jobs.active:
+            self._jobs.start("preload", self.services.preload, background=True)
+        else:
+            QTimer.singleShot(_PRELOAD_AFTER_MS, self, self._preload)
+
+    def _on_analysis(self, state: AnalysisState) -> None:
+        self._enable()
+        self._show_status()
+
+    def _ask_report(self) -> None:
+        series = self.session.series
+        if series is None:
+            return
+        proposed = self.services.preferences().report_folder / self.services.report_name(series)
+        chosen, _ = QFileDialog.getSaveFileName(self, "Write report as", str(proposed), "PDF (*.pdf)")
+        if chosen:
+            self.reporting.write_to(Path(chosen))
+
+    def _on_report(self, path: Path) -> None:
+        def reveal(target: Path) -> bool:
+            return QDesktopServices.openUrl(QUrl.fromLocalFile(str(target)))
+
+        actions = (("Open", lambda: reveal(path)), ("Show folder", lambda: reveal(path.parent)))
+        self.parts.messages.say(f"The report was written to {path}", Severity.INFO, actions)
+
+    # State of commands and status line
+
+    def _enable(self) -> None:
+        has_volume, busy = self.session.volume is not None, self.analysing.busy
+        ranked = self.analysing.state.classification is not None or self.analysing.state.result is not None
+        for name in ("report", "report_as", "key_image", "cine", "reset", "fit", "actual_size", "window_file"):
+            self.actions_[name].setEnabled(has_volume)
+        self.actions_["analyse"].setEnabled(has_volume and not busy)
+        self.actions_["cancel"].setEnabled(busy)
+        for name in ("next_ranked", "previous_ranked"):
+            self.actions_[name].setEnabled(ranked)
+        for name in ("accept", "reject"):
+            self.actions_[name].setEnabled(self.analysing.state.result is not None)
+        if not has_volume:
+            self._show_undo(None, None)
+
+    def _show_undo(self, undo: str | None, redo: str | None) -> None:
+        for name, word, label in (("undo", "Undo", undo), ("redo", "Redo", redo)):
+            self.actions_[name].setText(f"&{word} {label}" if label else f"&{word}")
+            self.actions_[name].setEnabled(label is not None)
+
+    def _show_status(self) -> None:
+        parts = []
+        volume = self.session.volume
+        if volume is not None:
+            series, spacing = volume.series, volume.geometry.slice_spacing
+            parts = [series.patient.patient_id or "no ID", f"{volume.slice_count} slices"]
+            parts += [f"{spacing:.1f} mm"] if spacing else ["spacing unknown"]
+            parts += [series.transfer_syntax] if series.transfer_syntax else []
+        parts += [self.services.device_text(), RESEARCH_USE[0].lower() + RESEARCH_USE[1:].rstrip(".")]
+        self._status.setText("  ·  ".join(parts))
+
+    # Qt's own events
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc gives the focus back to the image and ends cine."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.actions_["cine"].setChecked(False)
+            self.parts.view.setFocus()
+        else:
+            super().keyPressEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take local folders and files."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open the first local folder or file."""
+        for url in event.mimeData().urls():
+            if url.isLocalFile():
+                event.acceptProposedAction()
+                self.open_path(Path(url.toLocalFile()))
+                return
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Save; ask only where something could not be saved. Then end all work."""
+        if not self.reading.save() and not dialogs.close_anyway(self):
+            event.ignore()
+            return
+        self.image.set_cine(False)
+        self._jobs.shutdown(_JOIN_SECONDS)
+        self.services.store.close()
+        event.accept()
+
+    def progress_text(self, progress: Progress | None) -> str:
+        """How a progress reads in the status line."""
+        return "" if progress is None else f"{progress.stage} {progress.done}/{progress.total}"

@@ -1,0 +1,94 @@
+"""Menus and toolbar of the main window, laid out from the table of commands."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtWidgets import QMainWindow, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
+
+from ctviewer.core.windowing import PRESETS
+
+_SEPARATOR = ""
+_PRESETS = tuple(f"preset_{n}" for n in range(1, len(PRESETS) + 1))
+_MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("&File", ("open_folder", "open_file", "recent", _SEPARATOR, "report", "report_as", _SEPARATOR, "quit")),
+    ("&Edit", ("undo", "redo", _SEPARATOR, "key_image", "accept", "reject")),
+    (
+        "&View",
+        (
+            *("presets", _SEPARATOR, "tool_window", "tool_pan", "tool_zoom", _SEPARATOR),
+            *("fit", "actual_size", "reset", "flip_h", "flip_v", "invert", _SEPARATOR),
+            *("bars", "overlay", "marks", "panels", "theme"),
+        ),
+    ),
+    (
+        "&Navigate",
+        (
+            *("previous_slice", "next_slice", "first_slice", "last_slice", _SEPARATOR),
+            *("next_ranked", "previous_ranked", _SEPARATOR, "previous_series", "next_series", _SEPARATOR, "cine"),
+        ),
+    ),
+    ("&Analysis", ("analyse", "cancel", _SEPARATOR, "auto_analyse")),
+    ("&Model", ("models",)),
+    ("&Help", ("keys", "log", _SEPARATOR, "about")),
+)
+
+
+def build_menus(window: QMainWindow, actions: dict[str, QAction]) -> QMenu:
+    """Fill the menu bar; returns the (empty) menu of recent folders."""
+    recent = QMenu("Open &recent", window)
+    presets = QMenu("&Window presets", window)
+    presets.addActions([actions[name] for name in ("window_file", *_PRESETS)])
+    submenus = {"recent": recent, "presets": presets}
+    for title, names in _MENUS:
+        menu = window.menuBar().addMenu(title)
+        for name in names:
+            if name == _SEPARATOR:
+                menu.addSeparator()
+            elif name in submenus:
+                menu.addMenu(submenus[name])
+            else:
+                menu.addAction(actions[name])
+    tools = QActionGroup(window)
+    for name in ("tool_window", "tool_pan", "tool_zoom"):
+        tools.addAction(actions[name])
+    return recent
+
+
+def build_toolbar(window: QMainWindow, actions: dict[str, QAction]) -> QToolButton:
+    """Add the toolbar; returns the button of the window presets, whose text names the window in use."""
+    bar = QToolBar("Tools", window)
+    bar.setObjectName("tools")
+    bar.setMovable(False)
+    bar.setIconSize(QSize(20, 20))
+    bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+    window.addToolBar(bar)
+    presets = QToolButton(bar)
+    presets.setObjectName("presets")
+    presets.setToolTip("Window presets (keys 1 to 6, 0 = as in the file)")
+    presets.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    presets.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    menu = QMenu(presets)
+    menu.addActions([actions[name] for name in ("window_file", *_PRESETS)])
+    presets.setMenu(menu)
+    _add(bar, actions, ("open_folder", "report"), text=True)
+    bar.addSeparator()
+    bar.addWidget(presets)
+    _add(bar, actions, ("tool_window", "tool_pan", "tool_zoom", "fit", "invert"))
+    bar.addSeparator()
+    _add(bar, actions, ("bars", "overlay", "key_image", "cine"))
+    spring = QWidget(bar)
+    spring.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    bar.addWidget(spring)
+    _add(bar, actions, ("analyse", "cancel"), text=True)
+    return presets
+
+
+def _add(bar: QToolBar, actions: dict[str, QAction], names: tuple[str, ...], text: bool = False) -> None:
+    for name in names:
+        bar.addAction(actions[name])
+        button = bar.widgetForAction(actions[name])
+        if isinstance(button, QToolButton):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            if text:
+                button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)

@@ -1,0 +1,93 @@
+"""What the window needs of the rest of the program, handed in by `app`: the window itself knows no folders or models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ctviewer.core.events import Event
+from ctviewer.core.findings import AnalysisResult
+from ctviewer.core.reading import Reading
+from ctviewer.core.series import Series
+from ctviewer.core.volume import Volume
+from ctviewer.library import WorkStore
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """An installed model for the window's list.
+
+    Attributes:
+        title, version, task, licence, limits, trained_on: from the bundle.
+        active: whether it is used for its task.
+        card: the whole model card, Markdown.
+    """
+
+    title: str
+    version: str
+    task: str
+    licence: str
+    limits: str
+    trained_on: str
+    active: bool
+    card: str
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """What the window remembers from one start to the next.
+
+    Attributes:
+        light: light panels.
+        auto_analyse: analyse a suitable series when it has loaded.
+        page: "A4" or "Letter".
+        overlay_opacity: 0..1.
+        report_folder: where one click writes reports.
+    """
+
+    light: bool = False
+    auto_analyse: bool = False
+    page: str = "A4"
+    overlay_opacity: float = 0.35
+    report_folder: Path = Path()
+
+
+class Services(Protocol):
+    """Given by `ctviewer.app`."""
+
+    store: WorkStore
+
+    def preferences(self) -> Preferences:
+        """As they are now."""
+
+    def set_preference(self, **changes: Any) -> None:
+        """Change some (fields of `Preferences`) and keep them."""
+
+    def preload(self) -> Iterator[Event]:
+        """Get ready for the first analysis while nothing else is to do."""
+
+    def analyse(self, volume: Volume) -> Iterator[Event]:
+        """The analysis pipeline with the active models."""
+
+    def models(self) -> tuple[tuple[ModelCard, ...], tuple[str, ...]]:
+        """Installed models, and one sentence for each bundle that cannot be used."""
+
+    def detector_classes(self) -> tuple[str, ...]:
+        """Classes of the active detector, in order: they give the colours."""
+
+    def device_text(self) -> str:
+        """What the models run on, for the status line: "CPU", "CUDA"."""
+
+    def write_report(
+        self, volume: Volume, result: AnalysisResult | None, reading: Reading, target: Path, opened: Path
+    ) -> Iterator[Event]:
+        """Write the PDF; Done carries its path."""
+
+    def report_name(self, series: Series) -> str:
+        """A file name without patient data."""
+
+    @property
+    def log_folder(self) -> Path:
+        """Where the log is."""
