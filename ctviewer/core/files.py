@@ -56,10 +56,19 @@ def refuse_inside(target: Path, opened: Path) -> None:
     """Refuse a target inside a folder that was opened for reading: the program never writes there.
 
     Raises:
-        StorageError: `target` is `opened` or lies inside it.
+        StorageError: `target` is `opened` or lies inside it, or it cannot be known where it lies.
     """
-    root = opened.resolve()
-    root = root if root.is_dir() else root.parent
-    resolved = target.resolve()
-    if resolved == root or root in resolved.parents:
+    try:
+        root = opened.resolve()
+        root = root if root.is_dir() else root.parent
+        resolved = target.resolve()
+        inside = any(_same(place, root) for place in (resolved, *resolved.parents))
+    except (OSError, RuntimeError) as error:  # links that lead round in a circle
+        raise StorageError(f"{target} is no place to write to: it cannot be resolved.") from error
+    if inside:
         raise StorageError(f"{target} lies inside the opened folder {opened}; choose a place outside it.")
+
+
+def _same(place: Path, root: Path) -> bool:
+    """Whether both are one folder, also where the file system knows no upper and lower case, or mounts it twice."""
+    return place == root or (place.exists() and root.exists() and place.samefile(root))

@@ -74,12 +74,14 @@ class Volume:
 
     @property
     def initial_window(self) -> Window:
-        """The middle slice's first window, else the lung preset for HU, else the value range of the middle slice."""
+        """The middle slice's first window, else the lung preset for HU, else its value range, padding left out."""
         if self.windows:
             return self.windows[0]
         if self.unit == "HU":
             return PRESETS[0]
         values = self.hu(self.middle)
+        valid = self.valid(self.middle)
+        values = values[valid] if valid.any() else values
         low, high = float(values.min()), float(values.max())
         return Window((low + high) / 2, max(1.0, high - low))
 
@@ -108,7 +110,7 @@ class Volume:
         """SHA-256 of one slice's stored values and position: the key of what is saved about it (hex)."""
         digest = hashlib.sha256(np.ascontiguousarray(self.stored[index]).data)
         if self.geometry.origins is not None:
-            digest.update(np.round(self.geometry.origins[index], 4).tobytes())
+            digest.update((np.round(self.geometry.origins[index], 4) + 0.0).tobytes())  # -0.0 is 0.0
         return digest.hexdigest()
 
     def citation(self, index: int) -> str:
