@@ -104,11 +104,11 @@ class _Builder:
 
     @staticmethod
     def _ranking(result: AnalysisResult | None) -> tuple[SliceScore, list[int]]:
-        """What ranks the slices: the classifier's weights, else lesion area, else nothing."""
+        """What ranks the slices: the classifier's weights where they stand out, else lesion area, else nothing."""
         if result is None:
             return SliceScore.NONE, []
         told = result.classification
-        if told is not None and told.score is not SliceScore.NONE:
+        if told is not None and told.score is not SliceScore.NONE and told.stands_out:
             return told.score, [int(i) for i in told.ranking()]
         area = np.nan_to_num(result.lesion_area, nan=0.0)
         order = np.argsort(-area, kind="stable")
@@ -127,7 +127,7 @@ class _Builder:
         return heatplot.draw(
             heatplot.HeatLanes(
                 lengths=weights.bar_lengths[order] if weights else None,
-                score=self.ranked_by,
+                score=weights.score if weights else SliceScore.NONE,
                 strength=weights.finding_probability if weights else 0.0,
                 stands_out=weights.stands_out if weights else False,
                 area=result.lesion_area[order] if np.isfinite(result.lesion_area).any() else None,

@@ -19,7 +19,7 @@ _REGULAR = ("Regular", "")
 def font(size: int) -> Font:
     """The shipped font in `size` pixels; pillow's own where it is absent."""
     folder = resources() / "fonts"
-    files = sorted(folder.rglob("*.ttf")) if folder.is_dir() else []
+    files = sorted(f for f in folder.rglob("*") if f.suffix in (".ttf", ".otf")) if folder.is_dir() else []
     for word in _REGULAR:
         for file in files:
             if word in file.stem and "Italic" not in file.stem:

@@ -48,11 +48,13 @@ def image(picture: Picture, width: int) -> str:
     return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}">'
 
 
-def cell(inner: str, width: str = "", style: str = "", align: str = "left", head: bool = False) -> str:
+def cell(
+    inner: str, width: str = "", style: str = "", align: str = "left", head: bool = False, valign: str = "middle"
+) -> str:
     """A table cell around ready HTML."""
     tag = "th" if head else "td"
     size = f' width="{width}"' if width else ""
-    return f'<{tag}{size} align="{align}" style="{style}">{inner}</{tag}>'
+    return f'<{tag}{size} align="{align}" valign="{valign}" style="{style}">{inner}</{tag}>'
 
 
 def span(text: str, colour: str = INK, size: str = "9pt", weight: int = 400) -> str:
@@ -69,7 +71,8 @@ def fields(pairs: Sequence[tuple[str, str]], columns: int, label: str, band: boo
     for start in range(0, len(pairs), columns):
         part = [*pairs[start : start + columns], *[("", "")] * columns][:columns]
         cells = "".join(
-            cell(span(name, MUTED, "8pt"), label, pad) + cell(span(value), rest, pad) for name, value in part
+            cell(span(name, MUTED, "8pt"), label, pad, valign="top") + cell(span(value), rest, pad, valign="top")
+            for name, value in part
         )
         rows.append(f"<tr>{cells}</tr>")
     return table("".join(rows))

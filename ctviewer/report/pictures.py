@@ -9,21 +9,17 @@ from ctviewer.report.markup import heading, paragraph, span
 from ctviewer.report.wording import Wording
 
 _GAP = 12  # CSS px between the pictures of a pair
+_CAPTION = "padding-top:2px; padding-bottom:5px;"
 
 
 def top_slices(document: ReportDocument, width: int, words: Wording) -> str:
-    """Top slices, plain and with outlines side by side; "" where there are none."""
-    if not document.top_slices:
-        return ""
-    notes = []
+    """Top slices, plain and with outlines side by side; "" without an answer of the models."""
     told = document.classification
-    if told is not None and not told.stands_out:
-        notes.append(words.nothing_stands_out)
-    if any(row.verdict.value == "rejected" for row in document.lesions):
-        notes.append(words.rejected_not_drawn)
-    intro = paragraph(" ".join(notes), markup.MUTED, "8.5pt") if notes else ""
+    silent = told is not None and not told.stands_out
+    if not document.top_slices:
+        return paragraph(words.no_top_slices, markup.MUTED, "8.5pt") if silent else ""
     title = heading(words.top_slices.format(score=document.top_ranked_by))
-    return title + intro + "".join(_pair(panel, document, width, words) for panel in document.top_slices)
+    return title + "".join(_pair(panel, document, width, words) for panel in document.top_slices)
 
 
 def key_images(document: ReportDocument, width: int, words: Wording) -> str:
@@ -34,31 +30,29 @@ def key_images(document: ReportDocument, width: int, words: Wording) -> str:
     rows = []
     for start in range(0, len(panels), 2):
         pair = panels[start : start + 2]
-        images = [panel.plain for panel in pair]
         captions = [_line(panel, document, words) for panel in pair]
-        rows.append(_side_by_side(images, captions, width))
+        captions += [""] * (2 - len(pair))
+        row = "".join(markup.cell(caption, "50%", _CAPTION) for caption in captions)
+        rows.append(_side_by_side([panel.plain for panel in pair], row, width))
     return heading(words.key_images) + "".join(rows)
 
 
 def _pair(panel: SlicePanel, document: ReportDocument, width: int, words: Wording) -> str:
-    overlay = panel.overlay or panel.plain
     right = words.overlay if panel.drawn else words.no_outline
-    caption = _line(panel, document, words)
-    return _side_by_side([panel.plain, overlay], [caption, span(right, markup.MUTED, "8pt")], width)
+    caption = _line(panel, document, words) + span(
+        f"  \N{MIDDLE DOT}  {words.on_the_right}: {right}", markup.MUTED, "8pt"
+    )
+    row = f'<td colspan="2" style="{_CAPTION}">{caption}</td>'
+    return _side_by_side([panel.plain, panel.overlay or panel.plain], row, width)
 
 
-def _side_by_side(images: list[Picture], captions: list[str], width: int) -> str:
+def _side_by_side(images: list[Picture], caption_row: str, width: int) -> str:
+    """One or two pictures of half the text's width over their caption."""
     each = (width - _GAP) // 2
-    pads = (f"padding-right:{_GAP // 2}px;", f"padding-left:{_GAP // 2}px;")
-    sides = zip(images, captions, pads, strict=False)
-    tops, bottoms = [], []
-    for picture, caption, pad in sides:
-        tops.append(markup.cell(markup.image(picture, each), "50%", f"padding-top:5px; {pad}"))
-        bottoms.append(markup.cell(caption, "50%", f"padding-top:2px; padding-bottom:5px; {pad}"))
-    if len(images) == 1:
-        tops.append(markup.cell("", "50%"))
-        bottoms.append(markup.cell("", "50%"))
-    return markup.table(f"<tr>{''.join(tops)}</tr><tr>{''.join(bottoms)}</tr>")
+    tops = [markup.cell(markup.image(images[0], each), "50%", "padding-top:4px;")]
+    right = markup.image(images[1], each) if len(images) > 1 else ""
+    tops.append(markup.cell(right, "50%", "padding-top:4px;", align="right"))
+    return markup.table(f"<tr>{''.join(tops)}</tr><tr>{caption_row}</tr>")
 
 
 def _line(panel: SlicePanel, document: ReportDocument, words: Wording) -> str:

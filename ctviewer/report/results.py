@@ -9,7 +9,7 @@ from ctviewer.report.document import LesionRow, ReportDocument
 from ctviewer.report.markup import fields, heading, paragraph, span, subheading
 from ctviewer.report.wording import Wording
 
-_LESION_WIDTHS = ("6%", "19%", "8%", "19%", "15%", "8%", "10%", "8%", "7%")
+_LESION_WIDTHS = ("6%", "21%", "8%", "21%", "16%", "7%", "6%", "7%", "8%")
 _LESION_RIGHT = (5, 6, 7, 8)
 _DOUBT = "#8a4b00"
 
@@ -47,12 +47,12 @@ def _classes(told: StudyClassification, words: Wording) -> str:
         weight = 600 if name == told.top_class else 400
         rows.append((span(name, weight=weight), span(percent(p), weight=weight), _meter(p)))
     positive = told.finding_probability >= told.threshold
-    line = words.finding.format(p=percent(told.finding_probability), t=percent(told.threshold))
-    verdict = words.positive if positive else words.negative
+    line = words.positive if positive else words.negative
+    line = line.format(p=percent(told.finding_probability), t=percent(told.threshold))
     model = f"{told.model.name} {told.model.version}"
     return (
         markup.grid((words.class_name, words.probability, ""), rows, ("40%", "16%", "44%"), right=(1,))
-        + paragraph(f"{line[:-1]}: {verdict}.", size="8.5pt")
+        + paragraph(line, size="8.5pt")
         + paragraph(f"{words.model}: {model}, {told.model.trained_on}.", markup.MUTED, "8pt")
     )
 
@@ -101,14 +101,16 @@ def lesions(document: ReportDocument, words: Wording) -> str:
         if rows:
             faded = verdict is Verdict.REJECTED
             out.append(subheading(f"{words.verdicts[verdict]} ({len(rows)})", markup.MUTED if faded else markup.INK))
-            body = [_lesion(row, faded, document.unit, words) for row in rows]
+            body = [_lesion(row, faded, words) for row in rows]
             out.append(markup.grid(words.lesion_columns, body, _LESION_WIDTHS, _LESION_RIGHT))
+    if document.lesions:
+        out.append(paragraph(words.lesion_note.format(unit=document.unit), markup.MUTED, markup.SMALL))
     return "".join(out)
 
 
-def _lesion(row: LesionRow, faded: bool, unit: str, words: Wording) -> tuple[str, ...]:
-    def number(value: float | None, form: str, suffix: str = "") -> str:
-        return words.none if value is None else f"{value:{form}}{suffix}".replace("-", "\N{MINUS SIGN}")
+def _lesion(row: LesionRow, faded: bool, words: Wording) -> tuple[str, ...]:
+    def number(value: float | None, form: str) -> str:
+        return words.none if value is None else f"{value:{form}}".replace("-", "\N{MINUS SIGN}")
 
     span_of = row.first if row.slice_count == 1 else f"{row.first} \N{EN DASH} {row.last.split(' / ')[-1]}"
     values = (
@@ -118,8 +120,8 @@ def _lesion(row: LesionRow, faded: bool, unit: str, words: Wording) -> tuple[str
         span_of,
         row.largest,
         number(row.volume_ml, ".1f" if (row.volume_ml or 0) >= 1 else ".2f"),
-        number(row.diameter_mm, ".0f", " mm"),
-        number(row.mean_hu, ".0f", f" {unit}"),
+        number(row.diameter_mm, ".0f"),
+        number(row.mean_hu, ".0f"),
         f"{row.score:.2f}",
     )
     colour = markup.MUTED if faded else markup.INK

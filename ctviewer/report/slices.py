@@ -70,17 +70,17 @@ def with_contours(image: Image.Image, volume: Volume, instances: list[tuple[int,
     """
     pixels = np.array(image.convert("RGB"))
     shape = (volume.stored.shape[1], volume.stored.shape[2])
-    labels = []
+    labels = {}
     for lesion_id, instance, colour in instances:
         mask = Image.fromarray(instance.mask.full(shape)).resize(image.size, Image.Resampling.NEAREST)
         inside = np.asarray(mask)
         pixels[_outline(inside)] = colour
         rows, columns = np.nonzero(inside)
         if rows.size:
-            labels.append((lesion_id, colour, float(columns.max()), float(rows.min())))
+            labels[lesion_id] = (colour, float(columns.max()), float(rows.min()))
     marked = Image.fromarray(pixels)
     draw = ImageDraw.Draw(marked)
-    for lesion_id, colour, x, y in labels:
+    for lesion_id, (colour, x, y) in labels.items():
         size = _text_px(image.size)
         at = (min(x + 4, image.width - size), max(y, size))
         drawing.text(draw, at, str(lesion_id), size=size, fill=colour, anchor="ls", halo=True)

@@ -64,19 +64,22 @@ class Wording:
     warnings: str = "Doubt"
     class_name: str = "Class"
     probability: str = "Probability"
-    finding: str = "Probability of any finding {p}; the model counts a study as positive from {t}."
-    positive: str = "above the model's threshold"
-    negative: str = "below the model's threshold"
+    positive: str = "Probability of any finding: {p}, above the model's threshold of {t}."
+    negative: str = "Probability of any finding: {p}, below the model's threshold of {t}."
     weights: str = "Attention over the slices"
     weights_of: str = "{score} over the slices"
     heat_attention: str = (
         "Bars: the model's attention in times uniform on a fixed scale, 1 \N{MULTIPLICATION SIGN} where every slice weighs "
-        "the same; colour strength: probability of a finding."
+        "the same, up to 8 \N{MULTIPLICATION SIGN}; colour strength: probability of a finding."
     )
     heat_other: str = "Bars: {score} on a fixed scale; colour strength: probability of a finding."
     heat_area: str = "Lower lane: lesion area on a fixed scale. Pale: not looked at."
     nothing_stands_out: str = "No slice stands out."
+    no_top_slices: str = "No slice stands out, so none is printed."
     lesions: str = "Lesions found by the model"
+    lesion_note: str = (
+        "mL: volume. mm: longest diameter in the slice plane. Mean: in {unit}. Rejected lesions are not drawn."
+    )
     no_lesions: str = "The model marked no lesion."
     looked: str = "The lesion model looked at {looked} of {total} slices."
     lesion_columns: tuple[str, ...] = (
@@ -86,17 +89,16 @@ class Wording:
         "Slices",
         "Largest on",
         "mL",
-        "Diameter",
+        "mm",
         "Mean",
         "Score",
     )
     verdicts: Mapping[Verdict, str] = field(default_factory=_verdicts)
     top_slices: str = "Top slices by {score}"
     key_images: str = "Key images of the reader"
-    plain: str = "plain"
+    on_the_right: str = "right"
     overlay: str = "with lesion outlines"
     no_outline: str = "no outlines on this slice"
-    rejected_not_drawn: str = "Rejected lesions are not drawn."
     key_image: str = "Key image"
     weight: str = "weight"
     times_uniform: str = "{x} \N{MULTIPLICATION SIGN} uniform"
