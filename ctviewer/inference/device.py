@@ -1,0 +1,89 @@
+"""Where nets run and how precisely: CUDA where there is one, bfloat16 where it pays and changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ctviewer.core.errors import DeviceError
+
+CPU = torch.device("cpu")
+
+_LARGEST_ERROR = 0.02  # of bfloat16 features, relative: what rounding to 8 bits costs over a ResNet, no more
+_LEAST_GAIN = 1.25  # times faster, else float32: its results are the same on every machine
+_measured: dict[tuple[str, str], str] = {}
+
+
+def choose_device(preference: str) -> torch.device:
+    """The first CUDA device where there is one and `preference` is not "cpu", else the CPU.
+
+    Raises:
+        DeviceError: "cuda" was asked for and there is none.
+    """
+    if preference != "cpu" and torch.cuda.is_available():
+        return torch.device("cuda", 0)
+    if preference == "cuda":
+        raise DeviceError("There is no CUDA device that this installation of torch can use; choose the CPU.")
+    return CPU
+
+
+def describe(device: torch.device) -> str:
+    """A device in words for the provenance: "cuda:0 (NVIDIA ...)" or "cpu"."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def choose_precision(key: str, device: torch.device, forward: Callable[[], Tensor]) -> str:
+    """Measure whether bfloat16 is worth it; once per process for each net and device.
+
+    Args:
+        key: what identifies the net (its weights' hash).
+        device: where it runs.
+        forward: runs the real net on a small batch there; its output is compared.
+
+    Returns:
+        "bfloat16" where it is clearly faster and the output differs by rounding only, else "float32".
+    """
+    place = (key, str(device))
+    if place not in _measured:
+        exact, seconds = _timed(forward, device, "float32")
+        rounded, seconds_rounded = _timed(forward, device, "bfloat16")
+        error = float((rounded - exact).norm() / exact.norm().clamp_min(1e-12))
+        pays = seconds >= _LEAST_GAIN * seconds_rounded and error <= _LARGEST_ERROR
+        _measured[place] = "bfloat16" if pays else "float32"
+    return _measured[place]
+
+
+def precision_of(precision: str, device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """The context in which a net runs in this precision."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def free_memory(device: torch.device) -> None:
+    """Give back what a failed step left on a CUDA device. Call it outside the `except` block: its frames hold tensors."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _timed(forward: Callable[[], Tensor], device: torch.device, precision: str) -> tuple[Tensor, float]:
+    """Output in float32 and the shorter time of two runs, after one to warm up."""
+    best = float("inf")
+    with torch.inference_mode(), precision_of(precision, device):
+        forward()
+        for _ in range(2):
+            _wait(device)
+            start = time.perf_counter()
+            out = forward()
+            _wait(device)
+            best = min(best, time.perf_counter() - start)
+    return out.float(), best
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
