@@ -43,7 +43,7 @@ def net_input(volume: Volume, indices: Sequence[int] | NDArray[np.intp], preproc
 def _one(volume: Volume, index: int, p: Preprocessing) -> Tensor:
     grey = windowed(_clean(volume, index, p), p)
     placement = Placement.of(volume.geometry, p.size)
-    square = np.ascontiguousarray(placement.square(grey, _grey(p.floor_hu, p)))
+    square = np.ascontiguousarray(placement.square(grey, air_grey(p)))
     return finish(torch.from_numpy(square)[None, None], p)
 
 
@@ -64,8 +64,9 @@ def windowed(hu: NDArray[np.float32], p: Preprocessing) -> NDArray[np.float32]:
     return np.clip(grey, 0.0, 1.0, out=grey)
 
 
-def _grey(hu: float, p: Preprocessing) -> float:
-    return float(windowed(np.array([hu], np.float32), p)[0])
+def air_grey(p: Preprocessing) -> float:
+    """Windowed grey of the floor: what padding looks like."""
+    return float(windowed(np.array([p.floor_hu], np.float32), p)[0])
 
 
 def finish(square: Tensor, p: Preprocessing) -> Tensor:

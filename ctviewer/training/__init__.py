@@ -1,1 +1,1 @@
-"""See architecture: training."""
+"""Training: studies from any source, a seeded loop that yields events, and the starter models."""

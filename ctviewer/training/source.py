@@ -1,0 +1,31 @@
+"""Where training gets its studies from. `datasets` implements the protocol; `app` or a script joins the two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctviewer.core.volume import Volume
+
+
+class StudySource(Protocol):
+    """Labelled studies. Label maps: 0 background, 1 lung, 2 ground glass, 3 consolidation."""
+
+    def ids(self) -> Sequence[str]:
+        """Identifiers of the studies, in a fixed order."""
+        ...
+
+    def patient(self, study: str) -> str:
+        """Whose study it is: what splits and bootstraps keep together."""
+        ...
+
+    def label(self, study: str) -> str:
+        """The class of the study."""
+        ...
+
+    def load(self, study: str) -> tuple[Volume, NDArray[np.uint8] | None]:
+        """The volume in HU, and labels `[slices, rows, columns]` where the source has them."""
+        ...
