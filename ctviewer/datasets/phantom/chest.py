@@ -14,6 +14,8 @@ from ctviewer.datasets.phantom.families import Anatomy
 from ctviewer.datasets.phantom.shapes import Number, ellipse, ellipsoid, intersection, rotate, smooth_step, union
 
 SIDES = (-1, 1)
+MIDLINE = 3.0
+"""The bent x in mm that parts right from left: the heart pushes it to the left."""
 _PLEURA_ROUNDING = 5.0
 
 
@@ -68,13 +70,16 @@ class Chest:
         middle = np.maximum(np.abs(x) - np.abs(cx), np.abs(y - cy) - 0.86 * b)
         return union(np.minimum(self.cavity(x, y, z, -1), self.cavity(x, y, z, 1)), middle, 12.0)
 
-    def dome_norm(self, x: Number, y: Number, z: Number, side: int) -> Number:
-        """1 on a hemidiaphragm, below 1 under it."""
+    def under_dome(self, x: Number, y: Number, z: Number, side: int) -> Number:
+        """Distance to a hemidiaphragm, negative under it: a paraboloid, steep at the back, flat in front."""
         top = self.dome_top(side)
-        dx, dy = (x - side * 0.98 * self.a.separation) * side, y + 0.12 * self.a.half_depth
-        width = np.where(dx > 0, 0.95 * self.a.half_width, 1.18 * self.a.half_width)
-        depth = np.where(dy > 0, 1.05 * self.a.half_depth, 1.35 * self.a.half_depth)
-        return np.sqrt((dx / width) ** 2 + (dy / depth) ** 2 + (np.maximum(z, 0) / top) ** 2)
+        dx, dy = (x - side * 0.98 * self.a.separation) * side, y + 0.16 * self.a.half_depth
+        width = np.where(dx > 0, 0.97 * self.a.half_width, 1.22 * self.a.half_width)
+        depth = np.where(dy > 0, 1.08 * self.a.half_depth, 1.30 * self.a.half_depth)
+        u, v = dx / width, dy / depth
+        rho = u * u + v * v
+        slope = np.sqrt(4 * ((u / width) ** 2 + (v / depth) ** 2) + 1 / top**2)
+        return (rho + np.maximum(z, 0) / top - 1) / slope
 
     def dome_top(self, side: int) -> float:
         """Height of a hemidiaphragm."""
@@ -82,8 +87,8 @@ class Chest:
 
     def abdomen(self, x: Number, y: Number, z: Number) -> Number:
         """What lies under either diaphragm."""
-        under = np.minimum(self.dome_norm(x, y, z, -1), self.dome_norm(x, y, z, 1)) - 1
-        return np.where(z <= 0, -20.0, under * 70.0)
+        under = np.minimum(self.under_dome(x, y, z, -1), self.under_dome(x, y, z, 1))
+        return np.where(z <= 0, -20.0, under)
 
     def heart(self, x: Number, y: Number, z: Number) -> Number:
         """Heart with its right atrium, without the fat around it."""
@@ -96,7 +101,7 @@ class Chest:
         return union(union(ventricles, atrium, 10.0), left_atrium, 8.0)
 
     def spine_y(self, z: Number) -> Number:
-        """y of the vertebral bodies' centres: the thoracic curve."""
+        """Where the vertebral bodies' centres lie (y): the thoracic curve."""
         return (
             0.54 * self.a.half_depth
             + 6.0 * np.sin(np.pi * np.clip(z / self.a.height, -0.3, 1.3))
@@ -107,12 +112,13 @@ class Chest:
         """All between the lungs: heart, great vessels, spine, hila and the septum in front."""
         h, k = self.a.height, self.a.heart
         lift = smooth_step(z, 0.46 * h, 0.6 * h)
-        upper = ellipse(x - 2, y - 2, 8 + 24 * lift, 12 + 36 * lift * (1 - 0.3 * smooth_step(z, 0.8 * h, h)))
+        above = smooth_step(z, 0.76 * h, 0.9 * h)
+        upper = ellipse(x - 2, y - 2 + 6 * above, 8 + 19 * lift - 3 * above, 12 + 36 * lift - 8 * above)
         spine = ellipse(x, y - self.spine_y(z) - 4, 21.0, 24.0)
         behind = np.maximum(np.abs(x) - 14, self.spine_y(z) + 10 - y)
         aorta = ellipse(x - 19, y - self.spine_y(z) + 26, 14.0, 14.0)
         gullet = ellipse(x - 4, y - self.spine_y(z) + 26, 15.0, 14.0)
-        septum = np.maximum(np.abs(x - 3) - 2.5, y + 0.1 * self.a.half_depth)
+        septum = np.maximum(np.abs(x - MIDLINE) - 2.5, y + 0.1 * self.a.half_depth)
         hila = np.minimum(
             ellipsoid(x + 32, y - 6, z - 0.53 * h, (13.0, 15.0, 24.0)),
             ellipsoid(x - 32, y - 6, z - 0.56 * h, (13.0, 15.0, 22.0)),
@@ -124,12 +130,12 @@ class Chest:
     def lung(self, x: Number, y: Number, z: Number, side: int) -> Number:
         """One lung, diaphragm included."""
         wall = self.lung_wall(x, y, z, side)
-        return intersection(wall, (1 - self.dome_norm(x, y, z, side)) * 70.0, _PLEURA_ROUNDING)
+        return intersection(wall, -self.under_dome(x, y, z, side), _PLEURA_ROUNDING)
 
     def lung_wall(self, x: Number, y: Number, z: Number, side: int, medial: Number | None = None) -> Number:
         """One lung as far as chest wall, mediastinum and the lowest recess bound it (the diaphragm does not)."""
         medial = self.mediastinum(x, y, z) if medial is None else medial
-        midline = 3.0 - side * (x - 3.0)
+        midline = 3.0 - side * (x - MIDLINE)
         bounds = np.maximum(np.maximum(-medial, midline), -z)
         return intersection(self.cavity(x, y, z, side), bounds, _PLEURA_ROUNDING)
 

@@ -13,25 +13,33 @@ from numpy.typing import NDArray
 
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.geometry import Geometry
-from ctviewer.datasets.phantom.chest import SIDES, Chest
+from ctviewer.datasets.phantom.chest import MIDLINE, Chest
+from ctviewer.datasets.phantom.distractors import Distractors
 from ctviewer.datasets.phantom.families import FAMILIES, draw_anatomy
 from ctviewer.datasets.phantom.fields import NoiseField, Warp
-from ctviewer.datasets.phantom.lesions import Disease, Distractors
-from ctviewer.datasets.phantom.lung import LungPainter
+from ctviewer.datasets.phantom.lesions import Disease
+from ctviewer.datasets.phantom.lung import LungPainter, Truth
 from ctviewer.datasets.phantom.organs import AIR, Body
 from ctviewer.datasets.phantom.scanner import Scanner
-from ctviewer.datasets.phantom.shapes import Array, SliceGrid, smooth_step
+from ctviewer.datasets.phantom.shapes import Array, SliceGrid, View, smooth_step
 from ctviewer.datasets.phantom.skeleton import Skeleton
-from ctviewer.datasets.phantom.spec import CONSOLIDATION, GROUND_GLASS, Lesion, Phantom, PhantomSpec
+from ctviewer.datasets.phantom.spec import CONSOLIDATION, GROUND_GLASS, Lesion, Phantom, PhantomSpec, Variant
 from ctviewer.datasets.phantom.vessels import draw_trees
 
 STAGE = "Making the sample study"
-_BELOW, _ABOVE = 22.0, 20.0
+_BELOW, _ABOVE = 22.0, 20.0  # mm scanned beyond the lungs
+_CENTRE = 12.0  # mm by which the field of view lies behind the chest's middle: it holds the couch
 
 
 @dataclass(frozen=True)
 class _Patient:
-    """A patient on a scanner, ready to be rendered."""
+    """A patient on a scanner, ready to be rendered.
+
+    Attributes:
+        heights: `[slices]` z in mm, ascending.
+        thickness: of a slice, mm.
+        (others: see their classes)
+    """
 
     spec: PhantomSpec
     chest: Chest
@@ -50,8 +58,7 @@ class _Slice:
     """One rendered slice."""
 
     hu: NDArray[np.int16]
-    labels: NDArray[np.uint8]
-    owners: NDArray[np.uint8]
+    truth: Truth
     midline: NDArray[np.float32]
 
 
@@ -81,74 +88,97 @@ def generate_events(spec: PhantomSpec, workers: int | None = None) -> Iterator[E
 
 
 def _draw(spec: PhantomSpec) -> _Patient:
-    """Draw everything from independent streams, so that a change in one part leaves the others alone."""
-    traits = FAMILIES[spec.family]
-    family = ord(spec.family.value)
+    """Draw everything from independent streams: the variants of one seed are one patient, ill in different ways."""
+    traits, family = FAMILIES[spec.family], ord(spec.family.value)
     streams = [np.random.default_rng([spec.seed, family, part]) for part in range(8)]
-    ill = np.random.default_rng([spec.seed, family, 8, list(type(spec.variant)).index(spec.variant)])
+    illness = np.random.default_rng([spec.seed, family, 8, list(Variant).index(spec.variant)])
     chest = Chest.draw(draw_anatomy(traits.anatomy, streams[0]), streams[0])
     warp = Warp.draw(streams[1], chest.a.warp)
     scanner = Scanner.draw(traits.scanner, streams[2])
-    field = spec.field_of_view_mm or scanner.field_of_view
+    heights = _heights(spec, chest)
+    lungs = LungPainter(
+        chest=chest,
+        trees=draw_trees(chest, streams[3]).bent(warp),
+        disease=Disease.draw(spec.variant, chest, traits, illness),
+        distractors=Distractors.draw(chest, warp, streams[4]),
+        base=float(streams[6].uniform(*traits.parenchyma)),
+        fine=NoiseField(streams[6], 1.9),
+        lobules=NoiseField(streams[6], 7.0),
+        fissure=float(streams[6].uniform(0.35, 0.8)),
+    )
+    return _Patient(
+        spec=spec,
+        chest=chest,
+        warp=warp,
+        body=Body.draw(chest, warp, spec.contrast, streams[5]),
+        skeleton=Skeleton.draw(chest, warp, streams[7]),
+        lungs=lungs,
+        scanner=scanner,
+        grid=_grid(spec, scanner),
+        heights=heights,
+        thickness=min(scanner.thickness, float(heights[1] - heights[0])),
+    )
+
+
+def _heights(spec: PhantomSpec, chest: Chest) -> NDArray[np.float64]:
+    """Heights of the slices, around the middle of the lungs; by default they cover the lungs and a little more."""
     spacing = spec.slice_spacing_mm or (chest.a.height + _BELOW + _ABOVE) / spec.slices
-    covered = chest.a.height + _ABOVE - _BELOW  # twice the middle's height
-    heights = covered / 2 + (np.arange(spec.slices) - (spec.slices - 1) / 2) * spacing
+    middle = (chest.a.height + _ABOVE - _BELOW) / 2
+    return middle + (np.arange(spec.slices, dtype=np.float64) - (spec.slices - 1) / 2) * spacing
+
+
+def _grid(spec: PhantomSpec, scanner: Scanner) -> SliceGrid:
+    field = spec.field_of_view_mm or scanner.field_of_view
     pixel = field / spec.matrix
     axis = ((np.arange(spec.matrix) + 0.5) * pixel - field / 2).astype(np.float32)
-    lungs = LungPainter(
-        chest=chest, traits=traits, warp=warp, base=float(streams[6].uniform(*traits.parenchyma)),
-        trees=draw_trees(chest, streams[3]), disease=Disease.draw(spec.variant, chest, traits, ill),
-        distractors=Distractors.draw(chest, warp, streams[4]),
-        fine=NoiseField(streams[6], 1.9), lobules=NoiseField(streams[6], 7.0), fissure=float(streams[6].uniform(0.35, 0.8)),
-    ).placed()  # fmt: skip
-    return _Patient(
-        spec, chest, warp, Body.draw(chest, warp, spec.contrast, streams[5]), Skeleton.draw(chest, warp, streams[7]),
-        lungs, scanner, SliceGrid(axis, axis + np.float32(12.0), pixel), heights, min(scanner.thickness, spacing),
-    )  # fmt: skip
+    return SliceGrid(axis, axis + np.float32(_CENTRE), pixel)
 
 
 def _render(patient: _Patient, index: int) -> _Slice:
     """Compose one slice from the outside in, then scan it."""
     spec, chest, grid = patient.spec, patient.chest, patient.grid
-    z = float(patient.heights[index])
-    bent = patient.warp.grids(grid.x, grid.y, z)
+    view = View.of(grid, patient.warp, float(patient.heights[index]), patient.thickness)
     image: Array = np.full(grid.shape, AIR, np.float32)
-    patient.scanner.paint_table(image, grid, chest.a.half_depth + 27 + 0.8 * chest.a.fat)
-    patient.body.paint(image, bent, grid, z, patient.thickness)
-    labels, owners = patient.lungs.paint(image, bent, grid, z, patient.thickness, patient.body.blood)
-    patient.body.paint_trachea(image, grid, z, patient.thickness)
-    grain = patient.body.marrow_field.plane(grid.x, grid.y, z)
-    patient.skeleton.paint(image, chest, bent, grid, z, patient.thickness, grain)
-    shoulders = float(smooth_step(z, 0.72 * chest.a.height, 0.98 * chest.a.height))
+    patient.scanner.paint_table(image, grid, patient.body.back)
+    patient.body.paint(image, view)
+    truth = patient.lungs.paint(image, view, patient.body.blood)
+    patient.body.paint_trachea(image, view)
+    patient.skeleton.paint(image, view)
+    shoulders = float(smooth_step(view.z, 0.72 * chest.a.height, 0.98 * chest.a.height))
     rng = np.random.default_rng([spec.seed, ord(spec.family.value), 100, index])
     scanned = patient.scanner.degrade(image, grid, shoulders, rng)
     hu = np.rint(np.clip(scanned, -1024, 3071)).astype(np.int16)
-    inner = bent[0] < 3.0
-    midline = inner.sum(axis=1).astype(np.float32)
-    return _Slice(hu, labels, owners, midline)
+    return _Slice(hu, truth, (view.x < MIDLINE).sum(axis=1).astype(np.float32))
 
 
 def _assemble(patient: _Patient, slices: list[_Slice]) -> Phantom:
     """Stack the slices and measure the lesions."""
     spec, grid = patient.spec, patient.grid
-    labels = np.stack([s.labels for s in slices])
-    owners = np.stack([s.owners for s in slices])
-    origins = np.stack(
-        [np.full(spec.slices, grid.x[0], np.float64), np.full(spec.slices, grid.y[0], np.float64), patient.heights],
-        axis=1,
+    labels = np.stack([s.truth.labels for s in slices])
+    owners = np.stack([s.truth.owners for s in slices])
+    corner = np.tile([float(grid.x[0]), float(grid.y[0])], (spec.slices, 1))
+    origins = np.round(np.column_stack([corner, patient.heights]), 4)
+    geometry = Geometry((spec.slices, spec.matrix, spec.matrix), origins, pixel_spacing=(grid.pixel, grid.pixel))
+    return Phantom(
+        spec=spec,
+        hu=np.stack([s.hu for s in slices]),
+        labels=labels,
+        geometry=geometry,
+        lesions=_lesions(patient, labels, owners),
+        midline=np.stack([s.midline for s in slices]),
+        thickness_mm=patient.thickness,
+        kernel=patient.scanner.kernel,
     )
-    spacing = float(patient.heights[1] - patient.heights[0])
-    geometry = Geometry(labels.shape, np.round(origins, 4), pixel_spacing=(grid.pixel, grid.pixel))
-    voxel = grid.pixel**2 * spacing / 1000
-    lesions = []
+
+
+def _lesions(patient: _Patient, labels: NDArray[np.uint8], owners: NDArray[np.uint8]) -> tuple[Lesion, ...]:
+    voxel_ml = patient.grid.pixel**2 * float(patient.heights[1] - patient.heights[0]) / 1000
+    found = []
     for number, shape in enumerate(patient.lungs.disease.shapes, start=1):
         for label in (GROUND_GLASS, CONSOLIDATION):
             counts = ((owners == number) & (labels == label)).sum(axis=(1, 2))
             if counts.any():
-                side = "right" if shape.side == SIDES[0] else "left"
                 indices = tuple(int(i) for i in np.flatnonzero(counts))
-                lesions.append(Lesion(number, label, side, indices, float(counts.sum() * voxel)))
-    return Phantom(
-        spec, np.stack([s.hu for s in slices]), labels, geometry, tuple(lesions),
-        np.stack([s.midline for s in slices]), patient.thickness, patient.scanner.kernel,
-    )  # fmt: skip
+                side = "right" if shape.side < 0 else "left"
+                found.append(Lesion(number, label, side, indices, float(counts.sum() * voxel_ml)))
+    return tuple(found)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctviewer.datasets.phantom.fields import NoiseField, Warp
+
 Array = NDArray[np.float32]
 Number = Any  # a float or an array: shapes are evaluated on slices, points and scalars alike
 
@@ -40,6 +42,43 @@ class SliceGrid:
     def crop(self, window: tuple[slice, slice]) -> SliceGrid:
         """The part of the grid in a window."""
         return SliceGrid(self.x[window[1]], self.y[window[0]], self.pixel)
+
+
+@dataclass(frozen=True)
+class View:
+    """A slice, or a window of one, as the painters see it.
+
+    Attributes:
+        grid: true pixel centres: for tubes, textures and the couch.
+        x, y: `[rows, columns]` bent coordinates in mm: for the outlines of anatomy.
+        z: height in mm.
+        thickness: slice thickness in mm.
+    """
+
+    grid: SliceGrid
+    x: Array
+    y: Array
+    z: float
+    thickness: float
+
+    @classmethod
+    def of(cls, grid: SliceGrid, warp: Warp, z: float, thickness: float) -> View:
+        """The whole slice at a height."""
+        return cls(grid, *warp.grids(grid.x, grid.y, z), z, thickness)
+
+    @property
+    def pixel(self) -> float:
+        """Millimetres per pixel."""
+        return self.grid.pixel
+
+    def crop(self, window: tuple[slice, slice]) -> View:
+        """A window of it."""
+        return View(self.grid.crop(window), self.x[window], self.y[window], self.z, self.thickness)
+
+    def texture(self, field: NoiseField, stretch: float = 1.0) -> Array:
+        """A noise field `[rows, columns]` on this slice, with grains `stretch` times as large."""
+        k = np.float32(1 / stretch)
+        return field.plane(self.grid.x * k, self.grid.y * k, self.z / stretch)
 
 
 def coverage(distance: Number, width: Number) -> Any:

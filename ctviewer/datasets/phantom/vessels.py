@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.datasets.phantom.chest import SIDES, Chest
+from ctviewer.datasets.phantom.fields import Warp
 from ctviewer.datasets.phantom.shapes import Array
 from ctviewer.datasets.phantom.tubes import Tubes
 
-_THINNEST = 0.42
-_AIRWAY_FROM = 1.55
+_THINNEST = 0.5
+_AIRWAY_FROM = 1.7
 _SPREAD = np.array([0.8191725134, 0.6710436067, 0.5497004779])  # the R3 sequence: even cover of a box
 
 
@@ -29,6 +30,10 @@ class Trees:
     lumens: Tubes
     walls: Tubes
 
+    def bent(self, warp: Warp) -> Trees:
+        """The same, moved as a warp moves the lungs."""
+        return Trees(self.vessels.bent(warp), self.lumens.bent(warp), self.walls.bent(warp))
+
 
 def hilum(chest: Chest, side: int) -> NDArray[np.float64]:
     """Where a lung's artery enters, LPS mm `[3]`."""
@@ -44,7 +49,7 @@ def territory(chest: Chest, side: int, count: int, rng: np.random.Generator) -> 
     points += rng.normal(0, 2.0, points.shape)
     x, y, z = points.T
     keep = (chest.lung(x, y, z, side) < -4.0) & (np.abs(chest.oblique_fissure(y, z, side)) > 2.5)
-    return points[keep][:count]
+    return np.asarray(points[keep][:count])
 
 
 def grow(
@@ -88,8 +93,12 @@ def _curved(
     length = np.linalg.norm(end - start, axis=1, keepdims=True)
     middle = (start + end) / 2 + rng.normal(0, 0.055, start.shape) * length
     half = (r0 + r1) / 2
-    points = [np.concatenate(p).astype(np.float32) for p in ((start, middle), (middle, end), (r0, half), (half, r1))]
-    return Tubes(*points)
+    return Tubes(
+        np.concatenate([start, middle]).astype(np.float32),
+        np.concatenate([middle, end]).astype(np.float32),
+        np.concatenate([r0, half]).astype(np.float32),
+        np.concatenate([half, r1]).astype(np.float32),
+    )
 
 
 def draw_trees(chest: Chest, rng: np.random.Generator) -> Trees:
