@@ -19,7 +19,7 @@ RADIUS = 3
 BODY_PX = 13
 SMALL_PX = 11
 
-_FONT_FAMILIES = ("Noto Sans", "Inter", "DejaVu Sans")
+_FONT_FAMILIES = ("Inter", "Noto Sans", "DejaVu Sans")
 _ICON_SIZES = (16, 20, 24, 32)
 _PIXEL_RATIOS = (1, 2, 3)
 _PROPERTY = "ctviewer_theme"
@@ -94,7 +94,7 @@ LIGHT = Colours(
     accent="#b87300",
     area="#1f7fbf",
     info="#2c6fb0",
-    warning="#8a6d00",
+    warning="#806500",
     danger="#c3272c",
 )
 

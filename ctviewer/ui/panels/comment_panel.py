@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
@@ -37,6 +37,14 @@ class _Comment(QPlainTextEdit):
 
     escaped = Signal()
 
+    def sizeHint(self) -> QSize:
+        """Four lines, more where there is room."""
+        return QSize(200, _COMMENT_PX)
+
+    def minimumSizeHint(self) -> QSize:
+        """Four lines."""
+        return QSize(80, _COMMENT_PX)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Esc leaves, the rest is the field's."""
         if event.key() == Qt.Key.Key_Escape:
@@ -67,10 +75,9 @@ class CommentPanel(Panel):
         self._comment.setPlaceholderText("Comment; it goes into the report")
         self._comment.setAccessibleName("Comment")
         self._comment.setTabChangesFocus(True)
-        self._comment.setFixedHeight(_COMMENT_PX)
         self._comment.setUndoRedoEnabled(True)
         self.body.addWidget(self._question)
-        self.body.addWidget(self._comment)
+        self.body.addWidget(self._comment, 1)
         self._question.textEdited.connect(self.question_edited)
         self._comment.textChanged.connect(self._comment_changed)
         self._question.escaped.connect(self.escape_pressed)

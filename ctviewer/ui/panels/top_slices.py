@@ -45,16 +45,21 @@ def weight_text(weight: float, score: SliceScore, unit: str = "mm2") -> str:
 class SliceButton(QAbstractButton):
     """A thumbnail with rank, weight and name that can be pressed by mouse, Enter and Space."""
 
-    def __init__(self, rank: int, top: TopSlice, weight: str, parent: QWidget | None = None) -> None:
+    def __init__(self, rank: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rank = rank
-        self._top = top
-        self._weight = weight
+        self._top = TopSlice(-1, "", 0.0, QImage())
+        self._weight = ""
         self._current = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setToolTip(f"Rank {rank}: {weight}, {top.caption}")
+
+    def set_slice(self, top: TopSlice, weight: str) -> None:
+        """Show another slice of this rank, with its weight in words."""
+        self._top, self._weight = top, weight
+        self.setToolTip(f"Rank {self._rank}: {weight}, {top.caption}")
         self.setAccessibleName(self.toolTip())
+        self.update()
 
     @property
     def index(self) -> int:
@@ -88,9 +93,11 @@ class SliceButton(QAbstractButton):
         return QSize(_LEAST_PX, _LEAST_PX + _CAPTION_PX)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter presses, as Space does."""
+        """Enter presses, as Space does; arrows are the panel's, which keeps the focus in the row."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.click()
+        elif event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down):
+            event.ignore()
         else:
             super().keyPressEvent(event)
 
@@ -168,21 +175,34 @@ class TopSlices(Panel):
             stands_out: False says that no slice stands out.
             unit: "mm2" or "px", for lesion areas.
         """
-        for button in self._buttons:
-            self._grid.removeWidget(button)
-            button.hide()
-            button.deleteLater()
-        self._buttons = [
-            SliceButton(rank, top, weight_text(top.weight, score, unit), self)
-            for rank, top in enumerate(slices, start=1)
-        ]
-        for number, button in enumerate(self._buttons):
-            self._grid.addWidget(button, number // PER_ROW, number % PER_ROW)
-            button.clicked.connect(lambda _checked=False, index=button.index: self.slice_requested.emit(index))
+        while len(self._buttons) > len(slices):
+            self._drop()
+        while len(self._buttons) < len(slices):
+            self._add()
+        for button, top in zip(self._buttons, slices, strict=True):
+            button.set_slice(top, weight_text(top.weight, score, unit))
         self.set_title(f"Top slices by {score.value}" if slices else "Top slices")
         note = "" if stands_out or not slices else "No slice stands out: read these as any other."
         self._note.setText(note or ("" if slices else "None yet."))
         self._note.setVisible(bool(self._note.text()))
+
+    def _add(self) -> None:
+        number = len(self._buttons)
+        button = SliceButton(number + 1, self)
+        button.clicked.connect(self._pressed)
+        self._grid.addWidget(button, number // PER_ROW, number % PER_ROW)
+        self._buttons.append(button)
+
+    def _drop(self) -> None:
+        button = self._buttons.pop()
+        self._grid.removeWidget(button)
+        button.hide()
+        button.deleteLater()
+
+    def _pressed(self) -> None:
+        button = self.sender()
+        if isinstance(button, SliceButton):
+            self.slice_requested.emit(button.index)
 
     def set_current(self, index: int) -> None:
         """Highlight the slice that is shown, by volume index."""
