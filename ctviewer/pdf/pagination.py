@@ -99,7 +99,8 @@ def _pieces(document: QTextDocument, height: float) -> Iterator[_Piece]:
 
 def _text_rect(block: QTextBlock, rect: QRectF) -> tuple[QRectF, float]:
     """Where a block's lines lie, and the bottom of the first: a line that went to the next page leaves the block's own
-    top behind."""
+    top behind.
+    """
     lines = block.layout()
     if lines.lineCount() == 0:
         return rect, rect.top()

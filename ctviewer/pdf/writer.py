@@ -103,10 +103,11 @@ def _writer(job: PrintJob, path: Path) -> QPdfWriter:
 
 
 def _body_rect(page: PageSize) -> QRectF:
-    """Where the text goes, in layout units."""
+    """Where the text goes, in whole layout units: QTextDocument counts in 1/64 and would drift from page to page."""
     width, height = page.size_mm
     mm = _DPI / 25.4
-    return QRectF(MARGIN_MM * mm, _TOP_MM * mm, (width - 2 * MARGIN_MM) * mm, (height - _TOP_MM - _BOTTOM_MM) * mm)
+    sides = (MARGIN_MM, _TOP_MM, width - 2 * MARGIN_MM, height - _TOP_MM - _BOTTOM_MM)
+    return QRectF(*(float(round(side * mm)) for side in sides))
 
 
 def _document(job: PrintJob, writer: QPdfWriter, size: QSizeF) -> QTextDocument:
