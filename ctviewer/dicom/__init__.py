@@ -3,6 +3,7 @@
 from ctviewer.dicom.events import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady
 from ctviewer.dicom.load import load, load_volume
 from ctviewer.dicom.preference import analysis_candidate
+from ctviewer.dicom.quiet import silence_pydicom
 from ctviewer.dicom.scan import scan
 from ctviewer.dicom.thumbnail import thumbnail
 from ctviewer.dicom.write import SeriesAttributes, write_ct_series
@@ -20,3 +21,5 @@ __all__ = [
     "thumbnail",
     "write_ct_series",
 ]
+
+silence_pydicom()

@@ -148,7 +148,7 @@ def _data_set(walker: _Walker, syntax: str, position: int) -> Header:
 
 def _locate(walker: _Walker, syntax: str, value: int, length: int) -> PixelLocation:
     if length != _UNDEFINED:
-        return PixelLocation(value, length)
+        return PixelLocation.checked(value, length, walker.size)
     if syntax in (_IMPLICIT, _EXPLICIT):
         raise _UnusualError
     return PixelLocation(value, 0, find_fragments(walker.file, value, walker.size))

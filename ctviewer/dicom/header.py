@@ -36,6 +36,17 @@ class PixelLocation:
     fragments: tuple[tuple[int, int], ...] = ()
     deflated: bool = False
 
+    @classmethod
+    def checked(cls, offset: int, length: int, size: int) -> PixelLocation:
+        """An uncompressed value in a file of `size` bytes.
+
+        Raises:
+            DamagedError: the file ends before the value does.
+        """
+        if offset + length > size:
+            raise DamagedError("it ends in the middle of the pixels")
+        return cls(offset, length)
+
 
 @dataclass(slots=True)
 class Header:

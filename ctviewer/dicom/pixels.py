@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -96,9 +95,7 @@ def _exactly(file: FileIO, offset: int, length: int) -> bytes:
 
 def _inflate(file: FileIO, pixel_format: PixelFormat) -> bytes:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            data = pydicom.dcmread(file, specific_tags=["PixelData"]).PixelData
+        data = pydicom.dcmread(file, specific_tags=["PixelData"]).PixelData
     except Exception as error:
         raise DecodeError("its deflated data are damaged") from error
     if len(data) < pixel_format.frame_bytes:

@@ -17,6 +17,9 @@ from ctviewer.dicom.decoders.base import PixelFormat
 from ctviewer.dicom.header import DamagedError, Header, PixelLocation
 
 _LOCALIZER = re.compile(r"scout|topogram|localizer|localiser|surview|scanogram|scano\b", re.IGNORECASE)
+_IMAGE_CLASSES = frozenset(  # CT, Enhanced CT, Legacy Converted CT, MR, Enhanced MR, PET
+    f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "2.2", "4", "4.1", "128")
+)
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 
 
@@ -79,9 +82,13 @@ class Slice:
         return made
 
     def _require_whole_pixels(self) -> None:
-        """Refuse a file whose uncompressed pixels are cut off: known at once from its size."""
+        """Refuse a file whose pixels are absent or, as far as its size tells, cut off."""
         location = self.pixels
-        if location is None or location.fragments or location.deflated:
+        if location is None:
+            if self.header.text(tags.SOP_CLASS_UID) in _IMAGE_CLASSES:
+                raise DamagedError("it has no pixels")
+            return
+        if location.fragments or location.deflated:
             return
         samples = self.header.short(tags.SAMPLES_PER_PIXEL) or 1
         bits = self.header.short(tags.BITS_ALLOCATED) or 0

@@ -49,13 +49,16 @@ def read_header(path: Path) -> Header:
     try:
         with path.open("rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
-            return read_fast(file, size) or read_slow(file, size)
+            header = read_fast(file, size) or read_slow(file, size)
     except OSError as error:
         raise DamagedError(f"it could not be read: {reason(error)}") from error
     except NotDicomError:
         if path.suffix.lower() in _DICOM_ENDINGS:
             raise DamagedError("it is not DICOM, in spite of its name") from None
         raise
+    if not header.has(tags.SOP_CLASS_UID) and not header.has(tags.SERIES_INSTANCE_UID):
+        raise DamagedError("its header is incomplete")
+    return header
 
 
 def scan(path: Path) -> Iterator[Event]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from io import FileIO
 from typing import Any, Literal
 
@@ -34,10 +33,8 @@ def read_slow(file: FileIO, size: int) -> Header:
         raise NotDicomError
     file.seek(0)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what pydicom warns of is judged from the values below
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_WANTED, force=True)
-            header = _header(dataset)
+        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_WANTED, force=True)
+        header = _header(dataset)
     except Exception as error:
         if marked:
             raise DamagedError("its header is malformed") from error
@@ -71,13 +68,15 @@ def _locate(file: FileIO, dataset: FileDataset, header: Header, size: int) -> Pi
     """Pixel Data starts where pydicom stopped, unless the data set had to be inflated."""
     if header.syntax == _DEFLATED:
         return PixelLocation(0, 0, deflated=True) if header.has(tags.BITS_ALLOCATED) else None
-    implicit, little = dataset.original_encoding
+    little = dataset.original_encoding[1]
     position = file.tell()
     head = file.read(12)
     order: Literal["little", "big"] = "little" if little is not False else "big"
     if len(head) < 12 or (int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:4], order)) != tags.PIXEL_DATA:
         return None
-    offset, raw_length = (position + 8, head[4:8]) if implicit else (position + 12, head[8:12])
+    # Not by original_encoding: that repeats what the file meta claims. A VR cannot be mistaken for an (even) length.
+    explicit = head[4:6] in (b"OW", b"OB", b"UN")
+    offset, raw_length = (position + 12, head[8:12]) if explicit else (position + 8, head[4:8])
     if raw_length != _UNDEFINED:
-        return PixelLocation(offset, int.from_bytes(raw_length, order))
+        return PixelLocation.checked(offset, int.from_bytes(raw_length, order), size)
     return PixelLocation(offset, 0, find_fragments(file, offset, size))

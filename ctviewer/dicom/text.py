@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-import warnings
 
 from pydicom import charset
 
@@ -19,9 +18,7 @@ def decode(raw: bytes, specific_character_set: bytes) -> str:
     names = [part.strip().decode("ascii", "replace") for part in specific_character_set.split(b"\\")]
     codecs = [charset.python_encoding[name] for name in names if name in charset.python_encoding]
     if len(codecs) > 1 or b"\x1b" in raw:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom warns of bad escapes and then replaces them: the best there is
-            return charset.decode_bytes(raw, codecs or ["iso8859"], _DELIMITERS)
+        return charset.decode_bytes(raw, codecs or ["iso8859"], _DELIMITERS)
     for codec in (*codecs, "utf-8"):
         try:
             return raw.decode(codec)

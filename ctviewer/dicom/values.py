@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -52,21 +51,20 @@ def windows_of(one: Slice) -> tuple[Window, ...]:
 
 
 def padding_of(stack: Sequence[Slice]) -> tuple[tuple[int, int] | None, bool]:
-    """The padding range that most slices state, and whether all state the same."""
-    counts = Counter(one.padding for one in stack)
-    return counts.most_common(1)[0][0], len(counts) == 1
+    """The padding range that most slices state, of those that state one, and whether all state the same."""
+    stated = [one.padding for one in stack]
+    counts = Counter(padding for padding in stated if padding is not None)
+    return counts.most_common(1)[0][0] if counts else None, len(set(stated)) <= 1
 
 
 def modality_lut(one: Slice) -> tuple[tuple[int, NDArray[np.uint16]], str] | None:
     """First stored value, table and unit of a Modality LUT Sequence (PS3.3 C.11.1); None where it is not usable."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(one.path, stop_before_pixels=True, force=True)
-            item = dataset.ModalityLUTSequence[0]
-            count, first, _ = (int(value) for value in item.LUTDescriptor)
-            table = _table(item["LUTData"].value, dataset.original_encoding[1] is not False)
-            unit = clean(str(item.get("ModalityLUTType", "") or ""))
+        dataset = pydicom.dcmread(one.path, stop_before_pixels=True, force=True)
+        item = dataset.ModalityLUTSequence[0]
+        count, first, _ = (int(value) for value in item.LUTDescriptor)
+        table = _table(item["LUTData"].value, dataset.original_encoding[1] is not False)
+        unit = clean(str(item.get("ModalityLUTType", "") or ""))
     except Exception:  # noqa: BLE001 - boundary: a malformed sequence can raise nearly anything inside pydicom
         return None
     count = count or 65536

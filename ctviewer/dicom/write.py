@@ -213,9 +213,13 @@ class _Plan:
         return dataset
 
 
-def _numbers(*values: float) -> list[str]:
-    """DS values: at most 16 characters each, as exact as that allows."""
-    return [format_number_as_ds(float(value)) for value in values]
+def _number(value: float | None) -> str | None:
+    """A DS value: at most 16 characters, as exact as that allows; None stays an empty value."""
+    return None if value is None else format_number_as_ds(float(value))
+
+
+def _numbers(*values: float) -> list[str | None]:
+    return [_number(value) for value in values]
 
 
 def _set_patient_and_study(dataset: Dataset, plan: _Plan) -> None:
@@ -246,7 +250,7 @@ def _set_series(dataset: Dataset, plan: _Plan) -> None:
     dataset.Manufacturer = attributes.manufacturer
     dataset.ManufacturerModelName = attributes.model_name
     dataset.ConvolutionKernel = attributes.kernel
-    dataset.KVP = None if attributes.kvp is None else format_number_as_ds(attributes.kvp)
+    dataset.KVP = _number(attributes.kvp)
 
 
 def _set_plane(dataset: Dataset, index: int, plan: _Plan) -> None:
@@ -257,7 +261,7 @@ def _set_plane(dataset: Dataset, index: int, plan: _Plan) -> None:
     dataset.ImagePositionPatient = _numbers(*geometry.origins[index])
     dataset.ImageOrientationPatient = _numbers(*geometry.row_cosines, *geometry.column_cosines)
     dataset.PixelSpacing = _numbers(*geometry.pixel_spacing)
-    dataset.SliceThickness = None if attributes.thickness is None else format_number_as_ds(attributes.thickness)
+    dataset.SliceThickness = _number(attributes.thickness)
 
 
 def _set_image(dataset: Dataset, image: Stored, attributes: SeriesAttributes) -> None:
