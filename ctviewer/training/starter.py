@@ -27,6 +27,7 @@ from ctviewer.training.prepared import (
     check_split,
     digest,
     prepare,
+    thinned,
 )
 from ctviewer.training.slice_stage import train_encoder
 from ctviewer.training.source import StudySource
