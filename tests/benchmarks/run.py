@@ -24,10 +24,12 @@ BENCHES = ("loading", "painting")
 def main() -> int:
     """Run all or the named benches; 0 if all ended."""
     parser = argparse.ArgumentParser(description="Measure speed and memory.")
-    parser.add_argument("benches", nargs="*", choices=[[], *BENCHES], help="default: all")
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"of {', '.join(BENCHES)}; default: all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON too")
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if unknown := set(arguments.benches) - set(BENCHES):
+        parser.error(f"no bench is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     if arguments.inner:
         return _one(arguments.benches[0])
     rows: list[tuple[str, Row]] = []
