@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from ctviewer.ui import theme
@@ -56,11 +56,17 @@ def role_label(text: str, role: str, *, wrap: bool = False) -> QLabel:
     return label
 
 
+def is_enter(event: QKeyEvent) -> bool:
+    """Whether Enter was pressed, on either side of the keyboard."""
+    return event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+
+
 class ElidedLabel(QLabel):
     """One line that ends in an ellipsis where there is no room, with the whole text as tool tip."""
 
     def __init__(self, text: str = "", role: str = "", parent: QWidget | None = None) -> None:
         super().__init__(text, parent)
+        self._details = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         if role:
@@ -81,6 +87,11 @@ class ElidedLabel(QLabel):
         self.setAccessibleName(text)
         self._refresh_tip()
 
+    def set_details(self, details: str) -> None:
+        """What the tool tip says besides the text itself; "" for nothing."""
+        self._details = details
+        self._refresh_tip()
+
     def changeEvent(self, event: QEvent) -> None:
         """Another font cuts elsewhere."""
         super().changeEvent(event)
@@ -97,7 +108,7 @@ class ElidedLabel(QLabel):
 
     def _refresh_tip(self) -> None:
         cut = self.fontMetrics().horizontalAdvance(self.text()) > self.width()
-        self.setToolTip(self.text() if cut else "")
+        self.setToolTip("\n".join(part for part in (self.text() if cut else "", self._details) if part))
 
 
 def grey_image(pixels: NDArray[np.uint8]) -> QImage:

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from ctviewer.core.findings import Lesion, Verdict
 from ctviewer.ui import theme
-from ctviewer.ui.panels.common import Panel, role_label
+from ctviewer.ui.panels.common import Panel, is_enter, role_label
 from ctviewer.ui.panels.findings_delegates import STATE_PX, TwoLineDelegate, VerdictDelegate
 from ctviewer.ui.panels.findings_model import HEADERS, LESION_ROLE, SORT_ROLE, Column, FindingsModel
 
@@ -44,7 +44,7 @@ class _FindingsView(QTableView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter accepts, Backspace and Delete reject, the rest is the table's."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        if is_enter(event):
             self.verdict_key.emit(Verdict.ACCEPTED)
         elif event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete):
             self.verdict_key.emit(Verdict.REJECTED)
@@ -87,6 +87,7 @@ class FindingsTable(Panel):
         self._sorted.setSourceModel(self._model)
         self._sorted.setSortRole(SORT_ROLE)
         self._note: QLabel = role_label("", "small", wrap=True)
+        self._note.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._eye = self._make_toggle()
         self._opacity = self._make_slider()
         self._view = self._make_view()

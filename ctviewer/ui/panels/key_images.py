@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctviewer.ui import theme
-from ctviewer.ui.panels.common import Panel, draw_thumbnail, role_label
+from ctviewer.ui.panels.common import Panel, draw_thumbnail, is_enter, role_label
 from ctviewer.ui.panels.series_delegate import Index
 
 KEY_IMAGE_ROLE = int(Qt.ItemDataRole.UserRole) + 1
@@ -78,6 +78,8 @@ class _KeyImageView(QListView):
         """Delete removes, Enter opens, the rest is the list's."""
         if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.currentIndex().isValid():
             self.delete_pressed.emit(self.currentIndex())
+        elif is_enter(event) and self.currentIndex().isValid():
+            self.clicked.emit(self.currentIndex())
         else:
             super().keyPressEvent(event)
 
@@ -112,7 +114,6 @@ class KeyImages(Panel):
         self._view.setFixedHeight(_THUMB_PX + _CAPTION_PX + 2 * _PAD + 4)
         self._view.setAccessibleName("Key images")
         self._view.clicked.connect(self._activate)
-        self._view.activated.connect(self._activate)
         self._view.delete_pressed.connect(self._remove)
         self.body.addWidget(self._empty)
         self.body.addWidget(self._view)

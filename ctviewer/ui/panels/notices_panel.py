@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QResizeEvent, QStandardItem, QStandardItemModel
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QResizeEvent, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from ctviewer.core.series import Notice, Severity
 from ctviewer.ui import palette, theme
-from ctviewer.ui.panels.common import Panel
+from ctviewer.ui.panels.common import Panel, is_enter
 from ctviewer.ui.panels.series_delegate import Index
 
 NOTICE_ROLE = int(Qt.ItemDataRole.UserRole) + 1
@@ -58,7 +58,14 @@ class _NoticeDelegate(QStyledItemDelegate):
 
 
 class _NoticeView(QListView):
-    """A list that lays out anew when its width changes, since its rows wrap."""
+    """A list that lays out anew when its width changes, since its rows wrap. Enter counts as a click."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter clicks, the rest is the list's."""
+        if is_enter(event) and self.currentIndex().isValid():
+            self.clicked.emit(self.currentIndex())
+        else:
+            super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Wrap anew."""
@@ -90,7 +97,6 @@ class NoticesPanel(Panel):
         self._view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self._view.setAccessibleName("Notices")
         self._view.clicked.connect(self._activate)
-        self._view.activated.connect(self._activate)
         self.body.addWidget(self._view, 1)
         self.setFocusProxy(self._view)
         self.hide()

@@ -195,7 +195,7 @@ class ResultPanel(Panel):
             button="Analyse again" if stale else "",
         )
         tip = provenance_text(result.provenance)
-        self._model.setToolTip(tip)
+        self._model.set_details(tip)
         self._bars.setToolTip(f"{self._bars.toolTip()}\n{tip}".strip())
 
     def _arrange(
@@ -223,6 +223,7 @@ class ResultPanel(Panel):
         for label, text in texts.items():
             label.setText(text)
             label.setVisible(bool(text))
+        self._model.set_details("")
         self._bars.set_classification(classification)
         self._bars.setVisible(classification is not None)
         self._research.setVisible(bool(models))

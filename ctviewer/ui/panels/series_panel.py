@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
-from PySide6.QtGui import QImage, QStandardItem, QStandardItemModel
+from PySide6.QtGui import QImage, QKeyEvent, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -21,7 +21,7 @@ from ctviewer.core.events import Progress
 from ctviewer.core.people import date_text, person_name, time_text
 from ctviewer.core.series import Series
 from ctviewer.ui import theme
-from ctviewer.ui.panels.common import ElidedLabel, Panel, role_label
+from ctviewer.ui.panels.common import ElidedLabel, Panel, is_enter, role_label
 from ctviewer.ui.panels.series_delegate import (
     CURRENT_ROLE,
     IMAGE_ROLE,
@@ -121,6 +121,17 @@ def study_lines(series: Series) -> tuple[str, ...]:
     return tuple(line for line in lines if line) or ("Study without a date",)
 
 
+class _SeriesView(QTreeView):
+    """The list. Enter counts as a click; `activated` is not used, since some desktops send it with every click."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter clicks, the rest is the list's."""
+        if is_enter(event) and self.currentIndex().isValid():
+            self.clicked.emit(self.currentIndex())
+        else:
+            super().keyPressEvent(event)
+
+
 class SeriesPanel(Panel):
     """Studies and series of the opened folder.
 
@@ -183,7 +194,7 @@ class SeriesPanel(Panel):
         self._progress.set_progress(progress)
 
     def _make_view(self) -> QTreeView:
-        view = QTreeView()
+        view = _SeriesView()
         view.setModel(self._model)
         view.setItemDelegate(SeriesDelegate(view))
         view.setHeaderHidden(True)
@@ -197,7 +208,6 @@ class SeriesPanel(Panel):
         view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         view.setAccessibleName("Studies and series")
         view.clicked.connect(self._activate)
-        view.activated.connect(self._activate)
         return view
 
     def _activate(self, index: QModelIndex) -> None:

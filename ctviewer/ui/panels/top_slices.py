@@ -10,8 +10,9 @@ from PySide6.QtGui import QColor, QEnterEvent, QImage, QKeyEvent, QPainter, QPai
 from PySide6.QtWidgets import QAbstractButton, QGridLayout, QLabel, QSizePolicy, QWidget
 
 from ctviewer.core.findings import SliceScore
+from ctviewer.core.palette import ATTENTION
 from ctviewer.ui import palette, theme
-from ctviewer.ui.panels.common import Panel, draw_thumbnail, role_label
+from ctviewer.ui.panels.common import Panel, draw_thumbnail, is_enter, role_label
 
 PER_ROW = 4
 _CAPTION_PX = 30
@@ -43,7 +44,13 @@ def weight_text(weight: float, score: SliceScore, unit: str = "mm2") -> str:
 
 
 class SliceButton(QAbstractButton):
-    """A thumbnail with rank, weight and name that can be pressed by mouse, Enter and Space."""
+    """A thumbnail with rank, weight and name that can be pressed by mouse, Enter and Space.
+
+    Signals:
+        chosen: volume index, when it was pressed.
+    """
+
+    chosen = Signal(int)
 
     def __init__(self, rank: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,6 +60,7 @@ class SliceButton(QAbstractButton):
         self._current = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.clicked.connect(self._choose)
 
     def set_slice(self, top: TopSlice, weight: str) -> None:
         """Show another slice of this rank, with its weight in words."""
@@ -76,6 +84,9 @@ class SliceButton(QAbstractButton):
         """Whether this is the slice that is shown."""
         return self._current
 
+    def _choose(self) -> None:
+        self.chosen.emit(self._top.index)
+
     def hasHeightForWidth(self) -> bool:
         """A square and its caption."""
         return True
@@ -94,7 +105,7 @@ class SliceButton(QAbstractButton):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter presses, as Space does; arrows are the panel's, which keeps the focus in the row."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        if is_enter(event):
             self.click()
         elif event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down):
             event.ignore()
@@ -118,7 +129,7 @@ class SliceButton(QAbstractButton):
         painter.setFont(theme.small_font(self.font()))
         badge = QRect(box.left(), box.top(), 14, 14)
         painter.fillRect(badge, QColor(c.image))
-        painter.setPen(palette.attention_colour())
+        painter.setPen(QColor(*ATTENTION))  # the badge is black in both themes
         painter.drawText(badge, int(Qt.AlignmentFlag.AlignCenter), str(self._rank))
         line = QRect(0, side + 1, self.width(), _CAPTION_PX // 2)
         painter.setPen(QColor(c.text))
@@ -189,7 +200,7 @@ class TopSlices(Panel):
     def _add(self) -> None:
         number = len(self._buttons)
         button = SliceButton(number + 1, self)
-        button.clicked.connect(self._pressed)
+        button.chosen.connect(self.slice_requested)
         self._grid.addWidget(button, number // PER_ROW, number % PER_ROW)
         self._buttons.append(button)
 
@@ -198,11 +209,6 @@ class TopSlices(Panel):
         self._grid.removeWidget(button)
         button.hide()
         button.deleteLater()
-
-    def _pressed(self) -> None:
-        button = self.sender()
-        if isinstance(button, SliceButton):
-            self.slice_requested.emit(button.index)
 
     def set_current(self, index: int) -> None:
         """Highlight the slice that is shown, by volume index."""

@@ -202,7 +202,8 @@ def _paint_texts(painter: QPainter, lanes: Lanes, data: StripData) -> None:
     middle = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
     right = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
     if data.bars and data.lengths is not None:
-        painter.drawText(QRect(4, 0, lanes.score.right(), HEADER), middle, data.title)
+        room = lanes.area.left() if data.area is not None else lanes.size.width()
+        painter.drawText(QRect(4, 0, room - 4, HEADER), middle, data.title)
     if data.bars and data.area is not None:
         painter.drawText(
             QRect(lanes.area.left() + 3, 0, lanes.size.width() - lanes.area.left() - 4, HEADER), middle, "Area"

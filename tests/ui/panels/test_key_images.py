@@ -21,7 +21,8 @@ def test_a_click_goes_to_the_slice(panel):
     panel.slice_requested.connect(asked.append)
     for row in (1, 0):
         QTest.mouseClick(panel._view.viewport(), Qt.MouseButton.LeftButton, pos=centre(panel, row))
-    assert asked == [3, 45]
+    QTest.keyClick(panel._view, Qt.Key.Key_Return)
+    assert asked == [3, 45, 45]
 
 
 def test_delete_asks_for_removal(panel):

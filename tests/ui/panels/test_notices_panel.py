@@ -44,7 +44,9 @@ def test_a_click_goes_through_the_slices(show):
     panel.slice_requested.connect(asked.append)
     for row in (1, 1, 1, 0, 2):
         click(panel, row)
-    assert asked == [30, 31, 30, 7]
+    QTest.keyClick(panel._view, Qt.Key.Key_Up)
+    QTest.keyClick(panel._view, Qt.Key.Key_Return)
+    assert asked == [30, 31, 30, 7, 31]
 
 
 def test_long_sentences_wrap_to_the_width(show):

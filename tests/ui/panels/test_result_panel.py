@@ -66,6 +66,7 @@ def test_failed_says_why_and_offers_another_try(show, qtbot, result):
     panel.show_failed("The GPU ran out of memory.")
     assert "The GPU ran out of memory." in words(panel)
     assert "demo" not in words(panel)
+    assert panel._model.toolTip() == ""
     assert panel._button.text() == "Try again"
     with qtbot.waitSignal(panel.analyse_requested):
         QTest.mouseClick(panel._button, Qt.MouseButton.LeftButton)
@@ -79,6 +80,7 @@ def test_done_names_model_doubt_and_research_use(show, result, qtbot):
         assert part in text
     assert "AI output, not verified" in text
     assert not panel._button.isVisible()
+    panel.resize(290, 420)
     assert "SHA-256 abababababab" in panel._model.toolTip()
     assert "batch: 8" in panel._bars.toolTip()
     assert panel._bars.accessibleName() == "control 0.02, pneumonia-like <0.01, COVID-19-like 0.97"

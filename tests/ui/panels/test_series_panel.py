@@ -65,6 +65,17 @@ def test_arrows_move_and_enter_activates(show, series, qtbot):
     assert asked == ["b"]
 
 
+def test_a_double_click_activates_once(show, series):
+    panel = show(SeriesPanel(), width=210, height=500)
+    panel.set_series([series("a"), series("b")])
+    asked = []
+    panel.series_activated.connect(asked.append)
+    at = panel._view.visualRect(panel._model.item_of("b").index()).center()
+    click(panel, "b")
+    QTest.mouseDClick(panel._view.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert asked == ["b"]
+
+
 def test_the_open_series_is_highlighted(show, series, dark, has_colour):
     panel = show(SeriesPanel(), width=210, height=500)
     panel.set_series([series("a"), series("b")])

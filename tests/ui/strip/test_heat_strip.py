@@ -4,7 +4,7 @@ import weakref
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QAccessible, QColor, QImage, QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -246,6 +246,17 @@ def test_assistive_technology_may_set_the_value_and_hears_it_in_words(make, peak
     assert probe.strip.accessibleDescription() == "Slice 63 of 148 (Im 63), attention 6.0 × uniform"
     probe.strip.setValue(10)
     assert asked == [10]
+
+
+def test_it_is_a_slider_to_assistive_technology(make):
+    probe = make(148)
+    probe.strip.set_position(62)
+    interface = QAccessible.queryAccessibleInterface(probe.strip)
+    assert interface.role() == QAccessible.Role.Slider
+    assert interface.text(QAccessible.Text.Name) == "Slices"
+    assert interface.text(QAccessible.Text.Description).startswith("Slice 63 of 148")
+    values = interface.valueInterface()
+    assert (values.currentValue(), values.minimumValue(), values.maximumValue()) == (62, 0, 147)
 
 
 def hover(probe, position, x=None):
