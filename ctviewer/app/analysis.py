@@ -8,7 +8,7 @@ from ctviewer.app.models import installed
 from ctviewer.core.errors import BundleError
 from ctviewer.core.events import Event
 from ctviewer.core.volume import Volume
-from ctviewer.inference.cache import ModelCache
+from ctviewer.inference import AnalysisSettings, NetCache, analyse, preloading
 
 CLASSIFIER, DETECTOR = "study_classifier", "detector"
 
@@ -17,12 +17,12 @@ class Analyst:
     """Runs the pipeline with the active bundles and keeps the built nets for the next study. torch comes when asked for.
 
     Args:
-        device: "auto" (CUDA where there is one, else the CPU) or "cpu".
+        device: "auto" (CUDA where there is one, else the CPU), "cpu" or "cuda".
     """
 
     def __init__(self, device: str = "auto") -> None:
         self._device = device
-        self._nets = ModelCache()
+        self._nets = NetCache()
 
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the active detector, in order; empty where there is none."""
@@ -34,21 +34,16 @@ class Analyst:
 
     def preload(self) -> Iterator[Event]:
         """Import torch in small steps, so that the first analysis starts at once; a generator for a worker thread."""
-        from ctviewer.inference.torch_preload import preload_torch
-
-        yield from preload_torch()
+        return preloading()
 
     def analyse(self, volume: Volume) -> Iterator[Event]:
-        """The pipeline's events (`ctviewer.inference.pipeline.analyse`), with the active bundle of each task.
+        """The pipeline's events (`ctviewer.inference.analyse`), with the active bundle of each task.
 
         Raises:
             BundleError: no bundle is installed, or the active one cannot be used.
         """
-        from ctviewer.inference.pipeline import analyse
-        from ctviewer.inference.settings import AnalysisSettings
-
         registry = installed()
         classifier, detector = registry.active(CLASSIFIER), registry.active(DETECTOR)
         if classifier is None and detector is None:
             raise BundleError("No model is installed; put a bundle into the bundles folder (see Model, Models…).")
-        yield from analyse(volume, classifier, detector, self._nets, AnalysisSettings(device=self._device))
+        yield from analyse(volume, classifier, detector, AnalysisSettings(device=self._device), self._nets)

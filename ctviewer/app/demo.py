@@ -61,7 +61,7 @@ def _off_screen(folder: Path, out: Path, line: ProgressLine) -> int:
         window = make_window(app)
         stack.callback(lambda: (window.close(), app.processEvents()))
         _analyse_when_loaded(window)
-        window.analysing.progressed.connect(lambda progress: progress and line.show(progress))
+        window.analysing.progressed.connect(lambda progress: line.show(progress) if progress else None)
         window.show()
         window.open_path(folder)
         _wait(app, window)

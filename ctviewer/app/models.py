@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from ctviewer.app.folders import data_folder
 from ctviewer.core.findings import RESEARCH_USE
@@ -20,7 +21,7 @@ def run_models(as_json: bool) -> int:
     """Print the installed bundles, one a line or as JSON; those that cannot be used with the reason."""
     registry = installed()
     bundles, problems = registry.scan()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for bundle in bundles:
         active = registry.active(bundle.metadata.task)
         m = bundle.metadata

@@ -39,7 +39,7 @@ class AppServices:
         self._settings, note = load_settings()
         self.notes += [note] if note else []
         self.store = WorkStore(data_folder(), self.notes.append)
-        self._analyst = Analyst("cpu" if self._settings.device == "cpu" else "auto")
+        self._analyst = Analyst(self._settings.device)
 
     @property
     def settings(self) -> Settings:

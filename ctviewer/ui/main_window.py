@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import Qt, QTimer, QUrl
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMainWindow
 
-from ctviewer.core.events import Progress
+from ctviewer.core.errors import StorageError
 from ctviewer.core.findings import RESEARCH_USE, Verdict
 from ctviewer.core.series import Catalog, Notice, Series, Severity
 from ctviewer.core.volume import Volume
@@ -101,6 +103,7 @@ class MainWindow(QMainWindow):
 
     def _bind_commands(self) -> None:
         session, view, services = self.session, self.parts.view, self.services
+        tools = (Tool.WINDOW, Tool.PAN, Tool.ZOOM)
         presets = [(f"preset_{n}", lambda w=w: session.set_window(w)) for n, w in enumerate(PRESETS, 1)]
         connect(
             self.actions_,
@@ -123,14 +126,12 @@ class MainWindow(QMainWindow):
                 ("next_ranked", lambda: self.results.step_rank(1)),
                 ("previous_ranked", lambda: self.results.step_rank(-1)),
                 ("cine", self.image.set_cine),
-                ("tool_window", lambda on: on and view.set_tool(Tool.WINDOW)),
-                ("tool_pan", lambda on: on and view.set_tool(Tool.PAN)),
-                ("tool_zoom", lambda on: on and view.set_tool(Tool.ZOOM)),
+                *((f"tool_{tool.name.lower()}", lambda on, t=tool: self._choose_tool(t, on)) for tool in tools),
                 ("fit", view.fit),
-                ("actual_size", view.zoom_actual),
+                ("actual_size", view.zoom_one_to_one),
                 ("reset", self._reset_view),
-                ("flip_h", view.set_flip_horizontal),
-                ("flip_v", view.set_flip_vertical),
+                ("flip_h", lambda: view.set_flips(not view.flips[0], view.flips[1])),
+                ("flip_v", lambda: view.set_flips(view.flips[0], not view.flips[1])),
                 ("invert", view.set_inverted),
                 ("bars", self.parts.strip.set_visible_bars),
                 ("overlay", self._show_overlay),
@@ -162,6 +163,7 @@ class MainWindow(QMainWindow):
         parts.result.model_requested.connect(self.actions_["models"].trigger)
         parts.findings.opacity_changed.connect(self._set_opacity)
         parts.findings.overlay_toggled.connect(self.actions_["overlay"].setChecked)
+        parts.view.maximise_requested.connect(self.actions_["panels"].toggle)
         parts.comment.escape_pressed.connect(parts.view.setFocus)
 
     def _apply_preferences(self) -> None:
@@ -203,7 +205,10 @@ class MainWindow(QMainWindow):
     def _on_opened(self, path: Path) -> None:
         catalog = self.session.catalog
         title = catalog.series[0].study.description if catalog and catalog.series else ""
-        self.words.remember_folder(path, title or path.name, self.services.store)
+        try:
+            self.services.store.remember_folder(path, title or path.name)
+        except StorageError as error:
+            self.parts.messages.say(str(error), Severity.WARNING)
         self._fill_recent()
 
     def _on_open_failed(self, text: str) -> None:
@@ -238,7 +243,7 @@ class MainWindow(QMainWindow):
     def _show_catalog(self, catalog: Catalog | None) -> None:
         self.parts.series.set_series(catalog.series if catalog else ())
 
-    def _show_thumbnail(self, key: str, pixels: object) -> None:
+    def _show_thumbnail(self, key: str, pixels: NDArray[np.uint8]) -> None:
         self.parts.series.set_thumbnail(key, dialogs.grey_image(pixels))
 
     def _show_notices(self, notices: tuple[Notice, ...]) -> None:
@@ -246,12 +251,20 @@ class MainWindow(QMainWindow):
 
     def _fill_recent(self) -> None:
         self._recent.clear()
-        for folder in self.words.recent_folders(self.services.store):
+        try:
+            folders = self.services.store.recent_folders()
+        except StorageError:  # told when it is written to
+            folders = ()
+        for folder in folders:
             action = self._recent.addAction(f"{folder.title}   {folder.path}")
             action.triggered.connect(lambda _checked=False, path=folder.path: self.open_path(path))
         self._recent.setEnabled(not self._recent.isEmpty())
 
     # Looking
+
+    def _choose_tool(self, tool: Tool, on: bool) -> None:
+        if on:
+            self.parts.view.set_tool(tool)
 
     def _show_overlay(self, on: bool) -> None:
         self.parts.view.set_overlay_visible(on)
@@ -279,8 +292,7 @@ class MainWindow(QMainWindow):
             self.session.set_window(self.session.volume.initial_window)
 
     def _reset_view(self) -> None:
-        for name in ("flip_h", "flip_v", "invert"):
-            self.actions_[name].setChecked(False)
+        self.actions_["invert"].setChecked(False)
         self.parts.view.reset_view()
         self._window_of_file()
 
@@ -376,7 +388,3 @@ class MainWindow(QMainWindow):
         self._jobs.shutdown(_JOIN_SECONDS)
         self.services.store.close()
         event.accept()
-
-    def progress_text(self, progress: Progress | None) -> str:
-        """How a progress reads in the status line."""
-        return "" if progress is None else f"{progress.stage} {progress.done}/{progress.total}"

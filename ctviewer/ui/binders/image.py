@@ -12,7 +12,7 @@ from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import PRESETS, Window, window_lut
 from ctviewer.ui.session import Session
 from ctviewer.ui.strip.heat_strip import HeatStrip
-from ctviewer.ui.viewport import HoverInfo, SliceView
+from ctviewer.ui.viewport import SliceView
 
 PREVIEW_PX = 128
 _CINE_MS = 1000 // 12
@@ -56,7 +56,6 @@ class ImageBinder(QObject):
     def __init__(self, session: Session, view: SliceView, strip: HeatStrip, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session, self._view, self._strip = session, view, strip
-        self._hover: HoverInfo | None = None
         self._cine = QTimer(self)
         self._cine.setInterval(_CINE_MS)
         self._cine.timeout.connect(self._next_frame)
@@ -66,6 +65,7 @@ class ImageBinder(QObject):
         session.slices_loaded.connect(self._show_loaded)
         view.window_changed.connect(session.set_window)
         view.slice_requested.connect(session.step)
+        view.slice_jump_requested.connect(session.go_to)
         strip.position_requested.connect(session.go_to_position)
         strip.step_requested.connect(session.step)
         strip.set_captions(self._captions)
@@ -84,7 +84,7 @@ class ImageBinder(QObject):
         self._view.set_banner(*banner(volume.series))
 
     def _show_slice(self, index: int) -> None:
-        self._view.set_slice(index, self._session.position, self._session.slice_count)
+        self._view.set_slice(index)
         self._strip.set_position(self._session.position)
 
     def _show_loaded(self, indices: tuple[int, ...]) -> None:

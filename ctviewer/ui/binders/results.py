@@ -98,7 +98,7 @@ class ResultsBinder(QObject):
 
     def _mark(self, index: int, instances: tuple[Instance, ...]) -> None:
         self._marked[index] = tuple(
-            OverlayShape(i.label, None, i.mask, lesion_colour(i.label, self._classes()), Verdict.PENDING)
+            OverlayShape(i.label, 0, i.mask, lesion_colour(i.label, self._classes()), Verdict.PENDING)
             for i in instances
         )
         self._parts.view.set_lesions(self._marked)

@@ -178,12 +178,14 @@ class ReadingPresenter(QObject):
         """Do again what was taken back."""
         self.stack.redo()
 
-    def _edit_text(self, field: str, before: str, after: str) -> None:
+    def _edit_text(self, name: str, before: str, after: str) -> None:
         def put(text: str) -> None:
             if self.reading:
-                self._apply(replace(self.reading, **{field: text}))
+                question = text if name == "question" else self.reading.question
+                comment = text if name == "comment" else self.reading.comment
+                self._apply(replace(self.reading, question=question, comment=comment))
 
-        self._do(f"edit {field}", lambda: put(after), lambda: put(before), merge=field)
+        self._do(f"edit {name}", lambda: put(after), lambda: put(before), merge=name)
 
     def _do(self, label: str, do: Callable[[], None], undo: Callable[[], None], merge: str = "") -> None:
         self.stack.push(Command(label, do, undo, merge))
