@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctviewer.models.bundle import Bundle
@@ -12,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class NetCache:
-    """Built nets by weights and device. The caller of analyses owns it; one analysis at a time uses it.
+    """Built nets by bundle and device. The caller of analyses owns it; one analysis at a time uses it.
 
     It is small and made without torch, so that the window can hold one from the start.
     """
 
     def __init__(self) -> None:
-        self._nets: dict[tuple[str, str], nn.Module] = {}
+        self._nets: dict[tuple[Path, str, str], nn.Module] = {}
 
     def get(self, bundle: Bundle, device: torch.device) -> nn.Module:
         """The bundle's net on a device, in eval mode, built the first time.
@@ -27,14 +28,14 @@ class NetCache:
             BundleError: its weights do not fit its net.
             torch.OutOfMemoryError: the device has no room for it.
         """
-        key = (bundle.info.sha256, str(device))
+        key = (bundle.folder, bundle.info.sha256, str(device))  # the same weights may belong to two nets
         if key not in self._nets:
             self._nets[key] = bundle.build().to(device)
         return self._nets[key]
 
     def drop(self, device: torch.device) -> None:
         """Forget the nets on a device, so that its memory can be freed."""
-        for key in [k for k in self._nets if k[1] == str(device)]:
+        for key in [k for k in self._nets if k[-1] == str(device)]:
             del self._nets[key]
 
     def clear(self) -> None:
