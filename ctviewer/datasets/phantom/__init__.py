@@ -1,6 +1,6 @@
 """Chest CT phantoms: deterministic, seeded, with exactly known lesions. See `PhantomSpec` and `generate`."""
 
-from ctviewer.datasets.phantom.generate import STAGE, generate, generate_events
+from ctviewer.datasets.phantom.generator import STAGE, generate, generate_events
 from ctviewer.datasets.phantom.spec import (
     BACKGROUND,
     CONSOLIDATION,

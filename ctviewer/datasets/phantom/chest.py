@@ -74,8 +74,8 @@ class Chest:
         """Distance to a hemidiaphragm, negative under it: a paraboloid, steep at the back, flat in front."""
         top = self.dome_top(side)
         dx, dy = (x - side * 0.98 * self.a.separation) * side, y + 0.16 * self.a.half_depth
-        width = np.where(dx > 0, 0.97 * self.a.half_width, 1.22 * self.a.half_width)
-        depth = np.where(dy > 0, 1.08 * self.a.half_depth, 1.30 * self.a.half_depth)
+        width = np.where(dx > 0, 1.22 * self.a.half_width, 1.45 * self.a.half_width)
+        depth = np.where(dy > 0, 1.08 * self.a.half_depth, 1.55 * self.a.half_depth)
         u, v = dx / width, dy / depth
         rho = u * u + v * v
         slope = np.sqrt(4 * ((u / width) ** 2 + (v / depth) ** 2) + 1 / top**2)
@@ -87,7 +87,7 @@ class Chest:
 
     def abdomen(self, x: Number, y: Number, z: Number) -> Number:
         """What lies under either diaphragm."""
-        under = np.minimum(self.under_dome(x, y, z, -1), self.under_dome(x, y, z, 1))
+        under = union(self.under_dome(x, y, z, -1), self.under_dome(x, y, z, 1), 30.0)  # the central tendon
         return np.where(z <= 0, -20.0, under)
 
     def heart(self, x: Number, y: Number, z: Number) -> Number:

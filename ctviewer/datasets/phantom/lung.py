@@ -122,7 +122,7 @@ class LungPainter:
             oblique = self.chest.oblique_fissure(view.y, view.z, side) + bend
             seen[here] = np.exp(-((oblique[here] / 0.9) ** 2))
             if side < 0:
-                level = (self.chest.horizontal_fissure(view.y, view.z) + 1.5 * bend) / 0.9
+                level = (self.chest.horizontal_fissure(view.y, view.z) + 0.8 * bend) / 0.9
                 np.maximum(seen, np.exp(-(level**2)) * (here & (oblique > 0)), out=seen)
         return seen
 

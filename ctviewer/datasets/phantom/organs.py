@@ -104,10 +104,10 @@ class Body:
                 paint(image, np.float32(30.0), np.asarray(glands, np.float32))
         paint(image, 4 * wave + np.float32(MUSCLE), coverage(muscle, view.pixel * 1.6))
         # Muscles lie in layers: fat shows between them along the levels of a bent depth, here more, there less.
-        layer = muscle / 13 + 0.75 * view.texture(self.muscle_field, 2.6)
-        gap = np.abs(layer - np.rint(layer)) * 13
-        shown = np.clip(0.55 + 0.9 * view.texture(self.muscle_field, 1.7), 0, 1) * coverage(muscle + 4, 4.0)
-        paint(image, fat + 20, np.asarray(shown * np.exp(-((gap / 1.3) ** 2)), np.float32))
+        layer = muscle / 19 + 1.1 * view.texture(self.muscle_field, 2.3)
+        gap = np.abs(layer - np.rint(layer)) * 16
+        shown = np.clip(0.3 + 0.9 * view.texture(self.muscle_field, 1.7), 0, 1) * coverage(muscle + 4, 4.0)
+        paint(image, fat + 20, np.asarray(shown * np.exp(-((gap / 1.1) ** 2)), np.float32))
 
     def _paint_abdomen(self, image: Array, view: View, hull: Array, fat: Array, wave: Array) -> None:
         x, y, z = view.x, view.y, view.z
@@ -128,7 +128,7 @@ class Body:
     def _paint_liver(self, image: Array, view: View, bed: Array, wave: Array) -> None:
         x, y, top = view.x, view.y, self.chest.dome_top(-1)
         edge = x - 34 + 0.55 * y + 4 * wave - 0.25 * (view.z - 0.4 * top)
-        behind = ellipse(x, y - float(self.chest.spine_y(view.z)), 36, 38)
+        behind = ellipse(x, y - float(self.chest.spine_y(view.z)), 27, 31)
         liver = np.maximum(edge * 0.8, -behind)
         paint(image, np.float32(LIVER), bed * coverage(liver, view.pixel * 1.5))
         veins = np.exp(-((view.texture(self.muscle_field, 1.8) / 0.09) ** 2))

@@ -12,7 +12,7 @@ from ctviewer.datasets.phantom.fields import Warp
 from ctviewer.datasets.phantom.shapes import Array
 from ctviewer.datasets.phantom.tubes import Tubes
 
-_THINNEST = 0.5
+_THINNEST = 0.6
 _AIRWAY_FROM = 1.7
 _SPREAD = np.array([0.8191725134, 0.6710436067, 0.5497004779])  # the R3 sequence: even cover of a box
 
@@ -108,7 +108,7 @@ def draw_trees(chest: Chest, rng: np.random.Generator) -> Trees:
     for side in SIDES:
         gate = hilum(chest, side)
         count = int(chest.a.vessels)
-        for share, offset, is_artery in ((1.0, (0, 0, 0), True), (0.7, (-6 * side, -8, -16), False)):
+        for share, offset, is_artery in ((1.0, (0, 0, 0), True), (0.85, (-6 * side, -8, -16), False)):
             points = territory(chest, side, int(count * share), rng)
             lobes = chest.lobe(points[:, 1], points[:, 2], side)
             for lobe in np.unique(lobes):
