@@ -1,0 +1,8 @@
+"""The slice viewport."""
+
+from ctviewer.ui.viewport.gestures import Tool
+from ctviewer.ui.viewport.overlay import OverlayShape
+from ctviewer.ui.viewport.slice_text import HoverInfo
+from ctviewer.ui.viewport.view import SliceView
+
+__all__ = ["HoverInfo", "OverlayShape", "SliceView", "Tool"]

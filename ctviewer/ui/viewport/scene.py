@@ -1,0 +1,147 @@
+"""What one viewport shows, as plain state: the widget fills it, the painter reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from ctviewer.core.volume import Volume
+from ctviewer.core.windowing import PRESETS, Window
+from ctviewer.ui.viewport.overlay import OverlayShape
+from ctviewer.ui.viewport.slice_text import (
+    HoverInfo,
+    cursor_place_text,
+    place_text,
+    slice_number,
+    value_text,
+    window_text,
+)
+from ctviewer.ui.viewport.transform import ViewTransform
+
+# Room kept for text that changes under the cursor, so that nothing jumps while it moves.
+_WIDEST_VALUE = " -88888"
+_WIDEST_PLACE = "x -888.8 y -888.8 z -8888.8 mm"
+
+
+class SliceState(Enum):
+    """Whether the present slice can be shown."""
+
+    READY = "ready"
+    LOADING = "loading"
+    FAILED = "failed"
+
+
+@dataclass
+class Scene:
+    """State of a viewport.
+
+    Attributes:
+        index: volume index of the present slice.
+        window: the display window.
+        inverted: by the reader; MONOCHROME1 comes on top of it.
+        lesions: overlay by volume index.
+        opacity: of the lesions' fill, 0..1.
+        selected: lesion that stands out.
+        marks_visible: whether text, scale bar and overlay are drawn over the image.
+        banner_left, banner_right: texts of the frame above the image; never hidden.
+        banner_danger: whether the frame is a red warning.
+        message: quiet text in the middle.
+        show_pixels: sharp pixels instead of smooth ones at 4x and more.
+        transform: where the image lies.
+        hover: what is under the cursor.
+    """
+
+    volume: Volume | None = None
+    index: int = 0
+    window: Window = PRESETS[0]
+    inverted: bool = False
+    lesions: Mapping[int, Sequence[OverlayShape]] = field(default_factory=dict)
+    overlay_visible: bool = True
+    opacity: float = 0.25
+    selected: int | None = None
+    marks_visible: bool = True
+    banner_left: tuple[str, ...] = ()
+    banner_right: tuple[str, ...] = ()
+    banner_danger: bool = False
+    message: str = ""
+    show_pixels: bool = False
+    transform: ViewTransform = field(default_factory=lambda: ViewTransform(1, 1))
+    hover: HoverInfo | None = None
+
+    @property
+    def state(self) -> SliceState:
+        """Of the present slice; READY without a volume."""
+        if self.volume is None:
+            return SliceState.READY
+        if self.volume.failed[self.index]:
+            return SliceState.FAILED
+        return SliceState.READY if self.volume.loaded[self.index] else SliceState.LOADING
+
+    @property
+    def shown_index(self) -> int | None:
+        """Volume index of the pixels on screen: the nearest loaded slice while the present one loads; None for none."""
+        if self.volume is None or self.state is SliceState.FAILED:
+            return None
+        if self.state is SliceState.READY:
+            return self.index
+        ready = np.flatnonzero(self.volume.loaded & ~self.volume.failed)
+        return int(ready[np.argmin(np.abs(ready - self.index))]) if ready.size else None
+
+    @property
+    def shapes(self) -> Sequence[OverlayShape]:
+        """Outlines on the present slice; none while it cannot be seen."""
+        hidden = not (self.overlay_visible and self.marks_visible) or self.state is not SliceState.READY
+        return () if hidden else self.lesions.get(self.index, ())
+
+    def notice(self) -> str:
+        """Text in the middle of the image: what is wrong with the present slice, else the message."""
+        volume = self.volume
+        if volume is None or self.state is SliceState.READY:
+            return self.message
+        number = slice_number(volume.geometry, self.index)
+        if self.state is SliceState.FAILED:
+            return f"Slice {number} could not be decoded"
+        shown = self.shown_index
+        if shown is None:
+            return f"Loading slice {number}"
+        return f"Loading slice {number}\n(slice {slice_number(volume.geometry, shown)} is shown dimmed)"
+
+    def edge_letters(self) -> tuple[str, str, str, str]:
+        """Orientation letters at the left, right, top and bottom edge, as flipped."""
+        if self.volume is None:
+            return ("", "", "", "")
+        left, right, top, bottom = self.volume.geometry.edge_letters()
+        if self.transform.flip_h:
+            left, right = right, left
+        if self.transform.flip_v:
+            top, bottom = bottom, top
+        return left, right, top, bottom
+
+    def fixed_info(self) -> tuple[str, ...]:
+        """Texts below the image that the cursor does not change."""
+        volume = self.volume
+        if volume is None:
+            return ()
+        texts = [window_text(self.window)]
+        if self.inverted:
+            texts.append("inverted")
+        texts.append(f"slice {slice_number(volume.geometry, self.index)}/{volume.slice_count}")
+        if volume.series.slices:
+            texts.append(volume.citation(self.index))
+        return tuple(texts)
+
+    def cursor_info(self) -> tuple[tuple[str, str], ...]:
+        """Texts that follow the cursor, each with the widest text that its place has to hold."""
+        volume, hover = self.volume, self.hover
+        if volume is None:
+            return ()
+        place = place_text(volume.geometry, self.index)
+        measured = volume.geometry.pixel_spacing is not None
+        if hover is not None and hover.position is not None:
+            place = cursor_place_text(hover.position)
+        value = "" if hover is None else value_text(hover)
+        pairs = [(place, _WIDEST_PLACE if measured else place)] if place else []
+        return (*pairs, (value, volume.unit + _WIDEST_VALUE))
