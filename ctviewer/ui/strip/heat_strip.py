@@ -17,7 +17,6 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPixmap,
-    QPolygonF,
     QResizeEvent,
     QWheelEvent,
 )
@@ -25,10 +24,12 @@ from PySide6.QtWidgets import QAbstractSlider, QSizePolicy, QToolTip, QWidget
 
 from ctviewer.core.findings import SliceScore
 from ctviewer.ui import theme
-from ctviewer.ui.strip.bars import HEADER, Lanes, StripData, paint_strip
+from ctviewer.ui.strip.bars import paint_strip
+from ctviewer.ui.strip.data import StripData
 from ctviewer.ui.strip.hover import HoverCard
+from ctviewer.ui.strip.lanes import HEADER, Lanes
+from ctviewer.ui.strip.marks import paint_handle
 from ctviewer.ui.strip.rows import RowMap
-from ctviewer.ui.strip.scale import FULL_AREA, FULL_ATTENTION, area_text, value_text
 
 Captions = Callable[[int], tuple[str, ...]]
 Preview = Callable[[int], QImage | None]
@@ -36,17 +37,6 @@ Preview = Callable[[int], QImage | None]
 WIDTH = 116
 _HANDLE_REACH = 10  # px above and below the handle's line that its parts cover
 _WHEEL_STEP = 120
-_ATTENTION_HELP = (
-    "Attention: the model's weight of each slice, in times uniform (the line is 1 × uniform).\n"
-    f"The scale is fixed and compressed, and ends at {FULL_ATTENTION:.0f} ×. Colour strength is the probability of a "
-    "finding; grey means that no slice stands out. Hatched: not looked at."
-)
-_SCORE_HELP = {
-    SliceScore.ATTENTION: _ATTENTION_HELP,
-    SliceScore.PROBABILITY: "Probability of a finding on each slice, 0 to 1 (the line is 0.5). Hatched: not looked at.",
-    SliceScore.LESION_AREA: f"Area of all lesions on each slice, square-root scale that ends at {FULL_AREA:.0f}.",
-    SliceScore.NONE: "",
-}
 
 
 class HeatStrip(QAbstractSlider):
@@ -128,7 +118,7 @@ class HeatStrip(QAbstractSlider):
         Raises:
             ValueError: there is not one length per slice.
         """
-        self._data.lengths = self._checked(lengths)
+        self._data.lengths = self._data.checked(lengths)
         self._data.strength = strength
         self._data.stands_out = stands_out
         self._data.score = score
@@ -141,7 +131,7 @@ class HeatStrip(QAbstractSlider):
         Raises:
             ValueError: there is not one area per slice.
         """
-        self._data.area = self._checked(area)
+        self._data.area = self._data.checked(area)
         self._data.area_unit = unit
         self._redraw()
 
@@ -206,19 +196,7 @@ class HeatStrip(QAbstractSlider):
         name = self._labels[position] if position < len(self._labels) else ""
         named = f"Slice {position + 1} of {data.count}" + (f" ({name})" if name else "")
         lines = tuple(self._captions(position)) if self._captions else (named,)
-        if data.bars and data.lengths is not None:
-            lines += (value_text(float(data.lengths[position]), data.score, data.area_unit),)
-            lines += (f"rank {data.top.index(position) + 1}",) if position in data.top and data.stands_out else ()
-        if data.bars and data.area is not None:
-            lines += (area_text(float(data.area[position]), data.area_unit),)
-        return tuple(line for line in lines if line)
-
-    def _checked(self, values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-        if values is None:
-            return None
-        if values.shape != (self._data.count,):
-            raise ValueError("one value per slice is needed")
-        return np.array(values, np.float64)
+        return tuple(line for line in (*lines, *data.values(position)) if line)
 
     def _handle_rect(self) -> QRect:
         y = round(self.y_of(self.value()))
@@ -248,29 +226,15 @@ class HeatStrip(QAbstractSlider):
         painter = QPainter(self)
         painter.drawPixmap(0, 0, self._cache)
         if self._data.count:
-            self._paint_handle(painter)
+            painter.setFont(theme.small_font(self.font()))
+            lanes, y = Lanes(self.size()), round(self.y_of(self.value()))
+            paint_handle(painter, lanes, y, str(self.value() + 1))
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         if self.hasFocus():
             painter.setPen(QColor(theme.colours().focus))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
-
-    def _paint_handle(self, painter: QPainter) -> None:
-        """A line over all lanes, a pointer on the left, the slice's number on the right."""
-        c = theme.colours()
-        lanes, y = Lanes(self.size()), round(self.y_of(self.value()))
-        line, number = QColor(c.text), str(self.value() + 1)
-        painter.setFont(theme.small_font(self.font()))
-        painter.fillRect(QRect(lanes.score.left() - 2, y - 1, lanes.ruler.left() - lanes.score.left() + 2, 2), line)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(line)
-        tip = lanes.score.left() - 1
-        painter.drawPolygon(QPolygonF([QPointF(tip - 6, y - 5), QPointF(tip, y), QPointF(tip - 6, y + 5)]))
-        tag = QRect(lanes.ruler.left(), y - 8, lanes.ruler.width() - 2, 16)
-        painter.drawRoundedRect(tag, theme.RADIUS, theme.RADIUS)
-        painter.setPen(QColor(c.window))
-        painter.drawText(tag, int(Qt.AlignmentFlag.AlignCenter), number)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Paint anew in the new size."""
@@ -357,12 +321,10 @@ class HeatStrip(QAbstractSlider):
 
     def help_at(self, point: QPoint) -> str:
         """What the header at this point explains; empty over the lanes."""
-        if point.y() >= HEADER or not self._data.bars:
+        if point.y() >= HEADER:
             return ""
-        if point.x() >= Lanes(self.size()).area.left():
-            text = f"Area of all lesions on each slice. Square-root scale, fixed; ends at {FULL_AREA:.0f} "
-            return "" if self._data.area is None else text + self._data.area_unit.replace("mm2", "mm²") + "."
-        return _SCORE_HELP[self._data.score] if self._data.lengths is not None else ""
+        over_area = point.x() >= Lanes(self.size()).area.left()
+        return self._data.area_help if over_area else self._data.score_help
 
     def _on_tag(self, point: QPointF) -> bool:
         in_ruler = point.x() >= Lanes(self.size()).ruler.left()

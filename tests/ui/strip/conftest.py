@@ -5,8 +5,8 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 
 from ctviewer.ui import theme
-from ctviewer.ui.strip.bars import Lanes
 from ctviewer.ui.strip.heat_strip import HeatStrip
+from ctviewer.ui.strip.lanes import Lanes
 
 
 class Probe:

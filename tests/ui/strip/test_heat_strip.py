@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QApplication
 
 from ctviewer.core.findings import SliceScore
 from ctviewer.ui import palette, theme
-from ctviewer.ui.strip.bars import FOOTER, HEADER
 from ctviewer.ui.strip.hover import HoverCard
+from ctviewer.ui.strip.lanes import FOOTER, HEADER
 from ctviewer.ui.strip.scale import attention_fraction
 
 COUNTS = (40, 148, 800)

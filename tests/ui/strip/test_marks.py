@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctviewer.core.findings import SliceScore
-from ctviewer.ui.strip.bars import StripData, ruler_labels, spread
+from ctviewer.ui.strip.data import StripData
+from ctviewer.ui.strip.marks import ruler_labels, spread
 
 
 @given(st.lists(st.floats(0, 500), max_size=6))
