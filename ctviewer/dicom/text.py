@@ -16,9 +16,9 @@ def decode(raw: bytes, specific_character_set: bytes) -> str:
     if raw.isascii() and b"\x1b" not in raw:
         return raw.decode("ascii")
     names = [part.strip().decode("ascii", "replace") for part in specific_character_set.split(b"\\")]
-    codecs = [charset.python_encoding[name] for name in names if name in charset.python_encoding]
-    if len(codecs) > 1 or b"\x1b" in raw:
-        return charset.decode_bytes(raw, codecs or ["iso8859"], _DELIMITERS)
+    codecs = [charset.python_encoding[name] for name in names if name and name in charset.python_encoding]
+    if len(names) > 1 or b"\x1b" in raw:
+        return charset.decode_bytes(raw, ["iso8859", *codecs] if not names[0] else codecs or ["iso8859"], _DELIMITERS)
     for codec in (*codecs, "utf-8"):
         try:
             return raw.decode(codec)
