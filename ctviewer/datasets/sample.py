@@ -32,6 +32,10 @@ def sample_study(folder: Path, spec: PhantomSpec = SAMPLE_SPEC) -> Iterator[Even
     `folder/dicom` holds the series and nothing else, `folder/truth.npz` the labels; `folder/complete.json` is written
     last and names generator and spec: without it, or with another, everything is made again.
 
+    Args:
+        folder: the program's own; what an earlier version or a broken run left in it is removed.
+        spec: which phantom.
+
     Yields:
         `Progress` while it is made, then `Done` with the path of the DICOM folder.
 
@@ -82,8 +86,11 @@ def _clear(folder: Path) -> None:
     try:
         (folder / _MARKER).unlink(missing_ok=True)
         (folder / _TRUTH).unlink(missing_ok=True)
-        if (folder / _DICOM).exists():
-            shutil.rmtree(folder / _DICOM)
+        for left in (folder / _DICOM, *folder.glob(f".{_DICOM}.*.part")):
+            if left.exists():
+                shutil.rmtree(left)
+        for part in folder.glob(f".{_TRUTH}.*.part"):
+            part.unlink()
     except OSError as error:
         raise StorageError(f"{folder} could not be cleared: {reason(error)}.") from error
 
