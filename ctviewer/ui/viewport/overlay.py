@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPen, QPolygonF, QTransform
+from PySide6.QtGui import QColor, QFont, QFontInfo, QFontMetricsF, QPainter, QPainterPath, QPen, QPolygonF, QTransform
 
 from ctviewer.core.findings import Verdict
 from ctviewer.core.masks import BoxMask
@@ -17,9 +17,10 @@ from ctviewer.ui.viewport.layout import Box, Placer
 from ctviewer.ui.viewport.lettering import HALO, draw_text
 from ctviewer.ui.viewport.transform import ViewTransform
 
-_REJECTED = QColor(150, 150, 150)
+_REJECTED = QColor(185, 185, 185)
 _LINE, _SELECTED_LINE, _CASING = 1.5, 2.5, 1.5  # logical pixels; the casing is the dark rim on either side
-_DASHES = [4.0, 3.0]
+_DASHES = [3.0, 2.0]  # in pen widths
+_LABEL_SIZE = 0.85  # of the font of other text
 _SELECTED_FILL = 1.6  # times the others' opacity
 
 
@@ -86,23 +87,22 @@ def draw_shapes(
 ) -> None:
     """Fill and outline all shapes, the selected lesion last and strongest, rejected ones dashed and unfilled."""
     (sx, sy), (ox, oy) = transform.step, transform.origin
+    to_view = QTransform(sx, 0, 0, sy, ox, oy)
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setTransform(QTransform(sx, 0, 0, sy, ox, oy), True)
     for shape in sorted(shapes, key=lambda s: (s.lesion_id == selected, s.state is not Verdict.REJECTED)):
-        _draw_shape(painter, shape, opacity, shape.lesion_id == selected)
+        _draw_shape(painter, shape, to_view.map(outline(shape.mask)), opacity, shape.lesion_id == selected)
     painter.restore()
 
 
-def _draw_shape(painter: QPainter, shape: OverlayShape, opacity: float, selected: bool) -> None:
-    path = outline(shape.mask)
+def _draw_shape(painter: QPainter, shape: OverlayShape, path: QPainterPath, opacity: float, selected: bool) -> None:
     rejected = shape.state is Verdict.REJECTED
     line = _SELECTED_LINE if selected else _LINE
     if not rejected and opacity > 0:
         fill = QColor(shape.colour)
         fill.setAlphaF(min(1.0, opacity * (_SELECTED_FILL if selected else 1.0)))
         painter.fillPath(path, fill)
-    if selected:
+    if selected or rejected:
         painter.strokePath(path, _pen(HALO, line + 2 * _CASING))
     pen = _pen(_REJECTED if rejected else shape.colour, line)
     if rejected:
@@ -112,7 +112,6 @@ def _draw_shape(painter: QPainter, shape: OverlayShape, opacity: float, selected
 
 def _pen(colour: QColor, width: float) -> QPen:
     pen = QPen(colour, width)
-    pen.setCosmetic(True)
     pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
     return pen
 
@@ -128,7 +127,10 @@ def draw_labels(
 
     `taken` are the boxes of other text, where no label may be.
     """
-    metrics = QFontMetricsF(painter.font())
+    font = QFont(painter.font())
+    font.setPointSizeF(QFontInfo(font).pointSizeF() * _LABEL_SIZE)
+    painter.setFont(font)
+    metrics = QFontMetricsF(font)
     placer = Placer(transform.area, list(taken))
     largest: dict[int, OverlayShape] = {}
     for shape in sorted(shapes, key=lambda s: s.mask.height * s.mask.width):

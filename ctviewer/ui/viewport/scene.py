@@ -13,13 +13,13 @@ from ctviewer.core.windowing import PRESETS, Window
 from ctviewer.ui.viewport.overlay import OverlayShape
 from ctviewer.ui.viewport.slice_text import (
     HoverInfo,
+    StackNames,
     cursor_place_text,
-    place_text,
-    slice_number,
+    stack_names,
     value_text,
     window_text,
 )
-from ctviewer.ui.viewport.transform import ViewTransform
+from ctviewer.ui.viewport.transform import ViewTransform, pixel_aspect, reading_flips
 
 # Room kept for text that changes under the cursor, so that nothing jumps while it moves.
 _WIDEST_VALUE = " -88888"
@@ -39,6 +39,8 @@ class Scene:
     """State of a viewport.
 
     Attributes:
+        volume: what is shown.
+        names: of its slices.
         index: volume index of the present slice.
         window: the display window.
         inverted: by the reader; MONOCHROME1 comes on top of it.
@@ -55,6 +57,7 @@ class Scene:
     """
 
     volume: Volume | None = None
+    names: StackNames = field(default_factory=StackNames)
     index: int = 0
     window: Window = PRESETS[0]
     inverted: bool = False
@@ -70,6 +73,18 @@ class Scene:
     show_pixels: bool = False
     transform: ViewTransform = field(default_factory=lambda: ViewTransform(1, 1))
     hover: HoverInfo | None = None
+
+    def show(self, volume: Volume | None) -> None:
+        """Another volume: its middle slice in its own window, without lesions; the reader's other choices stay."""
+        self.volume, self.lesions, self.selected, self.hover = volume, {}, None, None
+        self.names = StackNames()
+        if volume is not None:
+            self.names = stack_names(volume.geometry)
+            self.index, self.window = volume.middle, volume.initial_window
+            _, rows, columns = volume.stored.shape
+            flip_h, flip_v = reading_flips(volume.geometry)
+            aspect = pixel_aspect(volume.geometry.pixel_spacing)
+            self.transform = ViewTransform(rows, columns, aspect, flip_h=flip_h, flip_v=flip_v)
 
     @property
     def state(self) -> SliceState:
@@ -101,19 +116,17 @@ class Scene:
         volume = self.volume
         if volume is None or self.state is SliceState.READY:
             return self.message
-        number = slice_number(volume.geometry, self.index)
+        number = self.names.numbers[self.index]
         if self.state is SliceState.FAILED:
             return f"Slice {number} could not be decoded"
         shown = self.shown_index
         if shown is None:
             return f"Loading slice {number}"
-        return f"Loading slice {number}\n(slice {slice_number(volume.geometry, shown)} is shown dimmed)"
+        return f"Loading slice {number}\n(slice {self.names.numbers[shown]} is shown dimmed)"
 
     def edge_letters(self) -> tuple[str, str, str, str]:
         """Orientation letters at the left, right, top and bottom edge, as flipped."""
-        if self.volume is None:
-            return ("", "", "", "")
-        left, right, top, bottom = self.volume.geometry.edge_letters()
+        left, right, top, bottom = self.names.letters
         if self.transform.flip_h:
             left, right = right, left
         if self.transform.flip_v:
@@ -128,7 +141,7 @@ class Scene:
         texts = [window_text(self.window)]
         if self.inverted:
             texts.append("inverted")
-        texts.append(f"slice {slice_number(volume.geometry, self.index)}/{volume.slice_count}")
+        texts.append(f"slice {self.names.numbers[self.index]}/{volume.slice_count}")
         if volume.series.slices:
             texts.append(volume.citation(self.index))
         return tuple(texts)
@@ -138,10 +151,10 @@ class Scene:
         volume, hover = self.volume, self.hover
         if volume is None:
             return ()
-        place = place_text(volume.geometry, self.index)
-        measured = volume.geometry.pixel_spacing is not None
+        place = self.names.places[self.index]
+        widest = place if volume.geometry.pixel_spacing is None else _WIDEST_PLACE
         if hover is not None and hover.position is not None:
             place = cursor_place_text(hover.position)
         value = "" if hover is None else value_text(hover)
-        pairs = [(place, _WIDEST_PLACE if measured else place)] if place else []
-        return (*pairs, (value, volume.unit + _WIDEST_VALUE))
+        places = ((place, widest),) if place else ()
+        return (*places, (value, volume.unit + _WIDEST_VALUE))

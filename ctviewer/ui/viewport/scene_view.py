@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ctviewer.core.volume import Volume
@@ -14,7 +14,7 @@ from ctviewer.core.windowing import Window
 from ctviewer.ui.viewport.overlay import OverlayShape, same_shapes
 from ctviewer.ui.viewport.painting import Look, draw_info, image_area, info_area, render_frame
 from ctviewer.ui.viewport.scene import Scene, SliceState
-from ctviewer.ui.viewport.transform import ViewTransform, pixel_aspect, reading_flips
+from ctviewer.ui.viewport.transform import ViewTransform, reading_flips
 
 
 class SceneView(QWidget):
@@ -43,15 +43,8 @@ class SceneView(QWidget):
     # State that comes in
 
     def set_volume(self, volume: Volume | None) -> None:
-        """Show another volume: its middle slice, its own window, fitted, without lesions; None shows the message alone."""
-        scene = self._scene
-        scene.volume, scene.lesions, scene.selected, scene.inverted = volume, {}, None, False
-        if volume is not None:
-            scene.index, scene.window = volume.middle, volume.initial_window
-            _, rows, columns = volume.stored.shape
-            flip_h, flip_v = reading_flips(volume.geometry)
-            aspect = pixel_aspect(volume.geometry.pixel_spacing)
-            scene.transform = ViewTransform(rows, columns, aspect, flip_h=flip_h, flip_v=flip_v)
+        """Show another volume: its middle slice, its own window, fitted, no lesions; None shows the message alone."""
+        self._scene.show(volume)
         self._fits = True
         self._relayout()
         self._describe()
@@ -204,10 +197,7 @@ class SceneView(QWidget):
         if self._scene.marks_visible and event.rect().intersects(info_area(self._scene, look).toAlignedRect()):
             draw_info(painter, self._scene, look)
         if self.hasFocus():
-            ring = QColor(self.palette().highlight().color())
-            ring.setAlphaF(0.6)
-            painter.setPen(ring)
-            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+            self._draw_focus(painter)
         painter.end()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -228,6 +218,14 @@ class SceneView(QWidget):
         return super().event(event)
 
     # Inside
+
+    def _draw_focus(self, painter: QPainter) -> None:
+        """A thin ring, as four bars: a translucent outline takes Qt longer than the whole image."""
+        colour = QColor(self.palette().color(QPalette.ColorRole.Accent))
+        colour.setAlphaF(0.6)
+        width, height = self.width(), self.height()
+        for bar in ((0, 0, width, 1), (0, height - 1, width, 1), (0, 1, 1, height - 2), (width - 1, 1, 1, height - 2)):
+            painter.fillRect(*bar, colour)
 
     def _set_transform(self, transform: ViewTransform) -> None:
         if transform != self._scene.transform:

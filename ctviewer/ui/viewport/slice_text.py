@@ -50,26 +50,42 @@ def window_text(window: Window) -> str:
     return f"W {number(window.width)} L {number(window.centre)}"
 
 
-def slice_number(geometry: Geometry, index: int) -> int:
-    """The slice's number as shown, from 1, in the order of display."""
-    return int(np.flatnonzero(geometry.display_order == index)[0]) + 1
+@dataclass(frozen=True)
+class StackNames:
+    """What the slices of a stack are called; made once for a volume, since every paint asks.
 
-
-def place_text(geometry: Geometry, index: int) -> str:
-    """Where a slice lies: "z -212.1 mm" at its middle, along the patient axis nearest its normal; empty without positions.
-
-    An oblique slice has no single coordinate; its distance along the normal is called "loc".
+    Attributes:
+        numbers: per volume index the number shown, from 1, in the order of display.
+        places: per volume index where it lies (see `stack_names`).
+        letters: orientation letters at the left, right, top and bottom edge, as stored.
     """
-    if geometry.origins is None:
-        return ""
-    axis = _AXIS.get(geometry.plane)
+
+    numbers: tuple[int, ...] = ()
+    places: tuple[str, ...] = ()
+    letters: tuple[str, str, str, str] = ("", "", "", "")
+
+
+def stack_names(geometry: Geometry) -> StackNames:
+    """Names of a stack's slices.
+
+    A place is "z -212.1 mm": the middle of the slice along the patient axis nearest to the normal. An oblique slice has no
+    single coordinate; its distance along the normal is called "loc". Without positions places are empty.
+    """
+    numbers = np.empty(geometry.shape[0], int)
+    numbers[geometry.display_order] = np.arange(1, geometry.shape[0] + 1)
+    return StackNames(tuple(numbers.tolist()), _places(geometry), geometry.edge_letters())
+
+
+def _places(geometry: Geometry) -> tuple[str, ...]:
+    origins, axis = geometry.origins, _AXIS.get(geometry.plane)
+    if origins is None:
+        return ("",) * geometry.shape[0]
     if axis is None:
-        locations = geometry.locations
-        return "" if locations is None else f"loc {locations[index]:.1f} mm"
+        return tuple(f"loc {location:.1f} mm" for location in origins @ geometry.normal)
     _, rows, columns = geometry.shape
-    middle = geometry.point(index, (rows - 1) / 2, (columns - 1) / 2)
-    point = geometry.origins[index] if middle is None else middle
-    return f"{'xyz'[axis]} {point[axis]:.1f} mm"
+    corner, middle = geometry.point(0, 0, 0), geometry.point(0, (rows - 1) / 2, (columns - 1) / 2)
+    shift = 0.0 if corner is None or middle is None else float((middle - corner)[axis])
+    return tuple(f"{'xyz'[axis]} {origin + shift:.1f} mm" for origin in origins[:, axis])
 
 
 def cursor_place_text(position: Vector) -> str:

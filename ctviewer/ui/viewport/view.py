@@ -75,9 +75,8 @@ class SliceView(SceneView):
         if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
             self._zoom_at(event.position(), max(0.1, 1.0 + event.value()))
             return True
-        shortcut = isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride
-        if shortcut and event.key() == Qt.Key.Key_Escape and self._drag is not None:
-            event.accept()
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._drag is not None:
+            event.setAccepted(event.key() == Qt.Key.Key_Escape)
         return super().event(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
