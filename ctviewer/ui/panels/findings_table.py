@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QModelIndex, QPoint, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPoint, QSize, QSortFilterProxyModel, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -53,6 +53,10 @@ class _FindingsView(QTableView):
             super().keyPressEvent(event)
             if self.currentIndex().isValid() and self.currentIndex().row() != before:
                 self.row_key.emit(self.currentIndex())
+
+    def sizeHint(self) -> QSize:
+        """Three rows and the header, more where there is room: a scrolled column gives its parts what they prefer."""
+        return QSize(240, self.minimumHeight())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the columns their widths, and the class column what is left."""
@@ -195,7 +199,7 @@ class FindingsTable(Panel):
         view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         view.setTabKeyNavigation(False)
-        view.setMinimumHeight(3 * _ROW_PX)
+        view.setMinimumHeight(4 * _ROW_PX)
         view.setAccessibleName("Findings")
         self._set_headers(view)
         view.verdict_key.connect(self._ask_current)

@@ -63,9 +63,9 @@ class HeatStrip(QAbstractSlider):
         self._following = False  # a value change that comes from `set_position`, not from the reader
         self._dragging = False
         self._requested = -1
+        self._hovered = -1
         self._wheel = 0
         self.setOrientation(Qt.Orientation.Vertical)
-        self.setInvertedControls(True)
         self.setRange(0, 0)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -342,6 +342,8 @@ class HeatStrip(QAbstractSlider):
             self._card.hide()
             return
         position = self.position_at(point.y(), point.x())
-        preview = self._preview(position) if self._preview else None
-        self._card.set_content(self.hover_text(position), preview)
+        if position != self._hovered or self._card.isHidden():  # a preview costs milliseconds
+            self._hovered = position
+            preview = self._preview(position) if self._preview else None
+            self._card.set_content(self.hover_text(position), preview)
         self._card.show_beside(self, int(point.y()))

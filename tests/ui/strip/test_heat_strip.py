@@ -286,6 +286,7 @@ def test_hover_shows_value_and_preview_beside_the_strip_and_takes_no_focus(make,
     probe.strip.set_preview(lambda position: asked.append(position) or preview)
     probe.strip.setFocus()
     card = hover(probe, 100)
+    hover(probe, 100, probe.lanes.score.left())
     assert card.isVisible()
     assert asked == [100]
     assert card.text().splitlines() == [
