@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,19 +19,25 @@ _WIDEST_BRIDGED_GAP = 2.2  # in median gaps: a lesion goes on over one missing s
 
 
 def find_lesions(volume: Volume, instances: Iterable[Instance]) -> tuple[Lesion, ...]:
-    """Join instances over neighbouring slices and measure them.
+    """Join instances over neighbouring slices and measure them, as `each_lesion` does."""
+    return tuple(each_lesion(volume, instances))
+
+
+def each_lesion(volume: Volume, instances: Iterable[Instance]) -> Iterator[Lesion]:
+    """Join instances over neighbouring slices, and measure one lesion at a time: many of them take a while.
 
     Args:
         volume: what the instances lie on.
         instances: lesions only (no lungs), in any order: the answer does not depend on it.
 
-    Returns:
+    Yields:
         Lesions by falling score, ties by place; ids count from 1 in that order.
     """
     groups = join_instances(merge_overlapping(instances), volume.geometry)
     midline = look_at_chest(volume).midline if groups and volume.unit == "HU" else None
     ranked = sorted(groups, key=lambda group: (-max(i.score for i in group), _place(group[0])))
-    return tuple(_lesion(volume, number, group, midline) for number, group in enumerate(ranked, start=1))
+    for number, group in enumerate(ranked, start=1):
+        yield _lesion(volume, number, group, midline)
 
 
 def merge_overlapping(instances: Iterable[Instance]) -> tuple[Instance, ...]:

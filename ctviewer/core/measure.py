@@ -90,7 +90,7 @@ def mask_diameter(mask: BoxMask, spacing: tuple[float, float]) -> float:
 
 def _convex_hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Corners of the convex hull of `[n, 2]` points (Andrew's monotone chain), so that few pairs are compared."""
-    ordered = [(float(y), float(x)) for y, x in np.unique(points, axis=0)]
+    ordered = sorted({(y, x) for y, x in points.tolist()})
 
     def chain(walk: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
         corners: list[tuple[float, float]] = []

@@ -17,12 +17,13 @@ from ctviewer.core.findings import (
     Abstained,
     AnalysisResult,
     Instance,
+    Lesion,
     Provenance,
     StudyClassification,
     StudyClassified,
     SuitabilityChecked,
 )
-from ctviewer.core.lesions import find_lesions, lesion_area
+from ctviewer.core.lesions import each_lesion, lesion_area
 from ctviewer.core.threads import lower_thread_priority
 from ctviewer.core.volume import Volume
 from ctviewer.inference.cache import NetCache
@@ -66,8 +67,6 @@ def analyse(
     """
     bundles = [b for b in (classifier, detector) if b is not None]
     _refuse(volume, bundles)
-    if threading.current_thread() is not threading.main_thread():
-        lower_thread_priority()  # before torch starts its pool, which inherits it
     started = time.perf_counter()
     suitability = check_all(volume, [b.metadata.input_limits for b in bundles])
     yield SuitabilityChecked(suitability)
@@ -81,7 +80,7 @@ def analyse(
     classification, found = yield from _look(volume, engines)
     yield Progress(MEASURING, 0, 0)
     digests = yield from _digests(volume)
-    lesions = find_lesions(volume, found)
+    lesions = yield from _lesions(volume, found)
     looked_at = ~volume.failed if detector is not None else np.zeros(volume.slice_count, bool)
     area, unit = lesion_area(found, volume.geometry, looked_at)
     provenance = _provenance(engines, settings, time.perf_counter() - started)
@@ -111,6 +110,10 @@ def _load(
     """Import torch, build the nets, choose device and precision; one engine per bundle, in their order."""
     yield Progress(LOADING, 0, 0)
     yield from preloading()
+    if threading.current_thread() is not threading.main_thread():
+        # before torch starts this thread's pool, which inherits it; not before the imports, which hold Python's lock: the
+        # window would wait for a thread that the system puts last
+        lower_thread_priority()
     from ctviewer.inference import classify, detect
     from ctviewer.inference.engine import Engine
 
@@ -158,6 +161,14 @@ def _digests(volume: Volume) -> Generator[Event, None, tuple[str, ...]]:
             yield Progress(MEASURING, 0, 0)
         digests.append(volume.slice_digest(index))
     return tuple(digests)
+
+
+def _lesions(volume: Volume, found: Sequence[Instance]) -> Generator[Event, None, tuple[Lesion, ...]]:
+    lesions = []
+    for lesion in each_lesion(volume, found):
+        lesions.append(lesion)
+        yield Progress(MEASURING, 0, 0)
+    return tuple(lesions)
 
 
 def _provenance(engines: Sequence[Engine], settings: AnalysisSettings, seconds: float) -> Provenance:
