@@ -26,7 +26,7 @@ def series_lines(series: Series) -> tuple[str, str, str]:
     number = f"{series.number}  " if series.number is not None else ""
     title = f"{number}{series.description or series.modality or 'no description'}"
     count = f"{len(series.slices)} slice{'' if len(series.slices) == 1 else 's'}"
-    if series.slice_spacing is not None:
+    if series.slice_spacing:  # zero: all slices at one position, which a notice tells
         count += f" · {series.slice_spacing:.3g} mm"
     if not series.readable:
         return title, f"{series.modality} · {count}", series.reason

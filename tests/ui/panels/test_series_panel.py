@@ -20,6 +20,7 @@ def click(panel, key):
 def test_a_series_in_words(series):
     assert series_lines(series(kernel="Br59")) == ("3  Lung 2.0", "148 slices · 2 mm", "CT · 512 × 512 · Br59")
     assert series_lines(series(count=1, slice_spacing=None, number=None, description=""))[:2] == ("CT", "1 slice")
+    assert series_lines(series(slice_spacing=0.0))[1] == "148 slices"
     unreadable = series(readable=False, reason="Holds no images.")
     assert series_lines(unreadable)[2] == "Holds no images."
 
