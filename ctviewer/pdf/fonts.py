@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import unicodedata
 
-from PySide6.QtGui import QFont, QFontDatabase, QRawFont
+from PySide6.QtGui import QFont, QFontDatabase, QGuiApplication, QRawFont
 
 from ctviewer.core.paths import resources
 
 _PREFERRED = ("Noto Sans", "Inter", "DejaVu Sans", "Helvetica", "Arial")
 _PROBE_PT = 10.0
+_NO_INK = ("Cc", "Cf", "Zs", "Zl", "Zp")
 # Scripts whose letters change shape or place: a font that has the letters but no rules for them shows nothing sound.
 # First word of the character's Unicode name -> the writing system a font must declare.
 _WITH_RULES = {
@@ -35,7 +36,13 @@ _WITH_RULES = {
 
 @functools.cache
 def load_fonts() -> tuple[str, ...]:
-    """Load all of resources/fonts into this process, once; the family names loaded. Needs a QGuiApplication."""
+    """Load all of resources/fonts into this process, once; the family names loaded.
+
+    Raises:
+        RuntimeError: there is no QGuiApplication yet (Qt would crash).
+    """
+    if not isinstance(QGuiApplication.instance(), QGuiApplication):
+        raise RuntimeError("fonts need a QGuiApplication")
     folder = resources() / "fonts"
     families: dict[str, None] = {}
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in (".ttf", ".otf")) if folder.is_dir() else []
@@ -43,7 +50,6 @@ def load_fonts() -> tuple[str, ...]:
         number = QFontDatabase.addApplicationFont(str(file))
         if number >= 0:
             families.update(dict.fromkeys(QFontDatabase.applicationFontFamilies(number)))
-    missing_characters.cache_clear()
     return tuple(families)
 
 
@@ -62,15 +68,15 @@ def print_font(text: str, size_pt: float) -> QFont:
     return font
 
 
-@functools.lru_cache(maxsize=256)
 def missing_characters(text: str) -> frozenset[str]:
     """The characters of `text` that no font here can show."""
+    load_fonts()
     return frozenset(c for c in _unusual(text) if _family_for(c) is None)
 
 
 def _unusual(text: str) -> list[str]:
-    """The distinct characters beyond ASCII that leave ink, in order of code."""
-    return sorted(c for c in set(text) if not c.isascii() and unicodedata.category(c)[0] not in "CZ")
+    """The distinct characters beyond ASCII that leave ink, in order of code; private and unassigned ones are among them."""
+    return sorted(c for c in set(text) if not c.isascii() and unicodedata.category(c) not in _NO_INK)
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF
-from PySide6.QtGui import QTextBlock, QTextCursor, QTextDocument, QTextFormat, QTextFrame, QTextTable
+from PySide6.QtGui import QTextBlock, QTextBlockFormat, QTextCursor, QTextDocument, QTextFormat, QTextFrame, QTextTable
 
 _SMALL = 0.22  # of a page: a table up to this height is never cut
 _LEAD_LINES = 2  # a paragraph of so few lines between a heading and a table belongs to both
@@ -57,6 +57,7 @@ def paginate(document: QTextDocument) -> int:
         _set_break(pieces[found].thing, _BEFORE)
         pieces = list(_pieces(document, height))
     _fill_last_page(document, pieces, height)
+    _split_paragraphs(document, height)
     return document.pageCount()
 
 
@@ -74,6 +75,35 @@ def _fill_last_page(document: QTextDocument, pieces: list[_Piece], height: float
         if document.pageCount() == count and _fill(list(_pieces(document, height)), height) >= _LEAST_FILL:
             return
         _set_break(piece.thing, _AUTO)
+
+
+def _split_paragraphs(document: QTextDocument, height: float) -> None:
+    """Make two paragraphs of one that runs over a page's end, without moving a line.
+
+    QTextLayout draws one line too many above a clip. It is not seen, but it would be in the text that is selected.
+    """
+    block = document.begin()
+    while block.isValid():
+        at = None if QTextCursor(block).currentTable() else _first_line_of_next_page(block, height)
+        if at is not None:
+            upper = QTextCursor(block)
+            whole = block.blockFormat()
+            lower_format, upper_format = QTextBlockFormat(whole), QTextBlockFormat(whole)
+            upper_format.setBottomMargin(0)
+            lower_format.setTopMargin(0)
+            lower_format.setPageBreakPolicy(_AUTO)
+            upper.setPosition(block.position() + at)
+            upper.insertBlock(lower_format)
+            QTextCursor(upper.block().previous()).setBlockFormat(upper_format)
+        block = block.next()
+
+
+def _first_line_of_next_page(block: QTextBlock, height: float) -> int | None:
+    """Where in a block the first line of another page than its first line's starts; None where it has one page."""
+    lines = block.layout()
+    tops = [lines.position().y() + lines.lineAt(k).y() for k in range(lines.lineCount())]
+    over = next((k for k, top in enumerate(tops) if _page(top, height) != _page(tops[0], height)), None)
+    return None if over is None else lines.lineAt(over).textStart()
 
 
 def _fill(pieces: list[_Piece], height: float) -> float:

@@ -132,7 +132,7 @@ def _paint_body(painter: QPainter, document: QTextDocument, body: QRectF, page: 
     view = QRectF(0, page * body.height(), body.width(), body.height())
     painter.setClipRect(view)
     context = QAbstractTextDocumentLayout.PaintContext()
-    context.clip = view
+    context.clip = view.adjusted(0, 1, 0, -1)  # Qt would draw, unseen, the line that starts where the page ends
     context.palette.setColor(QPalette.ColorRole.Text, QColor("black"))
     document.documentLayout().draw(painter, context)
     painter.restore()

@@ -45,5 +45,5 @@ def text(
 def png(image: Image.Image) -> Picture:
     """A picture as PNG."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=6)
+    image.save(buffer, "PNG", compress_level=1)  # read again at once; the PDF packs it itself
     return Picture(buffer.getvalue(), image.width, image.height)

@@ -86,8 +86,7 @@ def _readers_words(document: ReportDocument, words: Wording) -> str:
     out = []
     for title, text in parts:
         if text.strip():
-            blocks = (block for block in text.strip().split("\n"))
-            out.append(heading(title) + "".join(paragraph(block) for block in blocks))
+            out.append(heading(title) + "".join(paragraph(line) for line in text.strip().splitlines()))
     return "".join(out)
 
 

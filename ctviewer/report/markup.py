@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from ctviewer.report.document import Picture
@@ -19,10 +20,14 @@ ACCENT = "#1f4468"
 SMALL = "7.5pt"
 
 
+def printable(text: str) -> str:
+    """Text without control characters, reversals of direction among them; lines, tabs and joiners stay."""
+    return "".join(c for c in text if c in "\n\t\u200c\u200d" or c.isprintable())
+
+
 def esc(text: str) -> str:
     """Text for HTML: markup escaped, characters that no document may hold dropped, lines kept."""
-    shown = "".join(c for c in text if c in "\n\t" or c.isprintable() or c in "\u200c\u200d")
-    return html.escape(shown).replace("\t", "    ").replace("\n", "<br>")
+    return html.escape(printable(text)).replace("\t", "    ").replace("\n", "<br>")
 
 
 def heading(text: str) -> str:
@@ -37,8 +42,15 @@ def subheading(text: str, colour: str = INK) -> str:
 
 def paragraph(text: str, colour: str = INK, size: str = "9pt", weight: int = 400) -> str:
     """A paragraph of running text."""
-    style = f"font-size:{size}; color:{colour}; font-weight:{weight}; margin-top:2px; margin-bottom:3px;"
-    return f'<p style="{style}">{esc(text)}</p>'
+    style = f"font-size:{size}; color:{colour}; font-weight:{weight}; margin-top:2px; margin-bottom:3px; white-space:pre-wrap;"
+    side = ' dir="rtl"' if _starts_right(text) else ""
+    return f'<p{side} style="{style}">{esc(text)}</p>'
+
+
+def _starts_right(text: str) -> bool:
+    """Whether the first letter with a direction is written from right to left (Unicode bidirectional rule P2)."""
+    kinds = (unicodedata.bidirectional(c) for c in text)
+    return next((kind for kind in kinds if kind in ("L", "R", "AL")), "L") != "L"
 
 
 def image(picture: Picture, width: int) -> str:

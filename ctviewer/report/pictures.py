@@ -32,7 +32,8 @@ def key_images(document: ReportDocument, width: int, words: Wording) -> str:
         pair = panels[start : start + 2]
         captions = [_line(panel, document, words) for panel in pair]
         captions += [""] * (2 - len(pair))
-        row = "".join(markup.cell(caption, "50%", _CAPTION) for caption in captions)
+        styles = (_CAPTION, f"{_CAPTION} padding-left:{_GAP // 2}px;")
+        row = "".join(markup.cell(caption, "50%", style) for caption, style in zip(captions, styles, strict=True))
         rows.append(_side_by_side([panel.plain for panel in pair], row, width))
     return heading(words.key_images) + "".join(rows)
 

@@ -7,6 +7,7 @@ from ctviewer.core.printing import PageSize, PrintJob
 from ctviewer.report.document import ReportDocument
 from ctviewer.report.html import render_html
 from ctviewer.report.legible import Missing, coded, with_codes
+from ctviewer.report.markup import printable
 from ctviewer.report.wording import ENGLISH, Wording
 
 
@@ -31,7 +32,7 @@ def print_job(document: ReportDocument, page: PageSize, missing: Missing, words:
     return PrintJob(
         html=html,
         page=page,
-        header=header,
+        header=tuple((label, " ".join(printable(value).split())) for label, value in header),
         footer=(words.unverified if legible.has_output else words.no_output, words.research_use),
         page_label=words.page,
         title=words.title,

@@ -130,7 +130,9 @@ def make_result(classifier: ModelInfo, detector: ModelInfo) -> Callable[..., Ana
                 area[instance.slice_index] += instance.mask.area * 2.6**2
         area[:2] = np.nan
         probabilities = (0.97, 0.02, 0.01) if flat else (0.04, 0.15, 0.81)
-        check = Check("slice spacing", "abstain" if abstains else "warn", "The slices are 5 mm apart; 3 mm is the limit.")
+        check = Check(
+            "slice spacing", "abstain" if abstains else "warn", "The slices are 5 mm apart; 3 mm is the limit."
+        )
         told = StudyClassification(
             classifier, probabilities, "no finding", 0.5, SliceScore.ATTENTION, weights / weights.sum()
         )

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ctviewer.core.findings import AnalysisResult, SliceScore, Verdict
+from ctviewer.core.geometry import Geometry, Plane
+from ctviewer.core.palette import class_colour
+from ctviewer.core.reading import Reading
+from ctviewer.core.volume import Volume
+from ctviewer.core.windowing import Window, apply_window
+from ctviewer.report import ReportOptions, build_report, slices
+from ctviewer.report.document import Picture
+
+MakeResult = Callable[..., AnalysisResult]
+
+
+def pixels(picture: Picture) -> np.ndarray:
+    with Image.open(io.BytesIO(picture.png)) as image:
+        assert image.size == (picture.width, picture.height)
+        return np.array(image)
+
+
+def test_top_slices_are_ranked_by_attention(volume: Volume, make_result: MakeResult) -> None:
+    document = build_report(volume, make_result(volume), None)
+    assert [panel.index for panel in document.top_slices] == [12, 11, 13, 10]
+    assert [panel.rank for panel in document.top_slices] == [1, 2, 3, 4]
+    first = document.top_slices[0]
+    assert (first.citation, first.axis, first.position) == ("Se 3 / Im 12", "z", -240.0)
+    assert first.weight is not None and first.times_uniform == pytest.approx(first.weight * 24)
+    assert document.top_ranked_by == "attention"
+
+
+def test_without_a_classifier_the_lesion_area_ranks(volume: Volume, make_result: MakeResult) -> None:
+    result = replace(make_result(volume), classification=None)
+    document = build_report(volume, result, None, ReportOptions(top=2))
+    assert [panel.index for panel in document.top_slices] == [11, 12]
+    assert document.top_slices[0].weight == result.lesion_area[11]
+    assert document.top_ranked_by == SliceScore.LESION_AREA.value
+
+
+def test_no_top_slices_where_none_stands_out(volume: Volume, make_result: MakeResult) -> None:
+    document = build_report(volume, make_result(volume, lesions=0, flat=True), None)
+    assert document.top_slices == ()
+    assert document.heat is not None
+
+
+def test_abstention_prints_no_number(volume: Volume, make_result: MakeResult) -> None:
+    document = build_report(volume, make_result(volume, abstains=True), None)
+    assert document.abstained and not document.has_output
+    assert (document.classification, document.heat, document.lesions, document.top_slices) == (None, None, (), ())
+
+
+def test_without_analysis_there_are_words_and_key_images(volume: Volume, reading: Reading) -> None:
+    reading = replace(reading, comment="c", question="q").with_key_image(reading.slice_digests[5], True)
+    document = build_report(volume, None, reading)
+    assert (document.comment, document.question) == ("c", "q")
+    assert [panel.index for panel in document.key_images] == [5]
+    assert document.provenance is None and document.suitability is None and document.top_slices == ()
+
+
+def test_verdicts_of_this_very_result_count(volume: Volume, make_result: MakeResult, reading: Reading) -> None:
+    result = make_result(volume)
+    judged = reading.with_result(result).with_verdict(1, Verdict.ACCEPTED).with_verdict(2, Verdict.REJECTED)
+    document = build_report(volume, result, judged)
+    assert [row.verdict for row in document.lesions] == [Verdict.ACCEPTED, Verdict.REJECTED]
+    assert document.top_slices[0].drawn == (1,)  # a rejected lesion is not drawn
+    other = replace(result, provenance=replace(result.provenance, finished="2027-01-01T00:00:00+00:00"))
+    document = build_report(volume, other, judged)
+    assert {row.verdict for row in document.lesions} == {Verdict.PENDING}
+
+
+def test_lesion_row_tells_slices_as_shown(volume: Volume, make_result: MakeResult) -> None:
+    row = build_report(volume, make_result(volume), None).lesions[0]
+    # the head is shown first: volume index 13 is Im 11
+    assert (row.first, row.last, row.largest, row.slice_count) == ("Se 3 / Im 11", "Se 3 / Im 13", "Se 3 / Im 13", 3)
+    assert row.colour == class_colour("consolidation", ("ground glass", "consolidation"))
+
+
+def test_the_readers_window_wins_over_the_files(volume: Volume, reading: Reading) -> None:
+    reading = replace(reading, window=Window(40, 400)).with_key_image(reading.slice_digests[3], True)
+    assert build_report(volume, None, reading).key_images[0].window == Window(40, 400)
+    chosen = ReportOptions(window=Window(350, 2000))
+    assert build_report(volume, None, reading, chosen).key_images[0].window == Window(350, 2000)
+
+
+def test_printed_grey_is_the_windowed_slice_itself(volume: Volume) -> None:
+    window = Window(-600, 1500)
+    picture = np.array(slices.picture(volume, 12, window))
+    factor = picture.shape[0] // 128
+    assert picture.shape == (128 * factor, 128 * factor) and factor == 8
+    expected = np.rint(apply_window(volume.hu(12), window) * 255).astype(np.uint8)
+    inner = slice(20, 100)  # away from letters and scale bar
+    assert np.array_equal(picture[::factor, ::factor][inner, inner], expected[inner, inner])
+    assert np.array_equal(picture[factor - 1 :: factor, ::factor][inner, inner], expected[inner, inner])
+
+
+def test_contours_surround_the_lesion_and_leave_it_visible(volume: Volume, make_result: MakeResult) -> None:
+    panel = build_report(volume, make_result(volume, lesions=1), None).top_slices[0]
+    assert panel.overlay is not None
+    plain, marked = pixels(panel.plain), pixels(panel.overlay)
+    changed = (marked != plain[..., None]).any(axis=-1)
+    mask = make_result(volume, lesions=1).lesions[0].instances[0].mask.full((128, 128))
+    big = np.kron(mask, np.ones((8, 8), bool))
+    colour = (marked == class_colour("consolidation", ("ground glass", "consolidation"))).all(axis=-1)
+    assert colour.sum() > 100 and not (changed & big).any()
+    rows, columns = np.nonzero(big)
+    ring = np.zeros_like(big)
+    ring[rows.min() - 3 : rows.max() + 4, columns.min() - 3 : columns.max() + 4] = True
+    assert (colour & ring).sum() > 0.8 * colour.sum()
+
+
+def test_pixels_that_are_not_square_print_in_proportion(volume: Volume) -> None:
+    geometry = replace(volume.geometry, pixel_spacing=(2.0, 1.0))
+    width, height = slices.print_size(replace(volume, geometry=geometry))
+    assert height == 2 * width
+    assert max(width, height) == 1024
+
+
+def test_scale_bar_has_its_length(volume: Volume) -> None:
+    black = replace(volume, stored=np.full_like(volume.stored, -1000))
+    image = np.array(slices.picture(black, 12, Window(-600, 1500)))
+    white = image[image.shape[0] * 9 // 10 :, image.shape[1] // 2 :] == 255
+    longest = max(len(run) for row in white for run in "".join("x" if w else " " for w in row).split(" "))
+    assert longest == pytest.approx(50.0 / 2.6 * 8, abs=8)  # 5 cm at 2.6 mm per pixel, 8 print pixels each
+
+
+def test_a_slice_that_could_not_be_decoded_says_so(volume: Volume, reading: Reading) -> None:
+    failed = np.zeros(volume.slice_count, bool)
+    failed[5] = True
+    broken = replace(volume, failed=failed)
+    image = np.array(slices.picture(broken, 5, Window(-600, 1500)))
+    middle = image[image.shape[0] // 2 - 30 : image.shape[0] // 2 + 30]
+    assert (middle > 200).any() and np.median(image) == 0
+
+
+def test_without_positions_nothing_is_guessed(volume: Volume, make_result: MakeResult) -> None:
+    flat = replace(volume, geometry=Geometry(volume.geometry.shape, None))
+    panel = build_report(flat, make_result(flat), None).top_slices[0]
+    assert (panel.axis, panel.position) == ("", None)
+    assert flat.geometry.plane is Plane.UNKNOWN
