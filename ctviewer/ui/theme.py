@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from PySide6.QtCore import QByteArray, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton, QApplication
 
@@ -159,8 +159,9 @@ def apply_theme(app: QApplication, name: str = "dark") -> None:
     app.setFont(_font())
     app.setStyleSheet(_STYLE.substitute(asdict(colours_), radius=RADIUS, small=SMALL_PX))
     for widget in app.allWidgets():
-        if isinstance(widget, QAbstractButton) and widget.property(_ICON_PROPERTY):
-            widget.setIcon(icon(str(widget.property(_ICON_PROPERTY))))
+        for thing in (widget, *widget.actions()):
+            if isinstance(thing, QAbstractButton | QAction) and thing.property(_ICON_PROPERTY):
+                thing.setIcon(icon(str(thing.property(_ICON_PROPERTY))))
 
 
 def colours() -> Colours:
@@ -196,10 +197,10 @@ def icon(name: str, colour: str | None = None) -> QIcon:
     return made
 
 
-def set_icon(button: QAbstractButton, name: str) -> None:
-    """Give a button an icon that follows later changes of the theme."""
-    button.setProperty(_ICON_PROPERTY, name)
-    button.setIcon(icon(name))
+def set_icon(thing: QAbstractButton | QAction, name: str) -> None:
+    """Give a button, or an action of some widget, an icon that follows later changes of the theme."""
+    thing.setProperty(_ICON_PROPERTY, name)
+    thing.setIcon(icon(name))
 
 
 def draw_icon(painter: QPainter, name: str, rect: QRect, colour: str) -> None:

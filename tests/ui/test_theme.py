@@ -1,6 +1,6 @@
 import pytest
 from PySide6.QtCore import QSize
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QAction, QColor, QPalette
 from PySide6.QtWidgets import QToolButton
 
 from ctviewer.core.series import Severity
@@ -79,20 +79,24 @@ def test_icons_are_sharp_on_dense_screens(qapp):
     assert pixmap.devicePixelRatio() == 2.0
 
 
-def test_icons_of_buttons_follow_the_theme(qapp, qtbot):
+def test_icons_of_buttons_and_actions_follow_the_theme(qapp, qtbot):
     theme.apply_theme(qapp, "dark")
     button = QToolButton()
     qtbot.addWidget(button)
-    theme.set_icon(button, "cancel")
+    action = QAction(button)
+    button.addAction(action)
 
-    def ink():
-        image = button.icon().pixmap(24, 24).toImage()
+    def ink(thing):
+        image = thing.icon().pixmap(24, 24).toImage()
         pixels = [image.pixelColor(x, y) for x in range(24) for y in range(24)]
         return max(pixels, key=lambda p: p.alpha()).lightness()
 
-    assert ink() > 150
+    for thing in (button, action):
+        theme.set_icon(thing, "cancel")
+        assert ink(thing) > 150
     theme.apply_theme(qapp, "light")
-    assert ink() < 100
+    assert ink(button) < 100
+    assert ink(action) < 100
 
 
 def test_red_is_for_danger_only(qapp):

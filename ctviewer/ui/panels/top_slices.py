@@ -16,7 +16,7 @@ from ctviewer.ui.panels.common import Panel, draw_thumbnail, is_enter, role_labe
 
 PER_ROW = 4
 _CAPTION_PX = 30
-_LEAST_PX, _MOST_PX = 56, 96
+_LEAST_PX, _SIDE_PX = 56, 68
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,21 +87,13 @@ class SliceButton(QAbstractButton):
     def _choose(self) -> None:
         self.chosen.emit(self._top.index)
 
-    def hasHeightForWidth(self) -> bool:
-        """A square and its caption."""
-        return True
-
-    def heightForWidth(self, width: int) -> int:
-        """A square and its caption."""
-        return min(width, _MOST_PX) + _CAPTION_PX
-
     def sizeHint(self) -> QSize:
         """Four fit a column of 300 px."""
-        return QSize(66, 66 + _CAPTION_PX)
+        return QSize(_SIDE_PX, _SIDE_PX + _CAPTION_PX)
 
     def minimumSizeHint(self) -> QSize:
         """Four fit a narrow column."""
-        return QSize(_LEAST_PX, _LEAST_PX + _CAPTION_PX)
+        return QSize(_LEAST_PX, _SIDE_PX + _CAPTION_PX)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter presses, as Space does; arrows are the panel's, which keeps the focus in the row."""
@@ -123,7 +115,7 @@ class SliceButton(QAbstractButton):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Picture, rank in its corner, weight and name below, a frame for current and focus."""
         c, painter = theme.colours(), QPainter(self)
-        side = min(self.width(), _MOST_PX)
+        side = min(self.width(), _SIDE_PX)
         box = QRect((self.width() - side) // 2, 0, side, side)
         draw_thumbnail(painter, self._top.image, box.left(), box.top(), box.width())
         painter.setFont(theme.small_font(self.font()))

@@ -60,7 +60,7 @@ def test_keys_walk_and_press(panel):
 def test_the_slice_shown_is_highlighted(panel, dark):
     def underlined(button):
         image = button.grab().toImage()
-        return image.pixelColor(image.width() // 2, min(image.width(), 96) - 2).name() == dark.accent
+        return image.pixelColor(image.width() // 2, min(image.width(), 68) - 2).name() == dark.accent
 
     panel.set_current(30)
     assert [underlined(b) for b in panel._buttons] == [False, True, False, False]
