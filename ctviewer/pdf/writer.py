@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QMarginsF, QRectF, QSizeF, Qt
+from PySide6.QtCore import QEventLoop, QMarginsF, QRectF, QSizeF, Qt
 from PySide6.QtGui import (
     QAbstractTextDocumentLayout,
     QColor,
@@ -49,10 +49,12 @@ def write_pdf(job: PrintJob, target: Path, opened: Path | None = None) -> int:
         refuse_inside(target, opened)
     if target.is_dir():
         raise StorageError(f"{target} is a folder; give the report a file name.")
+    dispatcher = QEventLoop()  # gives a worker thread the dispatcher that QTextDocument's timers ask for
     with atomic_path(target) as temporary:
         pages = _paint(job, temporary)
         if pages == 0 or not _is_whole(temporary):
             raise StorageError(f"{target} could not be written: there is not enough space.")
+    del dispatcher
     return pages
 
 

@@ -74,7 +74,11 @@ class MainWindow(QMainWindow):
         self._show_status()
         self._enable()
         self.parts.view.set_message(WELCOME)
-        QTimer.singleShot(_PRELOAD_AFTER_MS, self, self._preload)
+        self._idle = QTimer(self)
+        self._idle.setSingleShot(True)
+        self._idle.setInterval(_PRELOAD_AFTER_MS)
+        self._idle.timeout.connect(self._preload)
+        self._idle.start()
 
     # Building
 
@@ -163,6 +167,7 @@ class MainWindow(QMainWindow):
         parts.result.model_requested.connect(self.actions_["models"].trigger)
         parts.findings.opacity_changed.connect(self._set_opacity)
         parts.findings.overlay_toggled.connect(self.actions_["overlay"].setChecked)
+        self.image.cine_stopped.connect(lambda: self.actions_["cine"].setChecked(False))
         parts.view.maximise_requested.connect(self.actions_["panels"].toggle)
         parts.comment.escape_pressed.connect(parts.view.setFocus)
 
@@ -299,10 +304,11 @@ class MainWindow(QMainWindow):
     # Analysis and report
 
     def _preload(self) -> None:
-        if not self._jobs.active:
-            self._jobs.start("preload", self.services.preload, background=True)
+        """Get the models' libraries ready when nothing else is to do: the first image never waits for them."""
+        if self._jobs.active:
+            self._idle.start()
         else:
-            QTimer.singleShot(_PRELOAD_AFTER_MS, self, self._preload)
+            self._jobs.start("preload", self.services.preload, background=True)
 
     def _on_analysis(self, state: AnalysisState) -> None:
         self._enable()
@@ -384,7 +390,9 @@ class MainWindow(QMainWindow):
         if not self.reading.save() and not dialogs.close_anyway(self):
             event.ignore()
             return
+        self.reading.close()
         self.image.set_cine(False)
+        self._idle.stop()
         self._jobs.shutdown(_JOIN_SECONDS)
         self.services.store.close()
         event.accept()

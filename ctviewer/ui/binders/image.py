@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from ctviewer.core.people import person_name
@@ -51,11 +51,18 @@ def short_name(volume: Volume, index: int) -> str:
 
 
 class ImageBinder(QObject):
-    """Keeps view and strip on the session's slice and window."""
+    """Keeps view and strip on the session's slice and window.
+
+    Signals:
+        cine_stopped: the reader moved to another slice while cine ran.
+    """
+
+    cine_stopped = Signal()
 
     def __init__(self, session: Session, view: SliceView, strip: HeatStrip, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session, self._view, self._strip = session, view, strip
+        self._stepping = False
         self._cine = QTimer(self)
         self._cine.setInterval(_CINE_MS)
         self._cine.timeout.connect(self._next_frame)
@@ -86,6 +93,9 @@ class ImageBinder(QObject):
     def _show_slice(self, index: int) -> None:
         self._view.set_slice(index)
         self._strip.set_position(self._session.position)
+        if self._cine.isActive() and not self._stepping:
+            self._cine.stop()
+            self.cine_stopped.emit()
 
     def _show_loaded(self, indices: tuple[int, ...]) -> None:
         volume = self._session.volume
@@ -120,7 +130,9 @@ class ImageBinder(QObject):
     def _next_frame(self) -> None:
         session = self._session
         if session.slice_count:
+            self._stepping = True
             session.go_to_position((session.position + 1) % session.slice_count)
+            self._stepping = False
 
 
 def banner(series: Series) -> tuple[tuple[str, ...], tuple[str, ...]]:

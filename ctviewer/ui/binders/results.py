@@ -71,6 +71,11 @@ class ResultsBinder(QObject):
         parts.findings.verdict_requested.connect(self._say_verdict)
         parts.view.lesion_clicked.connect(self.select_lesion)
 
+    @property
+    def lesions(self) -> tuple[Lesion, ...]:
+        """What the table shows."""
+        return self._lesions
+
     # The analysis
 
     def _show_state(self, state: AnalysisState) -> None:

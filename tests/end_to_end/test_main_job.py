@@ -1,0 +1,122 @@
+"""The main job: open a chest CT, analyse, go to the highest bar, reject a lesion, report, close, and find it all again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pypdf
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+
+from ctviewer.core.findings import Verdict
+from ctviewer.ui.presenters.analysing import Phase
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+
+
+def open_folder(qtbot, window, folder: Path) -> None:
+    with qtbot.waitSignal(window.reading.ready, timeout=60_000):
+        window.open_path(folder)
+
+
+def check_order(window, folder: Path) -> None:
+    """Slices are in the order of their positions, read here by pydicom alone; shown from the head."""
+    heights = {}
+    for path in folder.iterdir():
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+        heights[header.SOPInstanceUID] = float(header.ImagePositionPatient[2])
+    shown = [window.session.volume.series.slices[i].sop_instance_uid for i in window.session.display_order]
+    assert shown == sorted(heights, key=heights.get, reverse=True)
+
+
+def check_pixels(window, folder: Path) -> None:
+    """The slice on screen has the values that pydicom reads."""
+    ref = window.session.volume.series.slices[window.session.index]
+    header = pydicom.dcmread(ref.path)
+    values = header.pixel_array * float(header.RescaleSlope) + float(header.RescaleIntercept)
+    assert np.array_equal(window.session.volume.hu(window.session.index), values.astype(np.float32))
+
+
+def analyse(qtbot, window) -> None:
+    button = window.parts.result._button
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    ended = (Phase.DONE, Phase.ABSTAINED, Phase.FAILED)
+    qtbot.waitUntil(lambda: window.analysing.state.phase in ended, timeout=500_000)
+    assert window.analysing.state.phase is Phase.DONE, window.analysing.state.text
+
+
+def click_highest_bar(window) -> int:
+    """Click the strip where the highest bar is; its volume index."""
+    lengths = window.analysing.state.classification.bar_lengths
+    best = int(np.nanargmax(lengths))
+    strip = window.parts.strip
+    y = round(strip.y_of(window.session.position_of(best)))
+    QTest.mouseClick(strip, Qt.MouseButton.LeftButton, pos=QPoint(strip.width() // 3, y))
+    return best
+
+
+def reject_first_lesion(window) -> int:
+    lesion = window.results.lesions[0].lesion_id
+    window.results.go_to_lesion(lesion)
+    window.parts.view.setFocus()
+    QTest.keyClick(window.parts.view, Qt.Key.Key_Backspace)
+    return lesion
+
+
+def check_report(path: Path, window, rejected: int | None) -> None:
+    reader = pypdf.PdfReader(path)
+    pages = [page.extract_text() for page in reader.pages]
+    assert len(pages) >= 2
+    patient = window.session.series.patient
+    for number, text in enumerate(pages, 1):
+        assert f"Page {number} of {len(pages)}" in text
+        assert "AI output, not verified" in text and patient.patient_id in text
+    whole = "\n".join(pages)
+    told = window.analysing.state.classification
+    assert told.model.name in whole and told.model.version in whole and "trained on phantoms only" in whole.lower()
+    assert "Noted by the test." in whole
+    top = int(told.ranking()[0])
+    assert window.session.volume.citation(top) in whole
+    assert rejected is None or "rejected" in whole.lower()
+
+
+def main_job(qtbot, start, folder: Path) -> None:
+    before = sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in folder.iterdir())
+    window = start()
+    open_folder(qtbot, window, folder)
+    check_order(window, folder)
+    check_pixels(window, folder)
+    analyse(qtbot, window)
+    best = click_highest_bar(window)
+    assert window.session.index == best and window.parts.view.slice_index == best
+    check_pixels(window, folder)
+    rejected = reject_first_lesion(window)
+    assert window.reading.reading.latest.verdict(rejected) is Verdict.REJECTED
+    QTest.keyClicks(window.parts.comment.focusProxy() or window.parts.comment, "Noted by the test.")
+    qtbot.waitUntil(lambda: window.reading.reading.comment == "Noted by the test.", timeout=5000)
+    with qtbot.waitSignal(window.reporting.written, timeout=60_000) as written:
+        window.actions_["report"].trigger()
+    check_report(written.args[0], window, rejected)
+    window.session.go_to(best)
+    result = window.analysing.state.result
+    window.close()
+    again = start()
+    open_folder(qtbot, again, folder)
+    kept = again.analysing.state.result
+    assert kept is not None and np.array_equal(kept.classification.weights, result.classification.weights)
+    assert again.session.index == best
+    assert again.reading.reading.comment == "Noted by the test."
+    assert again.reading.reading.latest.verdict(rejected) is Verdict.REJECTED
+    assert sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in folder.iterdir()) == before
+    again.close()
+
+
+def test_generated_study(qtbot, start, generated):
+    main_job(qtbot, start, generated)
+
+
+def test_real_chest(qtbot, start, shared_data):
+    main_job(qtbot, start, shared_data / "covid_ct_md" / "P001")

@@ -1,0 +1,319 @@
+"""The real window with a scripted analysis: open, scroll, analyse, judge, report, close and find it all again."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pypdf
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from ctviewer.core.findings import Verdict
+from ctviewer.ui.presenters.analysing import Phase
+
+HOT = 8
+
+
+def wheel(view, notches: int, modifiers=Qt.KeyboardModifier.NoModifier) -> None:
+    centre = QPointF(view.rect().center())
+    event = QWheelEvent(
+        centre,
+        view.mapToGlobal(centre),
+        QPoint(),
+        QPoint(0, 120 * notches),
+        Qt.MouseButton.NoButton,
+        modifiers,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(view, event)
+
+
+def analyse(qtbot, window) -> None:
+    with qtbot.waitSignal(window.analysing.finished, timeout=10_000):
+        window.actions_["analyse"].trigger()
+
+
+def test_opens_head_first_at_the_middle(ready):
+    session = ready.session
+    z = session.volume.geometry.locations
+    assert list(z) == sorted(z)
+    assert list(session.display_order) == list(range(11, -1, -1)), "the head, the largest z, is shown first"
+    assert session.index == session.volume.middle
+    assert ready.parts.view.slice_index == session.index
+    assert "12 slices" in ready._status.text() and "research use" in ready._status.text()
+
+
+def test_wheel_keys_and_strip_scroll(ready, qtbot):
+    session, view = ready.session, ready.parts.view
+    start = session.position
+    wheel(view, -1)
+    assert session.position == start + 1, "towards the reader is the next slice, as reading_room.md says"
+    QTest.keyClick(view, Qt.Key.Key_Up)
+    assert session.position == start
+    QTest.keyClick(view, Qt.Key.Key_Home)
+    assert session.position == 0
+    QTest.keyClick(view, Qt.Key.Key_Up)
+    assert session.position == 0, "the stack has an end"
+    QTest.keyClick(view, Qt.Key.Key_End)
+    assert session.position == 11
+    strip = ready.parts.strip
+    QTest.mouseClick(strip, Qt.MouseButton.LeftButton, pos=QPoint(20, round(strip.y_of(3))))
+    assert session.position == 3 and strip.value() == 3
+
+
+def test_scrolling_never_changes_the_window(ready):
+    ready.actions_["preset_4"].trigger()
+    window = ready.session.window
+    assert (window.width, window.centre) == (2000, 350)
+    wheel(ready.parts.view, -3)
+    assert ready.session.window == window and ready.parts.view.window_setting == window
+    ready.actions_["window_file"].trigger()
+    assert ready.session.window == ready.session.volume.initial_window
+
+
+def test_digits_are_presets_and_typing_in_the_comment_is_not(ready, qtbot):
+    QTest.keyClick(ready.parts.view, Qt.Key.Key_2)
+    assert ready.session.window.name == "Mediastinum"
+    field = ready.parts.comment.focusProxy() or ready.parts.comment
+    field.setFocus()
+    QTest.keyClicks(QApplication.focusWidget(), "1 key t i")
+    assert ready.session.window.name == "Mediastinum"
+    assert not ready.actions_["invert"].isChecked()
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    assert ready.parts.view.hasFocus()
+
+
+def test_analysis_shows_bars_top_slices_and_findings(ready, qtbot):
+    analyse(qtbot, ready)
+    state = ready.analysing.state
+    assert state.phase is Phase.DONE
+    assert ready.results.lesions and ready.results.lesions[0].slices == (HOT - 1, HOT, HOT + 1)
+    ready.session.go_to(0)
+    strip = ready.parts.strip
+    y = round(strip.y_of(ready.session.position_of(HOT)))
+    QTest.mouseClick(strip, Qt.MouseButton.LeftButton, pos=QPoint(30, y))
+    assert ready.session.index == HOT, "a click on the highest bar goes to its slice"
+    QTest.keyClick(ready.parts.view, Qt.Key.Key_T)
+    assert ready.session.index != HOT
+    QTest.keyClick(ready.parts.view, Qt.Key.Key_T, Qt.KeyboardModifier.ShiftModifier)
+    assert ready.session.index == HOT
+
+
+def test_cancel_answers_at_once_and_drops_the_output(window, services, qtbot, study, open_and_wait):
+
+    held, reached = threading.Event(), threading.Event()
+
+    def hold(step: int) -> None:
+        if step == 2:
+            reached.set()
+            assert held.wait(10)
+
+    services.analysis.before_step = hold
+    open_and_wait(window, study)
+    window.actions_["analyse"].trigger()
+    qtbot.waitUntil(reached.is_set, timeout=5000)
+    window.actions_["cancel"].trigger()
+    assert window.analysing.state.phase is Phase.IDLE, "the window is free while the step still runs"
+    assert window.actions_["analyse"].isEnabled() and not window.actions_["cancel"].isEnabled()
+    held.set()
+    qtbot.waitUntil(lambda: services.analysis.closed == 1, timeout=5000)
+    qtbot.wait(50)
+    assert window.analysing.state.result is None and window.analysing.state.classification is None
+
+
+@pytest.mark.parametrize(("outcome", "phase"), [("abstain", Phase.ABSTAINED), ("fail", Phase.FAILED)])
+def test_an_analysis_that_gives_no_answer_says_why(window, services, qtbot, study, open_and_wait, outcome, phase):
+
+    services.analysis.outcome = outcome
+    open_and_wait(window, study)
+    window.actions_["analyse"].trigger()
+    qtbot.waitUntil(lambda: window.analysing.state.phase is phase, timeout=5000)
+    texts = " ".join(label.text() for label in window.parts.result.findChildren(type(window._status)))
+    assert ("12 slices" if outcome == "abstain" else "damaged") in texts
+    assert window.analysing.state.classification is None
+    assert window.actions_["analyse"].isEnabled()
+
+
+def test_work_is_kept_and_undone(open_window, services, make_services, qtbot, study, open_and_wait):
+
+    first = open_window(services)
+    open_and_wait(first, study)
+    analyse(qtbot, first)
+    first.results.go_to_lesion(1)
+    assert first.session.index in (HOT - 1, HOT, HOT + 1)
+    QTest.keyClick(first.parts.view, Qt.Key.Key_Backspace)
+    assert first.reading.reading.latest.verdict(1) is Verdict.REJECTED
+    first.actions_["undo"].trigger()
+    assert first.reading.reading.latest.verdict(1) is Verdict.PENDING
+    first.actions_["redo"].trigger()
+    QTest.keyClick(first.parts.view, Qt.Key.Key_K)
+    first.reading.set_comment("Ground glass on the right.")
+    first.actions_["preset_1"].trigger()
+    first.session.go_to(3)
+    first.close()
+
+    again = make_services()
+    second = open_window(again)
+    open_and_wait(second, study)
+    kept = second.reading.reading
+    assert kept.comment == "Ground glass on the right." and len(kept.key_slices) == 1
+    assert kept.latest.verdict(1) is Verdict.REJECTED
+    assert second.session.index == 3 and second.session.window.name == "Lung"
+    assert second.analysing.state.phase is Phase.DONE, "the saved result is shown"
+    assert again.analysis.runs == 0
+    second.close()
+
+
+def test_one_click_writes_the_report(ready, services, qtbot):
+    analyse(qtbot, ready)
+    ready.reading.set_comment("See slice with ground glass.")
+    with qtbot.waitSignal(ready.reporting.written, timeout=20_000) as written:
+        ready.actions_["report"].trigger()
+    path: Path = written.args[0]
+    text = "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
+    text = "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
+    assert "See slice with ground glass." in text and "T-1" in text and "infection-like" in text
+    assert str(path) in ready.parts.messages.text
+
+
+def test_a_report_into_the_opened_folder_is_refused(ready, study, qtbot):
+    with qtbot.waitSignal(ready.reporting.failed, timeout=10_000) as refused:
+        ready.reporting.write_to(study / "report.pdf")
+    assert "opened folder" in refused.args[0]
+    assert not (study / "report.pdf").exists()
+
+
+def test_bad_folders_get_one_sentence_and_what_is_open_stays(ready, tmp_path, qtbot):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    volume = ready.session.volume
+    for path in (empty, tmp_path / "absent"):
+        with qtbot.waitSignal(ready.opening.failed, timeout=5000) as failed:
+            ready.open_path(path)
+        assert path.name in failed.args[0] and failed.args[0] == ready.parts.messages.text
+    assert ready.session.volume is volume
+
+
+def test_drop_opens(window, study, qtbot):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(study))])
+    event = QDropEvent(
+        QPointF(10, 10), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    with qtbot.waitSignal(window.reading.ready, timeout=10_000):
+        window.dropEvent(event)
+    assert window.session.slice_count == 12
+
+
+def test_analysis_asked_for_while_loading_starts_when_loaded(window, services, study, qtbot):
+    with qtbot.waitSignal(window.session.volume_changed, timeout=10_000):
+        window.open_path(study)
+    window.analysing.start(loaded=False)
+    assert window.analysing.state.phase is Phase.WAITING
+    qtbot.waitUntil(lambda: window.analysing.state.phase is Phase.DONE, timeout=10_000)
+    assert services.analysis.runs == 1
+
+
+def test_analyses_by_itself_when_set(open_window, services, study, qtbot):
+    services.set_preference(auto_analyse=True)
+    window = open_window(services)
+    with qtbot.waitSignal(window.analysing.finished, timeout=10_000):
+        window.open_path(study)
+    assert services.analysis.runs == 1
+
+
+def test_page_keys_change_the_series(window, tmp_path, qtbot, write_study, open_and_wait):
+
+    folder = tmp_path / "opened" / "two"
+    write_study(folder / "a", 1, series_number=2, kernel="B70f", study_uid="1.2.3")
+    write_study(folder / "b", 2, series_number=3, kernel="B40f", study_uid="1.2.3")
+    open_and_wait(window, folder)
+    first = window.session.series.key
+    with qtbot.waitSignal(window.reading.ready, timeout=10_000):
+        QTest.keyClick(window.parts.view, Qt.Key.Key_PageDown)
+    assert window.session.series.key != first
+    with qtbot.waitSignal(window.reading.ready, timeout=10_000):
+        QTest.keyClick(window.parts.view, Qt.Key.Key_PageUp)
+    assert window.session.series.key == first
+
+
+def test_space_shows_the_plain_image(ready, qtbot):
+    analyse(qtbot, ready)
+    ready.session.go_to(HOT)
+    QTest.keyClick(ready.parts.view, Qt.Key.Key_Space)
+    assert not ready.parts.view.marks_visible
+    QTest.keyClick(ready.parts.view, Qt.Key.Key_Space)
+    assert ready.parts.view.marks_visible
+
+
+def test_accept_and_reject_are_for_the_selected_finding_and_toggle(ready, qtbot):
+    analyse(qtbot, ready)
+    QTest.keyClick(ready.parts.view, Qt.Key.Key_Return)
+    assert ready.reading.reading.latest.verdicts == {}, "nothing is selected"
+    ready.results.select_lesion(1)
+    QTest.keyClick(ready.parts.view, Qt.Key.Key_Return)
+    assert ready.reading.reading.latest.verdict(1) is Verdict.ACCEPTED
+    QTest.keyClick(ready.parts.view, Qt.Key.Key_Return)
+    assert ready.reading.reading.latest.verdict(1) is Verdict.PENDING
+
+
+def test_flips_zoom_and_reset(ready):
+    view = ready.parts.view
+    flips = view.flips
+    QTest.keyClick(view, Qt.Key.Key_H)
+    assert view.flips == (not flips[0], flips[1])
+    ready.actions_["actual_size"].trigger()
+    assert view.zoom == pytest.approx(1.0)
+    QTest.keyClick(view, Qt.Key.Key_R)
+    assert view.flips == flips and view.zoom != pytest.approx(1.0)
+
+
+def test_dialogs_open_beside_the_reading_and_close(ready, qtbot):
+    for name in ("models", "keys", "about"):
+        ready.actions_[name].trigger()
+    dialogs = [w for w in QApplication.topLevelWidgets() if w.isVisible() and w is not ready]
+    assert len(dialogs) == 3 and not any(d.isModal() for d in dialogs)
+    for dialog in dialogs:
+        dialog.close()
+
+
+def test_a_store_that_cannot_be_written_is_told_and_nothing_is_lost(ready, services, qtbot, monkeypatch):
+    from ctviewer.core.errors import StorageError
+
+    def refuse(_reading: object) -> None:
+        raise StorageError("Your work could not be saved: the disk is full.")
+
+    monkeypatch.setattr(services.store, "save_reading", refuse)
+    ready.reading.set_comment("kept in memory")
+    assert not ready.reading.save()
+    assert "disk is full" in ready.parts.messages.text
+    assert ready.reading.reading.comment == "kept in memory"
+    monkeypatch.undo()
+    assert ready.reading.save(), "the next try keeps it"
+    digests = ready.reading.reading.slice_digests
+    assert services.store.load_reading(ready.session.series.key, digests).comment == "kept in memory"
+
+
+def test_cine_runs_and_a_movement_stops_it(ready, qtbot):
+    start = ready.session.position
+    ready.actions_["cine"].setChecked(True)
+    qtbot.waitUntil(lambda: ready.session.position not in (start,), timeout=3000)
+    wheel(ready.parts.view, 1)
+    assert not ready.actions_["cine"].isChecked()
+
+
+def test_the_image_has_most_of_the_room(ready):
+    ready.resize(1280, 800)
+    QApplication.processEvents()
+    view = ready.parts.view
+    assert view.width() >= 600 and view.height() >= 640
+    ready.actions_["panels"].setChecked(False)
+    QApplication.processEvents()
+    assert view.width() >= 1100
+    assert np.isclose(ready.parts.strip.height(), view.height(), atol=2)
