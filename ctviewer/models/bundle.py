@@ -65,11 +65,14 @@ class Bundle:
         try:
             net = build_net(m.task, len(m.classes), m.net)
             state = load(_read(self.folder, WEIGHTS))
-            net.load_state_dict(state, strict=True)
-        except (ValueError, RuntimeError, SafetensorError) as error:
+            _check_fit(net.state_dict(), state)
+        except SafetensorError as error:
             raise BundleError(
-                f"The model bundle {self.folder} cannot be used because {_first_complaint(error)}."
+                f"The model bundle {self.folder} cannot be used because {WEIGHTS} is not a safetensors file."
             ) from error
+        except ValueError as error:
+            raise BundleError(f"The model bundle {self.folder} cannot be used because {error}.") from error
+        net.load_state_dict(state)
         return net.eval().requires_grad_(False)
 
 
@@ -157,17 +160,15 @@ def _as_float16(folder: Path, state: Mapping[str, Tensor]) -> bytes:
     return data
 
 
-def _first_complaint(error: Exception) -> str:
-    """The first reason in torch's or safetensors' text, in words: they list every key on lines of their own."""
-    text = str(error)
-    if not isinstance(error, RuntimeError):
-        return text.splitlines()[0].rstrip(".")
-    for line in text.splitlines()[1:]:
-        kind, _, rest = line.strip().partition(":")
-        if kind.startswith("Missing key"):
-            return f"its weights lack {rest.strip(' .').split(',')[0]}"
-        if kind.startswith("Unexpected key"):
-            return f"its weights hold {rest.strip(' .').split(',')[0]}, which the net does not have"
-        if kind.startswith("size mismatch"):
-            return f"the shape of {rest.strip().split(':')[0]} in its weights is not the net's"
-    return "its weights do not fit its net"
+def _check_fit(expected: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> None:
+    """Raise ValueError at the first weight that is missing, unknown, of another shape, or not finite."""
+    for name, tensor in expected.items():
+        if name not in stored:
+            raise ValueError(f"its weights lack {name}")
+        if stored[name].shape != tensor.shape:
+            raise ValueError(f"the shape of {name} in its weights is not the net's")
+        if not bool(stored[name].isfinite().all()):
+            raise ValueError(f"{name} in its weights is not finite")
+    unknown = sorted(set(stored) - set(expected))
+    if unknown:
+        raise ValueError(f"its weights hold {unknown[0]}, which the net does not have")

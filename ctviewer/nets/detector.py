@@ -116,7 +116,7 @@ class LesionDetector(nn.Module):
             box_roi_pool=MultiScaleRoIAlign(_LEVELS, _BOX_CELLS, 2),
             box_head=TwoMLPHead(channels * _BOX_CELLS**2, box_hidden),
             box_predictor=FastRCNNPredictor(box_hidden, classes),
-            box_batch_size_per_image=96,
+            box_batch_size_per_image=64,
             box_nms_thresh=0.4,
             mask_roi_pool=MultiScaleRoIAlign(_LEVELS, _MASK_CELLS, 2),
             mask_head=_MaskHead(channels, channels),

@@ -194,7 +194,7 @@ def _study_classifier(data: _Data, out: Path, settings: StarterSettings, bundles
 
 def _detector(data: _Data, out: Path, settings: StarterSettings, bundles: list[Bundle]) -> Iterator[Event]:
     p = settings.detector_input
-    options: dict[str, Any] = {"size": settings.size, "width": settings.width, "channels": 128, "box_hidden": 128}
+    options: dict[str, Any] = {"size": settings.size, "width": settings.width, "channels": 64, "box_hidden": 128}
     torch.manual_seed(settings.detector.seed)
     net = LesionDetector(len(LABEL_CLASSES), **options)
     few = [thinned(s, 3) for s in data.validation[: settings.validation_limit]]

@@ -1,0 +1,96 @@
+"""The study classifier as a whole, its encoders, and the table of nets."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ctviewer.nets.build import build_net
+from ctviewer.nets.encoders import build_encoder, resnet18_trunk
+from ctviewer.nets.norms import group_norm
+from ctviewer.nets.study_classifier import StudyClassifier
+
+
+@pytest.fixture(scope="module")
+def net() -> StudyClassifier:
+    torch.manual_seed(0)
+    return StudyClassifier(3, encoder_options={"width": 8}).eval()
+
+
+def test_chunks_of_slices_give_what_the_whole_study_gives(net: StudyClassifier) -> None:
+    images = torch.randn(2, 7, 1, 64, 64)
+    with torch.inference_mode():
+        whole = net(images)
+        features = torch.stack([torch.cat([net.encode(part) for part in study.split(3)]) for study in images])
+        parts = net.aggregate(features)
+    torch.testing.assert_close(parts.logits, whole.logits, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(parts.attention, whole.attention, atol=1e-5, rtol=1e-5)
+    assert whole.logits.shape == (2, 3) and whole.attention.shape == (2, 7) and whole.evidence.shape == (2, 7, 3)
+
+
+def test_one_channel_stands_for_three_equal_ones(net: StudyClassifier) -> None:
+    images = torch.randn(2, 1, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(net.encode(images), net.encode(images.repeat(1, 3, 1, 1)))
+
+
+def test_a_study_of_one_slice_is_classified(net: StudyClassifier) -> None:
+    out = net(torch.randn(1, 1, 1, 64, 64))
+    assert out.attention.tolist() == [[1.0]]
+    assert bool(torch.isfinite(out.logits).all())
+
+
+def test_aggregation_is_float32_under_autocast(net: StudyClassifier) -> None:
+    features = torch.randn(1, 5, net.encoder.out_features)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = net.aggregate(features.bfloat16())
+    assert out.logits.dtype == torch.float32
+    torch.testing.assert_close(out.attention.sum(), torch.tensor(1.0))
+
+
+def test_gradient_reaches_the_first_layer(net: StudyClassifier) -> None:
+    net.train()
+    net(torch.randn(1, 3, 1, 64, 64)).logits.sum().backward()
+    first = next(net.encoder.parameters())
+    assert first.grad is not None and bool(first.grad.abs().sum() > 0)
+    net.zero_grad()
+    net.eval()
+
+
+def test_full_width_has_torchvisions_weight_names_and_shapes() -> None:
+    from torchvision.models import resnet18
+
+    ours, theirs = resnet18_trunk(64).state_dict(), resnet18(norm_layer=group_norm).state_dict()
+    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items() if not k.startswith("fc.")}
+
+
+def test_width_scales_every_stage() -> None:
+    encoder = build_encoder("resnet18", width=16)
+    assert encoder.out_features == 128
+    assert encoder(torch.zeros(1, 3, 64, 64)).shape == (1, 128)
+    with pytest.raises(ValueError, match="multiple of 8"):
+        build_encoder("resnet18", width=12)
+
+
+@pytest.mark.parametrize("channels", [1, 6, 8, 24, 48, 64, 100, 512])
+def test_groups_divide_the_channels(channels: int) -> None:
+    norm = group_norm(channels)
+    assert channels % norm.num_groups == 0 and norm.num_groups <= 32
+    norm(torch.randn(1, channels, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "words"),
+    [
+        ("oracle", {}, "unknown task 'oracle'"),
+        ("study_classifier", {"encoder": "resnet99"}, "unknown slice encoder 'resnet99'"),
+        ("study_classifier", {"encoder_options": {"depth": 3}}, "does not take"),
+        ("study_classifier", {"aggregator": "mean"}, "unknown aggregator 'mean'"),
+        ("study_classifier", {"aggregator": "lstm", "aggregator_options": {"scale": "sqrt"}}, "does not take"),
+        ("study_classifier", {"colour": 1}, "does not take"),
+        ("detector", {"size": 250}, "size in steps"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_in_words(task: str, options: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        build_net(task, 3, options)
