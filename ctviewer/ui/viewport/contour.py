@@ -12,7 +12,7 @@ def trace(mask: NDArray[np.bool_], top: int = 0, left: int = 0) -> list[Loop]:
     """Closed border loops of a mask, holes included.
 
     Pixel `[row, column]` covers `[column, column + 1) x [row, row + 1)`. Pixels that touch only at a corner belong to
-    separate loops, so no loop crosses itself, and filling all loops by the even-odd rule gives back the mask.
+    separate pieces. Loops may touch at a corner but never cross; filled by the even-odd rule they give back the mask.
 
     Args:
         mask: `[rows, columns]` bool.

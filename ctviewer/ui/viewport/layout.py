@@ -40,16 +40,18 @@ class Placer:
     area: Box
     taken: list[Box] = field(default_factory=list)
 
-    def place(self, around: Box, size: tuple[float, float], gap: float) -> Box | None:
-        """A free box of `size` beside the corners of `around`; None where there is no room."""
+    def place(self, around: Box, size: tuple[float, float], gap: float, avoid: Sequence[Box] = ()) -> Box | None:
+        """A free box of `size` beside the corners of `around`, off the boxes to avoid if it can be; None without room."""
         left, top, width, height = around
         w, h = size
         right, bottom = left + width + gap, top + height
-        for x, y in ((right, top - h), (left - gap - w, top - h), (right, bottom), (left - gap - w, bottom)):
-            box = (x, y, w, h)
-            if self._inside(box) and not any(overlaps(box, other) for other in self.taken):
-                self.taken.append(box)
-                return box
+        places = ((right, top - h), (left - gap - w, top - h), (right, bottom), (left - gap - w, bottom))
+        for others in ([*self.taken, *avoid], self.taken):
+            for x, y in places:
+                box = (x, y, w, h)
+                if self._inside(box) and not any(overlaps(box, other) for other in others):
+                    self.taken.append(box)
+                    return box
         return None
 
     def _inside(self, box: Box) -> bool:

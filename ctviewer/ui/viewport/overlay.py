@@ -18,6 +18,7 @@ from ctviewer.ui.viewport.lettering import HALO, draw_text
 from ctviewer.ui.viewport.transform import ViewTransform
 
 _REJECTED = QColor(185, 185, 185)
+_FAINT_RIM = QColor(0, 0, 0, 110)
 _LINE, _SELECTED_LINE, _CASING = 1.5, 2.5, 1.5  # logical pixels; the casing is the dark rim on either side
 _DASHES = [3.0, 2.0]  # in pen widths
 _LABEL_SIZE = 0.85  # of the font of other text
@@ -102,8 +103,10 @@ def _draw_shape(painter: QPainter, shape: OverlayShape, path: QPainterPath, opac
         fill = QColor(shape.colour)
         fill.setAlphaF(min(1.0, opacity * (_SELECTED_FILL if selected else 1.0)))
         painter.fillPath(path, fill)
-    if selected or rejected:
+    if selected:
         painter.strokePath(path, _pen(HALO, line + 2 * _CASING))
+    elif rejected:  # a faint rim: grey dashes alone vanish in grey tissue
+        painter.strokePath(path, _pen(_FAINT_RIM, line + 1.0))
     pen = _pen(_REJECTED if rejected else shape.colour, line)
     if rejected:
         pen.setDashPattern(_DASHES)
@@ -136,11 +139,12 @@ def draw_labels(
     for shape in sorted(shapes, key=lambda s: s.mask.height * s.mask.width):
         largest[shape.lesion_id] = shape
     order = sorted(largest.values(), key=lambda s: (s.lesion_id != selected, -s.mask.height * s.mask.width))
+    shapes_at = [view_box(shape, transform) for shape in shapes]
     placed = []
     for shape in order:
         mark = metrics.ascent() if shape.state is not Verdict.PENDING else 0.0
         size = (metrics.horizontalAdvance(shape.label) + mark + 2.0, metrics.height())
-        box = placer.place(view_box(shape, transform), size, gap=2.0)
+        box = placer.place(view_box(shape, transform), size, gap=2.0, avoid=shapes_at)
         if box is not None:
             placed.append(box)
             colour = _REJECTED if shape.state is Verdict.REJECTED else shape.colour.lighter(130)

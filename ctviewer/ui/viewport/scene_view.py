@@ -38,7 +38,6 @@ class SceneView(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(160, 160)
         self.setAccessibleName("Slice view")
-        self._describe()
 
     # State that comes in
 
@@ -47,7 +46,6 @@ class SceneView(QWidget):
         self._scene.show(volume)
         self._fits = True
         self._relayout()
-        self._describe()
 
     def set_slice(self, index: int) -> None:
         """Show the slice of this volume index; an index outside the volume shows the nearest."""
@@ -58,7 +56,6 @@ class SceneView(QWidget):
         if index != self._scene.index:
             self._scene.index = index
             self._refresh()
-            self._describe()
 
     def slice_loaded(self, index: int) -> None:
         """A slice has arrived: repaint if it is on screen, or nearer than what stands in for the present one."""
@@ -104,8 +101,8 @@ class SceneView(QWidget):
 
     def set_banner(self, left: Sequence[str], right: Sequence[str] = (), *, danger: bool = False) -> None:
         """Patient and study in the frame above the image; `danger` makes it a red warning (another patient beside)."""
-        self._change(banner_left=tuple(left), banner_right=tuple(right), banner_danger=danger)
-        self._relayout()
+        if self._change(banner_left=tuple(left), banner_right=tuple(right), banner_danger=danger):
+            self._relayout()
 
     def set_message(self, text: str) -> None:
         """Quiet text in the middle; empty for none."""
@@ -246,15 +243,17 @@ class SceneView(QWidget):
     def _look(self) -> Look:
         return Look(self.width(), self.height(), self.devicePixelRatioF(), self.font(), self.palette())
 
-    def _change(self, **values: object) -> None:
-        if any(getattr(self._scene, name) != value for name, value in values.items()):
-            for name, value in values.items():
-                setattr(self._scene, name, value)
+    def _change(self, **values: object) -> bool:
+        """Take over values of the scene; whether any of them is new."""
+        new = {name: value for name, value in values.items() if getattr(self._scene, name) != value}
+        for name, value in new.items():
+            setattr(self._scene, name, value)
+        if new:
             self._refresh()
+        return bool(new)
 
     def _refresh(self) -> None:
+        """The picture is out of date."""
         self._frame = None
-        self.update()
-
-    def _describe(self) -> None:
         self.setAccessibleDescription(", ".join(self._scene.fixed_info()) or self._scene.message)
+        self.update()
