@@ -1,12 +1,12 @@
 """Reading folders and files of DICOM into core objects, and writing CT series."""
 
 from ctviewer.dicom.events import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady
-from ctviewer.dicom.load import load, load_volume
+from ctviewer.dicom.loading import load, load_volume
 from ctviewer.dicom.preference import analysis_candidate
 from ctviewer.dicom.quiet import silence_pydicom
-from ctviewer.dicom.scan import scan
-from ctviewer.dicom.thumbnail import thumbnail
-from ctviewer.dicom.write import SeriesAttributes, write_ct_series
+from ctviewer.dicom.scanning import scan
+from ctviewer.dicom.thumbnails import thumbnail
+from ctviewer.dicom.writing import SeriesAttributes, write_ct_series
 
 __all__ = [
     "SeriesAttributes",

@@ -23,7 +23,7 @@ def drop_copies(slices: Sequence[Slice]) -> Generator[Event, None, tuple[list[Sl
     """
     twins: dict[object, list[Slice]] = defaultdict(list)
     for one in slices:
-        twins[(one.sop_instance_uid, one.position, one.frames) if one.sop_instance_uid else id(one)].append(one)
+        twins[_identity(one)].append(one)
     dropped: list[Slice] = []
     repeated = [group for group in twins.values() if len(group) > 1]
     for number, group in enumerate(repeated):
@@ -31,6 +31,14 @@ def drop_copies(slices: Sequence[Slice]) -> Generator[Event, None, tuple[list[Sl
         dropped += _copies(group)
     gone = {id(one) for one in dropped}
     return [one for one in slices if id(one) not in gone], dropped
+
+
+def _identity(one: Slice) -> object:
+    """Equal for slices that may be copies: without a position the image number must agree as well."""
+    if not one.sop_instance_uid:
+        return id(one)
+    place = one.instance_number if one.position is None else one.position
+    return one.sop_instance_uid, place, one.frames
 
 
 def _copies(group: list[Slice]) -> list[Slice]:

@@ -10,77 +10,25 @@ from ctviewer.core.errors import InputError
 from ctviewer.core.files import reason
 
 _OTHER = frozenset(
-    [
-        ".avi",
-        ".bat",
-        ".bmp",
-        ".cfg",
-        ".css",
-        ".csv",
-        ".db",
-        ".dll",
-        ".doc",
-        ".docx",
-        ".exe",
-        ".gif",
-        ".gz",
-        ".h5",
-        ".hdr",
-        ".html",
-        ".htm",
-        ".ini",
-        ".inf",
-        ".ipynb",
-        ".jar",
-        ".jpeg",
-        ".jpg",
-        ".js",
-        ".json",
-        ".log",
-        ".lnk",
-        ".md",
-        ".mha",
-        ".mhd",
-        ".mp4",
-        ".mrb",
-        ".nii",
-        ".npy",
-        ".npz",
-        ".nrrd",
-        ".pdf",
-        ".png",
-        ".ppt",
-        ".pptx",
-        ".pt",
-        ".pth",
-        ".py",
-        ".rar",
-        ".rtf",
-        ".safetensors",
-        ".sh",
-        ".sqlite",
-        ".svg",
-        ".tar",
-        ".tif",
-        ".tiff",
-        ".toml",
-        ".tsv",
-        ".txt",
-        ".webp",
-        ".xls",
-        ".xlsx",
-        ".xml",
-        ".yaml",
-        ".yml",
-        ".zip",
-    ]
+    f".{ending}"
+    for group in (
+        ("bmp", "gif", "jpeg", "jpg", "png", "svg", "tif", "tiff", "webp", "avi", "mp4"),
+        ("doc", "docx", "htm", "html", "md", "pdf", "ppt", "pptx", "rtf", "txt", "xls", "xlsx"),
+        ("cfg", "csv", "db", "ini", "inf", "json", "lnk", "log", "sqlite", "toml", "tsv", "xml", "yaml", "yml"),
+        ("bat", "css", "dll", "exe", "ipynb", "jar", "js", "py", "sh", "gz", "rar", "tar", "zip"),
+        ("h5", "hdr", "mha", "mhd", "mrb", "nii", "npy", "npz", "nrrd", "pt", "pth", "safetensors"),
+    )
+    for ending in group
 )
-_OTHER_NAMES = frozenset({"DICOMDIR", "LICENSE", "README", "VERSION", "Thumbs.db", "desktop.ini"})
+DIRECTORY = "DICOMDIR"
+_OTHER_NAMES = frozenset({DIRECTORY, "LICENSE", "README", "VERSION"})
 
 
 def is_candidate(name: str) -> bool:
     """Whether a file of this name may be DICOM: not hidden, and not obviously something else."""
-    return not name.startswith(".") and name not in _OTHER_NAMES and os.path.splitext(name)[1].lower() not in _OTHER  # noqa: PTH122 - ten times faster than Path
+    if name.startswith(".") or name.upper() in _OTHER_NAMES:
+        return False
+    return f".{name.rpartition('.')[2].lower()}" not in _OTHER
 
 
 def walk(folder: Path) -> Iterator[list[Path]]:

@@ -84,7 +84,7 @@ class Header:
     def numbers(self, tag: int) -> tuple[float, ...]:
         """DS or IS values; none at all where one of them is no finite number."""
         raw = self.values.get(tag)
-        if not raw:
+        if not raw or b"_" in raw:  # float() would take 1_000
             return ()
         try:
             found = tuple(float(part) for part in raw.rstrip(b" \0").split(b"\\"))

@@ -8,6 +8,9 @@ from ctviewer.dicom import decoders, tags
 from ctviewer.dicom.record import Slice
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_MULTI_FRAME = frozenset(  # Enhanced and Legacy Converted CT, MR, PET: also with one frame, all facts are elsewhere
+    f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2.1", "2.2", "4.1", "4.3", "4.4", "128.1", "130")
+)
 _NOT_IMAGES = {
     "SR": "This is a structured report, which has no images.",
     "KO": "This is a list of key objects, which has no images.",
@@ -32,10 +35,13 @@ def why_not(stack: Sequence[Slice]) -> str:
         return "Secondary captures (pictures of a screen) cannot be shown yet."
     if first.is_colour:
         return "Colour images cannot be shown yet."
-    if first.frames > 1:
+    if first.frames > 1 or first.header.text(tags.SOP_CLASS_UID) in _MULTI_FRAME:
         return "Multi-frame images cannot be shown yet."
     if all(one.pixel_format is None for one in stack):
-        return f"Images with {first.header.short(tags.BITS_ALLOCATED)} bits per pixel cannot be shown."
+        bits = first.header.short(tags.BITS_ALLOCATED)
+        if bits in (8, 16):
+            return "The headers contradict themselves about which bits of a pixel are its value."
+        return f"Images with {bits} bits per pixel cannot be shown."
     if not any(decoders.is_supported(one.header.syntax) for one in stack):
         return f"Pixels stored as {decoders.syntax_name(first.header.syntax)} cannot be decoded."
     return ""

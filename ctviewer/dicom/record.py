@@ -17,6 +17,7 @@ from ctviewer.dicom.decoders.base import PixelFormat
 from ctviewer.dicom.header import DamagedError, Header, PixelLocation
 
 _LOCALIZER = re.compile(r"scout|topogram|localizer|localiser|surview|scanogram|scano\b", re.IGNORECASE)
+_ABSURD = 1e7  # numbers beyond it, or slopes and spacings below its inverse, are damage
 _IMAGE_CLASSES = frozenset(  # CT, Enhanced CT, Legacy Converted CT, MR, Enhanced MR, PET
     f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "2.2", "4", "4.1", "128")
 )
@@ -60,7 +61,7 @@ class Slice:
         """
         position = header.numbers(tags.IMAGE_POSITION_PATIENT)
         orientation = _orthonormal(header.numbers(tags.IMAGE_ORIENTATION_PATIENT))
-        placed = len(position) == 3 and orientation is not None
+        placed = len(position) == 3 and max(map(abs, position)) < _ABSURD and orientation is not None
         made = cls(
             path=path,
             header=header,
@@ -148,7 +149,9 @@ class Slice:
     def rescale(self) -> tuple[float, float] | None:
         """Rescale slope and intercept, None where either is absent or impossible."""
         slope, intercept = self.header.number(tags.RESCALE_SLOPE), self.header.number(tags.RESCALE_INTERCEPT)
-        return None if not slope or intercept is None else (slope, intercept)
+        if slope is None or intercept is None or not 1 / _ABSURD < abs(slope) < _ABSURD or abs(intercept) > _ABSURD:
+            return None
+        return slope, intercept
 
     @property
     def lossy(self) -> bool:
@@ -182,7 +185,9 @@ def _fits(padding: tuple[int, int] | None, bits: int, signed: bool) -> bool:
 
 
 def _spacing(values: tuple[float, ...]) -> tuple[float, float] | None:
-    return (values[0], values[1]) if len(values) == 2 and min(values) > 0 else None
+    if len(values) != 2 or min(values) <= 1 / _ABSURD or max(values) >= _ABSURD:
+        return None
+    return values[0], values[1]
 
 
 def _orthonormal(values: tuple[float, ...]) -> NDArray[np.float64] | None:

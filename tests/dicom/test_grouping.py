@@ -181,3 +181,10 @@ def test_mixed_signedness_that_does_not_fit_is_split(written, edit, catalog, not
     found = catalog(made.folder)
     assert sorted(load_volume(series).stored.dtype.name for series in found.series) == ["int16", "uint16"]
     assert "signed and unsigned" in notice_of(found.series[0], "series-split").text
+
+
+def test_equal_slices_without_positions_are_no_copies(written, edit, only):
+    """Two slices of air are equal; with one UID for all and no positions nothing says that they are one."""
+    made = written()
+    edit(made.paths, SOPInstanceUID="1.2.3", ImagePositionPatient=None, PixelData=bytes(384))
+    assert len(only(made.folder).slices) == 7

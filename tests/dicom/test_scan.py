@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -10,6 +11,7 @@ import pytest
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Progress
 from ctviewer.dicom import SeriesFound, load_volume, scan
+from ctviewer.dicom.scanning import read_header
 
 
 def _refusal(path) -> str:
@@ -114,7 +116,7 @@ def test_hidden_and_foreign_files_are_passed_over(written, catalog):
     (made.folder / ".git").mkdir()
     for name in (".git/IM.dcm", "._IM0001.dcm", "picture.png", "labels.csv"):
         shutil.copy(made.paths[0], made.folder / name)
-    (made.folder / "DICOMDIR").write_bytes(b"junk")
+    (made.folder / "dicomdir").write_bytes(b"junk")
     (made.folder / "raw").write_bytes(bytes(range(256)) * 10)
     found = catalog(made.folder)
     assert len(found.series[0].slices) == 7 and found.notices == ()
@@ -220,3 +222,36 @@ def test_a_file_cut_off_between_two_elements_is_damaged(written, catalog, notice
     data = made.paths[2].read_bytes()
     made.paths[2].write_bytes(data[: data.rindex(b"\xe0\x7f\x10\x00")])
     assert "it has no pixels" in notice_of(catalog(made.folder), "unreadable-files").text
+
+
+def test_a_dicomdir_opens_its_folder(written, catalog):
+    made = written()
+    (made.folder / "DICOMDIR").write_bytes(b"junk")
+    assert len(catalog(made.folder / "DICOMDIR").series[0].slices) == 7
+
+
+def test_a_pixel_format_that_contradicts_itself(written, edit):
+    made = written()
+    edit(made.paths, BitsStored=12, HighBit=3)
+    assert "contradict themselves" in _refusal(made.folder)
+
+
+def test_more_bits_than_sixteen(written, edit):
+    made = written()
+
+    def widen(dataset, index):
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 32, 32, 31
+        dataset.PixelData = bytes(4 * 12 * 16)
+
+    edit(made.paths, widen)
+    assert "32 bits per pixel" in _refusal(made.folder)
+
+
+def test_ten_files_cost_ten_headers(written, monkeypatch):
+    """No file is parsed twice."""
+    made = written(shape=(10, 6, 6))
+    read: list[Path] = []
+    original = read_header
+    monkeypatch.setattr("ctviewer.dicom.scanning.read_header", lambda path: (read.append(path), original(path))[1])
+    list(scan(made.folder))
+    assert sorted(read) == sorted(made.paths)

@@ -157,7 +157,9 @@ def test_unit(written, edit, volume_of, changes, unit):
     assert volume_of(made.folder).unit == unit
 
 
-@pytest.mark.parametrize("changes", [{"RescaleSlope": None}, {"RescaleIntercept": None}, {"RescaleSlope": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"RescaleSlope": None}, {"RescaleIntercept": None}, {"RescaleSlope": 0}, {"RescaleSlope": "1e-300"}]
+)
 def test_without_rescale_there_are_no_hounsfield_units(written, edit, volume_of, notice_of, changes):
     made = written()
     edit(made.paths[4], **changes)

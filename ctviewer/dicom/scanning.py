@@ -28,7 +28,6 @@ from ctviewer.dicom.text import clean
 _STEP_FILES, _STEP_SECONDS = 25, 0.05
 _STAGE = "Reading headers"
 _DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
-_DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 
 
 @dataclass
@@ -72,6 +71,8 @@ def scan(path: Path) -> Iterator[Event]:
     """
     if not os.path.exists(path):  # noqa: PTH110 - unlike Path.exists it is false, not an error, for an impossible name
         raise InputError(f"{path} does not exist.")
+    if path.name.upper() == files.DIRECTORY and path.is_file():
+        path = path.parent  # the table of contents of a disc: the folder itself says more, and says it truly
     found = _Findings()
     wanted: tuple[str, ...] | None = None
     if path.is_dir():
@@ -88,6 +89,8 @@ def scan(path: Path) -> Iterator[Event]:
     series = yield from _series(found.slices)
     if not any(one.readable for one in series):
         raise InputError(_nothing_readable(path, series))
+    for one in series:
+        yield SeriesFound(one)
     yield Done(Catalog(path, series, _unreadable(found)))
 
 
@@ -126,7 +129,7 @@ def _read_all(candidates: Sequence[Path], found: _Findings, wanted: tuple[str, .
         except DamagedError as error:
             found.damaged[path] = str(error)
             continue
-        if one.header.text(tags.SOP_CLASS_UID) != _DIRECTORY_CLASS and (wanted is None or series_key(one) == wanted):
+        if wanted is None or series_key(one) == wanted:
             found.slices.append(one)
     yield Progress(_STAGE, len(candidates), len(candidates))
 
@@ -139,9 +142,7 @@ def _series(slices: Sequence[Slice]) -> Generator[Event, None, tuple[Series, ...
     for group in groups.values():
         kept, dropped = yield from drop_copies(group)
         for part in split(kept):
-            series = assemble(part, _copies_in(part.slices, dropped))
-            made.append(series)
-            yield SeriesFound(series)
+            made.append(assemble(part, _copies_in(part.slices, dropped)))
     return tuple(sorted(_with_own_keys(made), key=preference))
 
 

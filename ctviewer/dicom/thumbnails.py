@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ctviewer.core.series import Series
 from ctviewer.core.windowing import window_lut
-from ctviewer.dicom.load import load_middle
+from ctviewer.dicom.loading import load_middle
 
 
 def thumbnail(series: Series, size: int = 96) -> NDArray[np.uint8]:
