@@ -6,7 +6,7 @@ from ctviewer.dicom.preference import analysis_candidate
 from ctviewer.dicom.quiet import silence_pydicom
 from ctviewer.dicom.scanning import scan
 from ctviewer.dicom.thumbnails import thumbnail
-from ctviewer.dicom.writing import SeriesAttributes, write_ct_series
+from ctviewer.dicom.write import SeriesAttributes, write_ct_series
 
 __all__ = [
     "SeriesAttributes",
