@@ -47,7 +47,7 @@ def test_running_analyze_imports_no_widgets(tmp_path):
     code = "from ctviewer.app.cli import main\nprint(main(['analyze', sys.argv[1], '--out', sys.argv[2], '--quiet']))"
     modules = imported_by(code, str(tmp_path / "study"), str(tmp_path / "out"))
     assert below(modules, *WIDGETS) == set()
-    assert "ctviewer.dicom.load" in modules
+    assert "ctviewer.dicom.loading" in modules
 
 
 @pytest.mark.parametrize("package", ["ctviewer.dicom", "ctviewer.core.lesions", "ctviewer.library", "ctviewer.report"])
