@@ -13,7 +13,7 @@ from ctviewer.core.geometry import Plane
 from ctviewer.core.palette import Rgb, class_colour
 from ctviewer.core.reading import ReadAnalysis, Reading
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import PRESETS, Window
 from ctviewer.report import drawing, heatplot, slices
 from ctviewer.report.document import LesionRow, Picture, ReportDocument, SlicePanel
 
@@ -30,7 +30,7 @@ class ReportOptions:
 
     Attributes:
         top: how many top slices are printed.
-        window: display window; None takes the reader's, else the file's first.
+        window: display window; None takes the reader's, else the file's first that shows the lesions.
         created: ISO 8601 with UTC offset.
     """
 
@@ -73,6 +73,20 @@ def build_report(
     )
 
 
+def _window_for(volume: Volume, result: AnalysisResult | None) -> Window:
+    """The volume's first window; where it prints the lesions black or white, the first other one that shows them.
+
+    A chest series often comes with a mediastinal window, in which nothing of the lungs is seen.
+    """
+    first = volume.initial_window
+    means = [lesion.mean_hu for lesion in result.lesions if lesion.mean_hu is not None] if result else []
+    if not means or volume.unit != "HU":
+        return first
+    mean = sum(means) / len(means)
+    candidates = (first, *volume.windows, *PRESETS)
+    return next((w for w in candidates if abs(mean - w.centre) < w.width / 2), first)
+
+
 class _Builder:
     """Holds what all parts of one report share."""
 
@@ -81,7 +95,7 @@ class _Builder:
     ) -> None:
         self._volume = volume
         self._result = result
-        self._window = options.window or (reading.window if reading else None) or volume.initial_window
+        self._window = options.window or (reading.window if reading else None) or _window_for(volume, result)
         self._verdicts = self._find_verdicts(result, reading)
         self._classes = self._lesion_classes(result)
         self.ranked_by, ranking = self._ranking(result)

@@ -89,6 +89,18 @@ def test_the_readers_window_wins_over_the_files(volume: Volume, reading: Reading
     assert build_report(volume, None, reading, chosen).key_images[0].window == Window(350, 2000)
 
 
+def test_a_window_that_hides_the_lesions_is_not_printed(
+    volume: Volume, make_result: MakeResult, reading: Reading
+) -> None:
+    mediastinal = replace(volume, windows=(Window(50, 350), Window(-600, 1200)))
+    result = make_result(mediastinal)  # lesions of -311 HU
+    assert build_report(mediastinal, result, None).top_slices[0].window == Window(-600, 1200)
+    alone = replace(volume, windows=(Window(50, 350),))
+    assert build_report(alone, result, None).top_slices[0].window.name == "Lung"
+    chosen = replace(reading, window=Window(50, 350))
+    assert build_report(alone, result, chosen).top_slices[0].window == Window(50, 350)  # the reader's word counts
+
+
 def test_printed_grey_is_the_windowed_slice_itself(volume: Volume) -> None:
     window = Window(-600, 1500)
     picture = np.array(slices.picture(volume, 12, window))
