@@ -155,7 +155,7 @@ FAMILIES: dict[Family, FamilyTraits] = {
         AnatomyRanges(
             height=(238, 258), half_width=(70, 74), half_depth=(88, 94), separation=(60, 65), square=(0.06, 0.12),
             taper=(2.2, 2.6), heart=(0.92, 1.0), dome=(78, 90), wall=(15, 22), fat=(8, 14), breast=(0, 10),
-            warp=(2.0, 2.6), branching=(2.5, 2.6), advance=(0.36, 0.44), vessels=(520, 600), calibre=(6.9, 7.6),
+            warp=(2.0, 2.6), branching=(2.5, 2.6), advance=(0.36, 0.44), vessels=(600, 690), calibre=(6.1, 6.6),
             rib_slope=(70, 85),
         ),
         ScannerRanges("soft", (0.6, 0.7), (0.0, 0.05), (11, 15), (0.8, 0.9), (340, 352), (1.0, 1.25), Table.CURVED, True),
@@ -165,7 +165,7 @@ FAMILIES: dict[Family, FamilyTraits] = {
         AnatomyRanges(
             height=(222, 237), half_width=(66, 69), half_depth=(80, 86), separation=(56, 59), square=(0.13, 0.19),
             taper=(2.7, 3.0), heart=(1.0, 1.08), dome=(68, 77), wall=(12, 18), fat=(15, 24), breast=(18, 30),
-            warp=(2.7, 3.2), branching=(2.61, 2.7), advance=(0.45, 0.50), vessels=(430, 500), calibre=(6.2, 6.8),
+            warp=(2.7, 3.2), branching=(2.61, 2.7), advance=(0.45, 0.50), vessels=(500, 590), calibre=(5.5, 6.0),
             rib_slope=(58, 69),
         ),
         ScannerRanges("standard", (0.48, 0.56), (0.1, 0.2), (16, 22), (0.6, 0.7), (353, 366), (1.9, 2.2), Table.FLAT, False),
@@ -175,7 +175,7 @@ FAMILIES: dict[Family, FamilyTraits] = {
         AnatomyRanges(
             height=(259, 276), half_width=(75, 79), half_depth=(95, 101), separation=(66, 69), square=(0.0, 0.05),
             taper=(1.9, 2.15), heart=(0.84, 0.91), dome=(91, 102), wall=(20, 28), fat=(4, 8), breast=(0, 10),
-            warp=(1.4, 1.9), branching=(2.4, 2.49), advance=(0.30, 0.35), vessels=(610, 700), calibre=(7.7, 8.3),
+            warp=(1.4, 1.9), branching=(2.4, 2.49), advance=(0.30, 0.35), vessels=(700, 790), calibre=(6.7, 7.2),
             rib_slope=(86, 98),
         ),
         ScannerRanges("lung", (0.36, 0.42), (0.3, 0.5), (24, 32), (0.45, 0.55), (367, 385), (1.3, 1.6), Table.CRADLE, False),
@@ -185,7 +185,7 @@ FAMILIES: dict[Family, FamilyTraits] = {
         AnatomyRanges(
             height=(246, 262), half_width=(79.5, 83), half_depth=(86.5, 87.8), separation=(69.5, 73), square=(0.21, 0.28),
             taper=(3.1, 3.5), heart=(1.09, 1.16), dome=(77.2, 77.9), wall=(22.5, 27), fat=(10, 16), breast=(0, 10),
-            warp=(3.3, 3.8), branching=(2.72, 2.8), advance=(0.51, 0.56), vessels=(720, 800), calibre=(8.4, 8.9),
+            warp=(3.3, 3.8), branching=(2.72, 2.8), advance=(0.51, 0.56), vessels=(800, 880), calibre=(7.3, 7.7),
             rib_slope=(99, 108),
         ),
         ScannerRanges("sharp", (0.43, 0.47), (0.21, 0.29), (23, 23.9), (0.56, 0.59), (386, 400), (1.65, 1.85), Table.DOUBLE, True),
@@ -195,7 +195,7 @@ FAMILIES: dict[Family, FamilyTraits] = {
         AnatomyRanges(
             height=(205, 221), half_width=(62, 65.5), half_depth=(74, 79), separation=(51, 55), square=(-0.1, -0.03),
             taper=(1.6, 1.85), heart=(0.76, 0.83), dome=(58, 67), wall=(9, 11.5), fat=(25, 32), breast=(31, 40),
-            warp=(0.8, 1.3), branching=(2.3, 2.39), advance=(0.57, 0.62), vessels=(330, 420), calibre=(5.5, 6.1),
+            warp=(0.8, 1.3), branching=(2.3, 2.39), advance=(0.57, 0.62), vessels=(400, 490), calibre=(4.9, 5.4),
             rib_slope=(46, 57),
         ),
         ScannerRanges("smooth", (0.75, 0.85), (0.0, 0.0), (7, 10), (1.0, 1.2), (322, 338), (2.3, 2.6), Table.SLAB, False),

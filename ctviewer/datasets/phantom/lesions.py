@@ -90,7 +90,7 @@ class Disease:
         if self.texture is Texture.PATCHES:
             return np.asarray(110 * np.tanh(1.6 * grain) + 20 * view.texture(self.fringe))
         if self.texture is Texture.GRANULAR:
-            return np.asarray(85 * np.clip(grain, -0.6, 2.4) - 30)
+            return np.asarray(105 * np.clip(grain, -0.6, 2.4) - 35)
         lines = np.exp(-np.minimum(grain**2, view.texture(self.mesh) ** 2) / 0.28**2)
         strength = 170 if self.texture is Texture.PAVING else 230
         return np.asarray(strength * (lines - 0.35))

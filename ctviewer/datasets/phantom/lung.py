@@ -75,7 +75,7 @@ class LungPainter:
         paint(air, np.float32(30.0), tube_coverage(self.distractors.nodules, view))
         free = 1 - dense
         stays_open = any(shape.bronchograms for shape in self.disease.shapes)
-        paint(air, np.float32(-60.0), tube_coverage(self.trees.walls, view) * free)
+        paint(air, np.float32(-130.0), tube_coverage(self.trees.walls, view) * free)
         paint(air, np.float32(-985.0), tube_coverage(self.trees.lumens, view) * (1 if stays_open else free))
         paint(image, air, alpha)
         inside = alpha >= 0.5
@@ -110,7 +110,7 @@ class LungPainter:
         if share > 0:
             holes = smooth_step(lobules, 1.9 - 9 * share, 2.2 - 9 * share)
             paint(air, np.float32(-965.0), np.asarray(holes, np.float32))
-        air += np.float32(230 * self.fissure) * self._fissures(view)
+        air += np.float32(150 * self.fissure) * self._fissures(view) * np.clip(1 + 0.5 * lobules, 0, 2)
         return np.asarray(air, np.float32)
 
     def _fissures(self, view: View) -> Array:

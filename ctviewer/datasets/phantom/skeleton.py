@@ -176,8 +176,8 @@ def _shoulder_blades(chest: Chest) -> tuple[list[Tubes], list[Tubes]]:
         a, b = chest.half_axes(0.62 * h)
         for z in np.arange(0.48 * h, 0.99 * h, 3.0):
             share = (z - 0.48 * h) / (0.51 * h)
-            inner = np.array([side * (abs(cx) + (0.44 - 0.2 * share) * a), cy + 0.80 * b + 13 - 6 * share])
-            outer = np.array([side * (abs(cx) + (0.66 + 0.42 * share) * a + 10), cy + (0.62 - 0.30 * share) * b + 14])
+            inner = np.array([side * (abs(cx) + (0.44 - 0.2 * share) * a), cy + 0.88 * b + 15 - 8 * share])
+            outer = np.array([side * (abs(cx) + (0.66 + 0.42 * share) * a + 10), cy + (0.66 - 0.32 * share) * b + 15])
             t = np.linspace(0, 1, 7)[:, None]
             bow = np.sin(np.pi * t) * np.array([[side * 2.0, 5.0]])
             nodes = np.hstack([inner + t * (outer - inner) + bow, np.full((7, 1), z)])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ctviewer.core.errors import InputError
 from ctviewer.core.geometry import Geometry
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever the same spec gives other voxels, so that cached studies are made again."""
 
 BACKGROUND, LUNG, GROUND_GLASS, CONSOLIDATION = range(4)

@@ -12,7 +12,7 @@ from ctviewer.datasets.phantom.fields import Warp
 from ctviewer.datasets.phantom.shapes import Array
 from ctviewer.datasets.phantom.tubes import Tubes
 
-_THINNEST = 0.6
+_THINNEST = 0.45
 _AIRWAY_FROM = 1.7
 _SPREAD = np.array([0.8191725134, 0.6710436067, 0.5497004779])  # the R3 sequence: even cover of a box
 
@@ -141,4 +141,4 @@ def _airways(arteries: Tubes) -> Tubes:
 
 def _wall(lumen: Array) -> Array:
     """Outer radius of an airway."""
-    return np.asarray(lumen * np.float32(1.15) + np.float32(0.45))
+    return np.asarray(lumen * np.float32(1.1) + np.float32(0.35))
