@@ -17,6 +17,7 @@ _LEAST_LUNG = 0.04  # of the body's pixels: a chest with most of its lung filled
 _LITTLE_LUNG = 0.10
 _THICK_MM = 4.0
 _TISSUE_ABOVE_HU = -300.0
+_LEAST_HU = -1024.0  # scanners fill what lies outside their circle with -2000 or less, and do not always say so
 _SLICES_LOOKED_AT = 24
 _PIXEL_STEP = 4
 
@@ -146,7 +147,7 @@ def _check_values(volume: Volume, limits: InputLimits) -> Iterator[Check]:
     """Whether the values look like Hounsfield units, of a chest."""
     values = _sample(volume)
     if not values.size:
-        yield Check("values", "abstain", "No slice could be read.")
+        yield Check("values", "abstain", f"There is no value of {_LEAST_HU:g} HU or more.")
         return
     air = float(np.percentile(values, 1))
     low, high = limits.air_hu
@@ -168,13 +169,14 @@ def _check_values(volume: Volume, limits: InputLimits) -> Iterator[Check]:
 
 
 def _sample(volume: Volume) -> NDArray[np.float32]:
-    """Values in HU from evenly spread slices that could be read, padding left out."""
+    """Values in HU from evenly spread slices that could be read; padding left out, declared or not."""
     usable = np.flatnonzero(volume.loaded & ~volume.failed)
     parts = []
     for index in usable[:: max(1, -(-len(usable) // _SLICES_LOOKED_AT))]:
         thin = (slice(None, None, _PIXEL_STEP), slice(None, None, _PIXEL_STEP))
         parts.append(volume.hu(int(index))[thin][volume.valid(int(index))[thin]])
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    values = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    return np.asarray(values[values >= _LEAST_HU])
 
 
 def _judge(name: str, good: bool, text: str) -> Check:
