@@ -97,7 +97,7 @@ class _Builder:
         self._result = result
         self._window = options.window or (reading.window if reading else None) or _window_for(volume, result)
         self._verdicts = self._find_verdicts(result, reading)
-        self._classes = self._lesion_classes(result)
+        self._classes = result.detector_classes if result else ()
         self.ranked_by, ranking = self._ranking(result)
         self.top = tuple((rank, int(i)) for rank, i in enumerate(ranking[: options.top], start=1))
 
@@ -108,13 +108,6 @@ class _Builder:
             return {}
         identity = ReadAnalysis(result).identity
         return next((dict(a.verdicts) for a in reading.analyses if a.identity == identity), {})
-
-    @staticmethod
-    def _lesion_classes(result: AnalysisResult | None) -> tuple[str, ...]:
-        """The detector's classes, in the bundle's order: they give the colours."""
-        labels = {lesion.label for lesion in result.lesions} if result else set()
-        models = result.provenance.models if result else ()
-        return next((m.classes for m in models if labels and labels <= set(m.classes)), tuple(sorted(labels)))
 
     @staticmethod
     def _ranking(result: AnalysisResult | None) -> tuple[SliceScore, list[int]]:

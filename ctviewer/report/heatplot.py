@@ -11,11 +11,10 @@ from PIL import Image, ImageDraw
 from ctviewer.core.findings import SliceScore
 from ctviewer.core.geometry import Plane
 from ctviewer.core.palette import Rgb
+from ctviewer.core.scales import FULL_AREA, FULL_ATTENTION, area_fraction, attention_fraction
 from ctviewer.report import drawing
 from ctviewer.report.document import Picture
 
-FULL_ATTENTION = 8.0  # times uniform: where the fixed, compressive scale of the window's strip ends, too
-FULL_AREA = 10_000.0  # mm2 (or pixels), as in the strip
 _WIDTH, _LEFT, _RIGHT = 2100, 150, 60
 _TOP, _LANE, _GAP, _AREA, _BOTTOM = 80, 300, 46, 130, 64
 _SMALL, _TEXT = 30, 34
@@ -83,16 +82,9 @@ def draw(lanes: HeatLanes) -> Picture | None:
 
 
 def fraction(lengths: NDArray[np.float64], score: SliceScore) -> NDArray[np.float64]:
-    """Share 0..1 of the lane, never stretched to the study: attention by log2(1 + x) / log2(9), others as they are."""
+    """Share 0..1 of the lane, never stretched to the study: attention on its compressive scale, others as they are."""
     values = np.nan_to_num(lengths, nan=0.0)
-    if score is SliceScore.ATTENTION:
-        values = np.log2(1.0 + np.maximum(values, 0.0)) / np.log2(1.0 + FULL_ATTENTION)
-    return np.clip(values, 0.0, 1.0)
-
-
-def area_fraction(area: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share 0..1 of the area lane: its square root over that of a full lane."""
-    return np.clip(np.sqrt(np.nan_to_num(area, nan=0.0) / FULL_AREA), 0.0, 1.0)
+    return attention_fraction(values) if score is SliceScore.ATTENTION else np.clip(values, 0.0, 1.0)
 
 
 class _Painter:
@@ -104,7 +96,7 @@ class _Painter:
 
     def weights(self, lanes: HeatLanes, lengths: NDArray[np.float64], top: int) -> None:
         attention = lanes.score is SliceScore.ATTENTION
-        ticks = (1.0, 2.0, 4.0, 8.0) if attention else (0.5, 1.0)
+        ticks = (1.0, 2.0, 4.0, FULL_ATTENTION) if attention else (0.5, 1.0)
         self._unseen(lengths, top, _LANE)
         for tick in ticks:
             y = top + _LANE * (1.0 - float(fraction(np.array([tick]), lanes.score)[0]))
@@ -124,7 +116,7 @@ class _Painter:
             self._line(y, _RULE)
             words = f"{tick / 100:.0f} cm²" if unit == "mm2" else f"{tick:.0f} px"
             drawing.text(self._draw, (_LEFT - 14, y), words, size=_SMALL, fill=_MUTED, anchor="rm")
-        self._bars(area_fraction(area), top, _AREA, _BLUE)
+        self._bars(area_fraction(np.nan_to_num(area, nan=0.0)), top, _AREA, _BLUE)
 
     def ends(self, lanes: HeatLanes, y: int) -> None:
         first, last = _ENDS.get(lanes.plane, ("first", "last"))

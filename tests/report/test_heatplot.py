@@ -47,7 +47,6 @@ def test_the_scale_is_fixed() -> None:
         [0, 1 / np.log2(9), 1, 1]
     )
     assert heatplot.fraction(np.array([0.3]), SliceScore.PROBABILITY) == pytest.approx([0.3])
-    assert heatplot.area_fraction(np.array([100.0, 10_000.0, 1e6])) == pytest.approx([0.1, 1, 1])
 
 
 @pytest.mark.parametrize("count", [2, 40, 800])
