@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QWidget
 
 from ctviewer.core.windowing import PRESETS
-from ctviewer.ui.theme import icon
+from ctviewer.ui.theme import set_icon
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def make_actions(window: QWidget, view: QWidget) -> dict[str, QAction]:
         action.setShortcuts([QKeySequence(k) for k in command.keys])
         action.setCheckable(command.checkable)
         if command.icon:
-            action.setIcon(icon(command.icon))
+            set_icon(action, command.icon)
         keys = ", ".join(QKeySequence(k).toString(QKeySequence.SequenceFormat.NativeText) for k in command.keys[:1])
         tip = command.tip or command.text.replace("&", "")
         action.setToolTip(f"{tip} ({keys})" if keys else tip)

@@ -59,6 +59,7 @@ class MainWindow(QMainWindow):
         self._preset_button = build_toolbar(self, self.actions_)
         self._status = QLabel()
         self._status.setTextFormat(Qt.TextFormat.PlainText)
+        self._status.setContentsMargins(8, 2, 8, 2)
         self.statusBar().addWidget(self._status, 1)
         self.statusBar().setSizeGripEnabled(False)
         self.image = ImageBinder(self.session, self.parts.view, self.parts.strip, self)

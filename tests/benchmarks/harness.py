@@ -88,6 +88,17 @@ def make_series(folder: Path, slices: int = SLICES, compress: str | None = None)
     return stored.nbytes
 
 
+def make_study(work: Path, slices: int) -> Path:
+    """A generated chest of 512 x 512 pixels, of the sample study's kind, as a DICOM folder."""
+    from dataclasses import replace
+
+    from ctviewer.core.events import Done
+    from ctviewer.datasets.sample import SAMPLE_SPEC, sample_study
+
+    events = sample_study(work / "study", replace(SAMPLE_SPEC, slices=slices))
+    return next(event.value for event in events if isinstance(event, Done))
+
+
 def table(rows: Sequence[tuple[str, Row]]) -> str:
     """The rows as aligned text."""
     cells = [(bench, row.what, f"{row.value:.4g}", row.unit, row.aim) for bench, row in rows]

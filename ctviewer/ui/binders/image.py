@@ -50,6 +50,11 @@ def short_name(volume: Volume, index: int) -> str:
     return f"Im {number}" if number is not None else f"slice {index + 1}"
 
 
+def analysis_window(volume: Volume) -> Window:
+    """The window in which findings of the lung are seen: the lung preset for HU, else the volume's own."""
+    return PRESETS[0] if volume.unit == "HU" else volume.initial_window
+
+
 class ImageBinder(QObject):
     """Keeps view and strip on the session's slice and window.
 

@@ -12,7 +12,7 @@ from ctviewer.core.events import Progress
 from ctviewer.core.findings import AnalysisResult, Instance, Lesion, SliceScore, Verdict
 from ctviewer.core.reading import Reading
 from ctviewer.core.volume import Volume
-from ctviewer.ui.binders.image import preview, short_name
+from ctviewer.ui.binders.image import analysis_window, preview, short_name
 from ctviewer.ui.layout import Parts
 from ctviewer.ui.palette import lesion_colour
 from ctviewer.ui.panels.top_slices import TopSlice
@@ -148,7 +148,7 @@ class ResultsBinder(QObject):
                 i,
                 short_name(volume, i),
                 float(weights[i]),
-                preview(volume, i, volume.initial_window) or QImage(),
+                preview(volume, i, analysis_window(volume)) or QImage(),
             )
             for i in self._ranked[:TOP]
         ]

@@ -21,7 +21,7 @@ def draw_text(painter: QPainter, x: float, baseline: float, text: str, colour: Q
     painter.drawText(QPointF(x, baseline), text)
 
 
-def draw_paragraph(painter: QPainter, area: QRectF, text: str, colour: QColor = QUIET) -> None:
+def draw_paragraph(painter: QPainter, area: QRectF, text: str, colour: QColor) -> None:
     """Draw text in the middle of an area, wrapped."""
     flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
     painter.setPen(HALO)

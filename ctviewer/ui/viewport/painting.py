@@ -9,9 +9,9 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPalette
 
 from ctviewer.ui.viewport.layout import Box, flow
-from ctviewer.ui.viewport.lettering import TEXT, WARNING, draw_paragraph, draw_scale_bar, draw_text
+from ctviewer.ui.viewport.lettering import QUIET, TEXT, WARNING, draw_paragraph, draw_scale_bar, draw_text
 from ctviewer.ui.viewport.overlay import draw_labels, draw_shapes
-from ctviewer.ui.viewport.raster import draw_raster, rasterise
+from ctviewer.ui.viewport.raster import Canvas, draw_raster, rasterise
 from ctviewer.ui.viewport.scale_bar import choose_scale_bar
 from ctviewer.ui.viewport.scene import Scene, SliceState
 from ctviewer.ui.viewport.transform import Area
@@ -94,17 +94,15 @@ def draw_info(painter: QPainter, scene: Scene, look: Look) -> None:
         baseline += look.metrics.height()
 
 
-def render_frame(scene: Scene, look: Look) -> QImage:
-    """Everything but the text at the bottom, at the screen's own resolution."""
-    size = (math.ceil(look.width * look.device_ratio), math.ceil(look.height * look.device_ratio))
-    frame = QImage(*size, QImage.Format.Format_RGB32)
-    frame.fill(Qt.GlobalColor.black)
-    frame.setDevicePixelRatio(look.device_ratio)
+def render_frame(scene: Scene, look: Look, canvas: Canvas) -> QImage:
+    """Everything but the text at the bottom, at the screen's own resolution, in the canvas's memory."""
+    width, height = math.ceil(look.width * look.device_ratio), math.ceil(look.height * look.device_ratio)
+    frame = canvas.frame(width, height, look.device_ratio)
     painter = QPainter(frame)
     painter.setFont(look.font)
     _draw_banner(painter, scene, look)
     painter.setClipRect(QRectF(*scene.transform.area))
-    _draw_image(painter, scene)
+    _draw_image(painter, scene, canvas)
     if scene.volume is not None and scene.marks_visible:
         draw_shapes(painter, scene.shapes, scene.transform, scene.opacity, scene.selected)
         taken = [*_draw_letters(painter, scene, look), *_draw_corners(painter, scene, look)]
@@ -134,7 +132,7 @@ def _draw_banner(painter: QPainter, scene: Scene, look: Look) -> None:
             painter.drawText(QPointF(look.width - _MARGIN - metrics.horizontalAdvance(shown), baseline), shown)
 
 
-def _draw_image(painter: QPainter, scene: Scene) -> None:
+def _draw_image(painter: QPainter, scene: Scene, canvas: Canvas) -> None:
     volume, index, transform = scene.volume, scene.shown_index, scene.transform
     if volume is None or index is None:
         return
@@ -145,6 +143,7 @@ def _draw_image(painter: QPainter, scene: Scene) -> None:
         invert=scene.inverted,
         flip_h=transform.flip_h,
         flip_v=transform.flip_v,
+        canvas=canvas,
     )
     painter.setOpacity(1.0 if scene.state is SliceState.READY else _DIMMED)
     draw_raster(painter, raster, transform, smooth=not (scene.show_pixels and transform.zoom >= _PIXELS_FROM))
@@ -193,6 +192,7 @@ def _draw_corners(painter: QPainter, scene: Scene, look: Look) -> list[Box]:
 def _draw_notice(painter: QPainter, scene: Scene, look: Look) -> None:
     text = scene.notice()
     if text:
+        painter.setFont(look.font)
         left, top, width, height = scene.transform.area
         inner = QRectF(left + width * 0.1, top + height * 0.1, width * 0.8, height * 0.8)
-        draw_paragraph(painter, inner, text)
+        draw_paragraph(painter, inner, text, QUIET if scene.state is SliceState.READY else WARNING)

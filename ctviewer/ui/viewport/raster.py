@@ -14,6 +14,7 @@ from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Window, window_lut
 from ctviewer.ui.viewport.transform import ViewTransform
 
+_CHUNK = 1 << 14  # pixels
 _AVERAGE_BELOW = 0.5  # bilinear drawing skips pixels when it shrinks further than this
 
 
@@ -37,13 +38,50 @@ class Raster:
     image: QImage
 
 
-def rasterise(volume: Volume, index: int, window: Window, *, invert: bool, flip_h: bool, flip_v: bool) -> Raster:
-    """One slice through its window, inverted for MONOCHROME1 or on the reader's wish (both together cancel out)."""
+class Canvas:
+    """Memory that each paint uses again: a fresh megabyte costs more in page faults than what is drawn into it."""
+
+    def __init__(self) -> None:
+        self._frame = QImage()
+        self._pixels = np.empty((0, 0), np.uint32)
+
+    def frame(self, width: int, height: int, device_ratio: float) -> QImage:
+        """A black image of this many device pixels."""
+        if self._frame.width() != width or self._frame.height() != height:
+            self._frame = QImage(width, height, QImage.Format.Format_RGB32)
+        self._frame.setDevicePixelRatio(device_ratio)
+        self._frame.fill(Qt.GlobalColor.black)
+        return self._frame
+
+    def pixels(self, rows: int, columns: int) -> NDArray[np.uint32]:
+        """An array of any content."""
+        if self._pixels.shape != (rows, columns):
+            self._pixels = np.empty((rows, columns), np.uint32)
+        return self._pixels
+
+
+def rasterise(
+    volume: Volume,
+    index: int,
+    window: Window,
+    *,
+    invert: bool,
+    flip_h: bool,
+    flip_v: bool,
+    canvas: Canvas | None = None,
+) -> Raster:
+    """One slice through its window, inverted for MONOCHROME1 or on the reader's wish (both together cancel out).
+
+    With a canvas its memory is used, and the raster before this one is overwritten.
+    """
     slope, intercept = float(volume.slope[index]), float(volume.intercept[index])
     lut = _rgb_lut(window, slope, intercept, volume.signed, volume.inverted != invert)
     codes = volume.stored[index].view(np.uint16)[:: -1 if flip_v else 1, :: -1 if flip_h else 1]
-    pixels = np.ascontiguousarray(lut.take(codes))
-    rows, columns = pixels.shape
+    rows, columns = codes.shape
+    pixels = (canvas or Canvas()).pixels(rows, columns)
+    step = max(1, _CHUNK // columns)
+    for top in range(0, rows, step):  # numpy widens the codes to 64 bits: in small pieces they stay in the cache
+        lut.take(codes[top : top + step], out=pixels[top : top + step], mode="clip")
     return Raster(pixels, QImage(pixels.data, columns, rows, pixels.strides[0], QImage.Format.Format_RGB32))
 
 

@@ -13,6 +13,7 @@ from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Window
 from ctviewer.ui.viewport.overlay import OverlayShape, same_shapes
 from ctviewer.ui.viewport.painting import Look, draw_info, image_area, info_area, render_frame
+from ctviewer.ui.viewport.raster import Canvas
 from ctviewer.ui.viewport.scene import Scene, SliceState
 from ctviewer.ui.viewport.transform import ViewTransform, reading_flips
 
@@ -32,7 +33,8 @@ class SceneView(QWidget):
         super().__init__(parent)
         self._scene = Scene()
         self._fits = True
-        self._frame: QImage | None = None
+        self._canvas = Canvas()
+        self._frame: QImage | None = None  # None: out of date
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -188,7 +190,7 @@ class SceneView(QWidget):
         """Draw the kept frame and, over it, the text that follows the cursor."""
         look = self._look()
         if self._frame is None:
-            self._frame = render_frame(self._scene, look)
+            self._frame = render_frame(self._scene, look, self._canvas)
         painter = QPainter(self)
         painter.drawImage(0, 0, self._frame)
         if self._scene.marks_visible and event.rect().intersects(info_area(self._scene, look).toAlignedRect()):

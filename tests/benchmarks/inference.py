@@ -1,0 +1,65 @@
+"""The analysis of a 120-slice study on the CPU: the classifier beside its bare encoder on ready tensors, and the detector."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness import Row, make_study
+
+SLICES = 120
+BATCH = 16
+
+
+def run(work: Path) -> Iterator[Row]:
+    """Classifier and detector, warm; the bare encoder twice around them, since the machine's speed drifts."""
+    import torch
+
+    from ctviewer.app.models import installed
+    from ctviewer.core.events import Done, Progress
+    from ctviewer.core.findings import StudyClassified
+    from ctviewer.dicom import load_volume, scan
+    from ctviewer.inference import AnalysisSettings, NetCache, analyse
+    from ctviewer.inference.device import precision_of
+    from ctviewer.models.preprocess import net_input
+
+    folder = make_study(work, SLICES)
+    *_, found = scan(folder)
+    volume = load_volume(found.value.series[0])
+    registry = installed()
+    classifier, detector = registry.active("study_classifier"), registry.active("detector")
+    cache, settings = NetCache(), AnalysisSettings(device="cpu")
+
+    def once() -> tuple[float, float, str]:
+        start = middle = end = 0.0
+        for event in analyse(volume, classifier, detector, settings, cache):
+            if isinstance(event, Progress) and event.stage == "Classifying slices" and event.done == 0:
+                start = time.perf_counter()
+            elif isinstance(event, StudyClassified):
+                middle = time.perf_counter()
+            elif isinstance(event, Done):
+                end, precision = time.perf_counter(), event.value.provenance.precision
+        return middle - start, end - middle, precision
+
+    _, _, precision = once()
+    precision = "bfloat16" if "bfloat16" in precision else "float32"
+    net = cache.get(classifier, torch.device("cpu"))
+    batch = net_input(volume, list(range(BATCH)), classifier.metadata.preprocessing)
+
+    def bare() -> float:
+        with torch.inference_mode(), precision_of(precision, torch.device("cpu")):
+            net.encode(batch)
+            start = time.perf_counter()
+            for _ in range(SLICES // BATCH):
+                net.encode(batch)
+            return (SLICES // BATCH * BATCH) / (time.perf_counter() - start)
+
+    encoder = [bare()]
+    classify, detect, _ = min(once() for _ in range(3))
+    encoder.append(bare())
+    rate = SLICES / classify
+    yield Row(f"classifier ({precision})", rate, "slices/s")
+    yield Row(f"bare encoder ({precision}, batch {BATCH})", max(encoder), "slices/s")
+    yield Row("classifier / bare encoder", rate / max(encoder), "x", ">= 0.8")
+    yield Row("detector with lesions joined and measured", SLICES / detect, "slices/s")
