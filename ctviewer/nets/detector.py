@@ -125,6 +125,11 @@ class LesionDetector(nn.Module):
         self.parts.transform = _AsGiven()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
 
+    def trunk_state(self) -> dict[str, Tensor]:
+        """Weights of the ResNet under the pyramid, under `resnet18_trunk`'s names: a start for a slice encoder."""
+        state: dict[str, Tensor] = self.parts.backbone.body.state_dict()
+        return {name: tensor.clone() for name, tensor in state.items()}
+
     def losses(self, images: Tensor, targets: list[Target]) -> dict[str, Tensor]:
         """Training losses of torchvision's Mask R-CNN: two of the RPN, three of the heads. Needs training mode.
 

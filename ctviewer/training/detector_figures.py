@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from ctviewer.core.findings import Instance
 from ctviewer.models.metadata import Metric, Preprocessing
-from ctviewer.models.metrics import bootstrap, detection_ap, match
+from ctviewer.models.metrics import detection_ap, match
 from ctviewer.models.placement import Placement, Upright
 from ctviewer.models.postprocess import instances
 from ctviewer.models.preprocess import finish
 from ctviewer.nets.detector import LesionDetector
+from ctviewer.training.figures import Figure, card_figures
 from ctviewer.training.prepared import (
     CONSOLIDATION,
     GROUND_GLASS,
@@ -173,16 +174,10 @@ def card_metrics(
     records: Sequence[StudyRecord], patients: Sequence[str], threshold: float, data: str
 ) -> tuple[Metric, ...]:
     """All figures of the card, with intervals by bootstrap over patients."""
-    groups = [[r for r, p in zip(records, patients, strict=True) if p == name] for name in dict.fromkeys(patients)]
-    figures: list[tuple[str, Callable[[Sequence[StudyRecord]], float]]] = [
-        ("Dice of all lesion pixels, mean over studies with findings", lambda r: lesion_dice(r, threshold)),
-        ("sensitivity for lesion cross-sections (mask IoU 0.25)", lambda r: sensitivity(r, threshold)),
-        ("share of control slices with a lesion mark", lambda r: marked_share(r, threshold)),
-    ]
-    figures += [(f"AP50 by mask, {name}", partial(ap, name=name)) for name in LESION_CLASSES]
-    out = []
-    for name, figure in figures:
-        low, high = bootstrap(groups, lambda picked, f=figure: f([r for g in picked for r in g]), draws=200)  # type: ignore[misc]  # mypy and lambda defaults
-        value = figure([r for g in groups for r in g])
-        out.append(Metric(name, round(value, 4), low, high, len(groups), "patients", data))
-    return tuple(out)
+    figures: dict[str, Figure[StudyRecord]] = {
+        "Dice of all lesion pixels, mean over studies with findings": lambda r: lesion_dice(r, threshold),
+        "sensitivity for lesion cross-sections (mask IoU 0.25)": lambda r: sensitivity(r, threshold),
+        "share of control slices with a lesion mark": lambda r: marked_share(r, threshold),
+        **{f"AP50 by mask, {name}": partial(ap, name=name) for name in LESION_CLASSES},
+    }
+    return card_figures(figures, records, patients, data, draws=200)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Message, Progress
@@ -64,7 +65,7 @@ class StarterSettings:
         validation_limit: studies of which the detector is validated on every third slice after an epoch.
         encoder, aggregator, detector: how long each is trained.
         cache: folder for prepared studies, None for none.
-        tasks: which of the two to train.
+        tasks: which of the two to train; with both, the classifier's encoder starts from the detector's trunk.
     """
 
     class_names: Mapping[str, str]
@@ -127,10 +128,14 @@ def train_starter(sources: StarterSources, out: Path, settings: StarterSettings)
     data = _Data()
     yield from _prepare_all(sources, settings, data)
     bundles: list[Bundle] = []
-    if "study_classifier" in settings.tasks:
-        yield from _study_classifier(data, out, settings, bundles)
+    torch.manual_seed(settings.detector.seed)
+    detector = LesionDetector(len(LABEL_CLASSES), **_detector_options(settings))
     if "detector" in settings.tasks:
-        yield from _detector(data, out, settings, bundles)
+        yield from _detector(detector, data, out, settings, bundles)
+    if "study_classifier" in settings.tasks:
+        # lesion masks teach an encoder more in a minute than slice labels do in ten
+        trunk = detector.trunk_state() if "detector" in settings.tasks else None
+        yield from _study_classifier(trunk, data, out, settings, bundles)
     yield Done(tuple(bundles))
 
 
@@ -152,7 +157,9 @@ def _prepare_all(sources: StarterSources, settings: StarterSettings, data: _Data
     check_split(data.train, data.validation, [s for studies in data.held_out.values() for s in studies])
 
 
-def _study_classifier(data: _Data, out: Path, settings: StarterSettings, bundles: list[Bundle]) -> Iterator[Event]:
+def _study_classifier(
+    trunk: Mapping[str, Tensor] | None, data: _Data, out: Path, settings: StarterSettings, bundles: list[Bundle]
+) -> Iterator[Event]:
     classes, p = tuple(settings.class_names.values()), settings.classifier_input
     negative = classes.index(settings.class_names[settings.negative])
     options: dict[str, Any] = {
@@ -163,6 +170,8 @@ def _study_classifier(data: _Data, out: Path, settings: StarterSettings, bundles
     }
     torch.manual_seed(settings.encoder.seed)
     net = StudyClassifier(len(classes), **options)
+    if trunk is not None:
+        net.encoder.trunk.load_state_dict(trunk)
     yield from train_encoder(net, data.splits, classes, p, settings.encoder)
     encoded: dict[str, list[EncodedStudy]] = {"train": [], "validation": []}
     yield from encode_all(net, data.train, classes, p, encoded["train"], draws=settings.draws, seed=1)
@@ -184,7 +193,10 @@ def _study_classifier(data: _Data, out: Path, settings: StarterSettings, bundles
         thresholds=Thresholds(finding_probability=threshold),
         metrics=tuple(metrics),
         training_data=_training_data(data),
-        recipe=_recipe(encoder=settings.encoder, aggregator=settings.aggregator),
+        recipe={
+            "encoder: start": "random" if trunk is None else "the lesion detector's trunk of the same run",
+            **_recipe(encoder=settings.encoder, aggregator=settings.aggregator),
+        },
         version=settings.version,
         **starter_texts.STUDY_CLASSIFIER,
     )
@@ -192,11 +204,14 @@ def _study_classifier(data: _Data, out: Path, settings: StarterSettings, bundles
     yield from _say(metrics)
 
 
-def _detector(data: _Data, out: Path, settings: StarterSettings, bundles: list[Bundle]) -> Iterator[Event]:
+def _detector_options(settings: StarterSettings) -> dict[str, Any]:
+    return {"size": settings.size, "width": settings.width, "channels": 64, "box_hidden": 128}
+
+
+def _detector(
+    net: LesionDetector, data: _Data, out: Path, settings: StarterSettings, bundles: list[Bundle]
+) -> Iterator[Event]:
     p = settings.detector_input
-    options: dict[str, Any] = {"size": settings.size, "width": settings.width, "channels": 64, "box_hidden": 128}
-    torch.manual_seed(settings.detector.seed)
-    net = LesionDetector(len(LABEL_CLASSES), **options)
     few = [thinned(s, 3) for s in data.validation[: settings.validation_limit]]
     yield from train_detector(net, Splits(data.train, few), p, settings.detector)
     chosen = [detector_figures.study_record(net, s, p, _DETECTION_SCORES) for s in data.validation]
@@ -212,7 +227,7 @@ def _detector(data: _Data, out: Path, settings: StarterSettings, bundles: list[B
         task="detector",
         classes=LABEL_CLASSES,
         lesion_classes=LESION_CLASSES,
-        net=options,
+        net=_detector_options(settings),
         preprocessing=p,
         thresholds=Thresholds(detection_score=threshold),
         metrics=tuple(metrics),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from ctviewer.models.metadata import Metric
-from ctviewer.models.metrics import auc_roc, bootstrap
+from ctviewer.models.metrics import auc_roc
 from ctviewer.models.postprocess import softmax
 from ctviewer.nets.study_classifier import StudyClassifier
+from ctviewer.training.figures import Figure, card_figures
 from ctviewer.training.study_stage import EncodedStudy
 
 
@@ -70,31 +71,17 @@ def study_metrics(
         threshold: finding probability from which a study counts as positive.
         data: what it was measured on.
     """
-    groups = [[x for x, p in zip(found, patients, strict=True) if p == name] for name in dict.fromkeys(patients)]
-    figures: tuple[tuple[str, Callable[[Sequence[StudyOutcome]], float]], ...] = (
-        ("AUC-ROC, any finding against none", lambda s: _finding_auc(s, negative)),
-        ("sensitivity at the threshold", lambda s: _positive_share(s, negative, threshold, with_finding=True)),
-        ("specificity at the threshold", lambda s: 1 - _positive_share(s, negative, threshold, with_finding=False)),
-        ("accuracy over all classes", lambda s: float(np.mean([x.probabilities.argmax() == x.label for x in s]))),
-        ("AUC-ROC of attention, infected against clean slices, mean over studies", _attention_auc),
-        ("infected among the four slices with most attention", _top_four),
-        ("attention on the first tenth of the slices", lambda s: _tenth(s, first=True)),
-        ("attention on the last tenth of the slices", lambda s: _tenth(s, first=False)),
-    )
-    return tuple(_metric(name, groups, figure, data) for name, figure in figures)
-
-
-def _metric(
-    name: str,
-    groups: Sequence[Sequence[StudyOutcome]],
-    figure: Callable[[Sequence[StudyOutcome]], float],
-    data: str,
-) -> Metric:
-    def of(picked: Sequence[Sequence[StudyOutcome]]) -> float:
-        return figure([x for group in picked for x in group])
-
-    low, high = bootstrap(groups, of)
-    return Metric(name, round(of(groups), 4), low, high, len(groups), "patients", data)
+    figures: dict[str, Figure[StudyOutcome]] = {
+        "AUC-ROC, any finding against none": lambda s: _finding_auc(s, negative),
+        "sensitivity at the threshold": lambda s: _positive_share(s, negative, threshold, with_finding=True),
+        "specificity at the threshold": lambda s: 1 - _positive_share(s, negative, threshold, with_finding=False),
+        "accuracy over all classes": lambda s: float(np.mean([x.probabilities.argmax() == x.label for x in s])),
+        "AUC-ROC of attention, infected against clean slices, mean over studies": _attention_auc,
+        "infected among the four slices with most attention": _top_four,
+        "attention on the first tenth of the slices": lambda s: _tenth(s, first=True),
+        "attention on the last tenth of the slices": lambda s: _tenth(s, first=False),
+    }
+    return card_figures(figures, found, patients, data)
 
 
 def _finding_auc(found: Sequence[StudyOutcome], negative: int) -> float:

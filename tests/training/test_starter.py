@@ -1,0 +1,79 @@
+"""The whole starter run on toy studies: it learns, writes bundles that load, and repeats itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ctviewer.core.errors import InputError
+from ctviewer.core.events import Done, Event
+from ctviewer.models.bundle import Bundle, load_bundle
+from ctviewer.training.loop import EpochDone, Plan
+from ctviewer.training.starter import StarterSettings, StarterSources, train_starter
+
+
+def settings(**changes: object) -> StarterSettings:
+    short = {
+        "size": 64, "crop": 56, "width": 8, "draws": 1, "validation_limit": 2,
+        "encoder": Plan(2, 12, 3e-3, warm_up=4), "aggregator": Plan(3, 15, 5e-3, warm_up=4),
+        "detector": Plan(1, 3, 1e-3, warm_up=1),
+    }  # fmt: skip
+    return StarterSettings({"well": "no finding", "sick": "finding"}, "well", **{**short, **changes})  # type: ignore[arg-type]
+
+
+def sources(toy: type) -> StarterSources:
+    return StarterSources(toy("a", 8), toy("b", 4), {"toy, held out": toy("c", 4)})
+
+
+def run(toy: type, out: Path, **changes: object) -> tuple[list[Event], tuple[Bundle, ...]]:
+    events = list(train_starter(sources(toy), out, settings(**changes)))
+    assert isinstance(events[-1], Done)
+    return events, events[-1].value
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_the_study_classifier_learns_and_repeats_itself(toy: type, tmp_path: Path) -> None:
+    events, (bundle,) = run(toy, tmp_path / "one", tasks=("study_classifier",))
+    epochs = [e for e in events if isinstance(e, EpochDone) and "study" in e.stage]
+    assert epochs[-1].loss < epochs[0].loss
+    figures = {m.name: m.value for m in bundle.metadata.metrics}
+    assert figures["AUC-ROC, any finding against none"] == 1.0
+    assert figures["AUC-ROC of attention, infected against clean slices, mean over studies"] > 0.8
+    assert bundle.metadata.training_data.counts["train / finding"] == 4
+    assert load_bundle(bundle.folder).build().aggregator.attend.fixed == pytest.approx(64**-0.5)
+    _, (again,) = run(toy, tmp_path / "two", tasks=("study_classifier",))
+    assert again.metadata.weights_sha256 == bundle.metadata.weights_sha256
+
+
+def test_the_detector_is_trained_and_saved(toy: type, tmp_path: Path) -> None:
+    _, (bundle,) = run(toy, tmp_path, tasks=("detector",))
+    m = bundle.metadata
+    assert m.classes[0] == "background" and m.lesion_classes == ("ground glass", "consolidation")
+    assert m.preprocessing.crop == m.preprocessing.size == 64 and 0.3 <= m.thresholds.detection_score <= 0.9
+    with torch.inference_mode():
+        (found,) = bundle.build().detect(torch.zeros(1, 1, 64, 64), 0.0)
+    assert found.masks.shape[1:] == (28, 28)
+
+
+def test_an_existing_version_is_refused_before_any_work(toy: type, tmp_path: Path) -> None:
+    (tmp_path / "starter-lesion-detector-0.1.0").mkdir()
+    with pytest.raises(InputError, match="exists already"):
+        next(train_starter(sources(toy), tmp_path, settings()))
+
+
+def test_an_unknown_class_is_refused(toy: type, tmp_path: Path) -> None:
+    bad = StarterSettings({"well": "no finding"}, "well", size=64, crop=56)
+    with pytest.raises(InputError, match="study a1 has the unknown class sick"):
+        list(train_starter(sources(toy), tmp_path, bad))
+
+
+def test_a_patient_in_two_splits_is_refused(toy: type, tmp_path: Path) -> None:
+    shared = StarterSources(toy("a", 2), toy("a", 2), {})
+    with pytest.raises(InputError, match="both sides of a split"):
+        list(train_starter(shared, tmp_path, settings()))
