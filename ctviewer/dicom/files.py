@@ -20,13 +20,17 @@ _OTHER = frozenset(
     )
     for ending in group
 )
-DIRECTORY = "DICOMDIR"
-_OTHER_NAMES = frozenset({DIRECTORY, "LICENSE", "README", "VERSION"})
+_OTHER_NAMES = frozenset({"LICENSE", "README", "VERSION"})
+
+
+def is_directory(name: str) -> bool:
+    """Whether a file of this name is the table of contents of a disc (PS3.10 8.6)."""
+    return name.upper().startswith("DICOMDIR")
 
 
 def is_candidate(name: str) -> bool:
     """Whether a file of this name may be DICOM: not hidden, and not obviously something else."""
-    if name.startswith(".") or name.upper() in _OTHER_NAMES:
+    if name.startswith(".") or name.upper() in _OTHER_NAMES or is_directory(name):
         return False
     return f".{name.rpartition('.')[2].lower()}" not in _OTHER
 

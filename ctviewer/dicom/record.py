@@ -89,11 +89,10 @@ class Slice:
             if self.header.text(tags.SOP_CLASS_UID) in _IMAGE_CLASSES:
                 raise DamagedError("it has no pixels")
             return
-        if location.fragments or location.deflated:
+        if location.fragments or location.deflated or self.is_colour:  # colour may be subsampled, and is not shown
             return
-        samples = self.header.short(tags.SAMPLES_PER_PIXEL) or 1
         bits = self.header.short(tags.BITS_ALLOCATED) or 0
-        if location.length < self.rows * self.columns * samples * self.frames * bits // 8:
+        if location.length < self.rows * self.columns * self.frames * bits // 8:
             raise DamagedError("it ends in the middle of the pixels")
 
     @property
@@ -108,7 +107,7 @@ class Slice:
 
     @property
     def is_localizer(self) -> bool:
-        """Whether this is a scout, by its image type or by the description of its series."""
+        """Whether its image type says that this is a scout."""
         return "LOCALIZER" in self.image_type or "SCOUT" in self.image_type
 
     @property

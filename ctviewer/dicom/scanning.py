@@ -71,7 +71,7 @@ def scan(path: Path) -> Iterator[Event]:
     """
     if not os.path.exists(path):  # noqa: PTH110 - unlike Path.exists it is false, not an error, for an impossible name
         raise InputError(f"{path} does not exist.")
-    if path.name.upper() == files.DIRECTORY and path.is_file():
+    if files.is_directory(path.name) and path.is_file():
         path = path.parent  # the table of contents of a disc: the folder itself says more, and says it truly
     found = _Findings()
     wanted: tuple[str, ...] | None = None

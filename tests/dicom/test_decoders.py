@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -190,3 +191,20 @@ def test_unknown_syntaxes_are_refused_by_name():
 )
 def test_short_names(syntax, name):
     assert decoders.short_name(syntax) == name
+
+
+def _pydicoms_files() -> list[Path]:
+    """Files of pydicom's wheel that it can decode itself and that are grey images of one frame."""
+    folder = Path(pydicom.__file__).parent / "data" / "test_files"
+    names = ("693_J2KI.dcm", "CT_small.dcm", "J2K_pixelrep_mismatch.dcm", "examples_overlay.dcm")
+    return [folder / name for name in names] + sorted(folder.glob("MR_small*[!s].dcm"))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of the mismatch that is tested
+@pytest.mark.parametrize("path", _pydicoms_files(), ids=lambda path: path.stem)
+def test_values_equal_pydicoms(path, tmp_path, only):
+    """Among them big endian, RLE, and JPEG 2000 whose signedness differs from the header."""
+    folder = tmp_path / "one"
+    folder.mkdir()
+    shutil.copy(path, folder)
+    assert np.array_equal(load_volume(only(folder)).stored[0], pydicom.dcmread(path).pixel_array)

@@ -142,6 +142,7 @@ def test_files_without_preamble_or_file_meta(written, catalog, explicit):
     assert np.array_equal(load_volume(series).stored, made.stored)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of the lie
 def test_file_meta_that_lies_about_the_encoding(written, catalog):
     made = written()
     for path in made.paths:

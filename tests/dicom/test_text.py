@@ -59,6 +59,7 @@ def test_cleaning(text, shown):
     assert clean(text) == shown
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of the length
 def test_names_in_files_are_cleaned(written, edit, only):
     made = written()
     edit(made.paths, lambda d, i: d.add_new("PatientName", "LO", "Evil\x07^Name" + "y" * 400), SeriesDescription="a\tb")
