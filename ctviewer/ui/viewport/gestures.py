@@ -36,7 +36,10 @@ class Drag:
         tool: what it does.
         button: which began it and ends it.
         start: view position of the press.
-        window, transform, place: window, view and number of the slice in display order at the start.
+        window: at the start.
+        transform: at the start.
+        place: of the slice in display order, from 0, at the start.
+        fits: whether the image was fitted at the start.
         moved: whether it has gone far enough to be no click.
     """
 
@@ -46,6 +49,7 @@ class Drag:
     window: Window
     transform: ViewTransform
     place: int
+    fits: bool
     moved: bool = False
 
 

@@ -62,10 +62,10 @@ class SceneView(QWidget):
     def slice_loaded(self, index: int) -> None:
         """A slice has arrived: repaint if it is on screen, or nearer than what stands in for the present one."""
         volume, present = self._scene.volume, self._scene.index
-        if volume is None or index == present:
-            self._refresh()
+        if volume is None:
             return
-        if self._scene.state is SliceState.LOADING and self._scene.shown_index == index:
+        stands_in = self._scene.state is SliceState.LOADING and self._scene.shown_index == index
+        if index == present or stands_in:
             self._refresh()
 
     def set_window(self, window: Window) -> None:

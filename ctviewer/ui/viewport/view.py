@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import (
     QCloseEvent,
@@ -84,8 +83,8 @@ class SliceView(SceneView):
         tool = tool_of_button(event.button(), self._tool)
         scene = self._scene
         if self._drag is None and tool is not None and scene.volume is not None:
-            place = int(np.flatnonzero(scene.volume.geometry.display_order == scene.index)[0])
-            self._drag = Drag(tool, event.button(), event.position(), scene.window, scene.transform, place)
+            place = scene.names.numbers[scene.index] - 1
+            self._drag = Drag(tool, event.button(), event.position(), scene.window, scene.transform, place, self._fits)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Go on with the drag; tell what is under the cursor."""
@@ -183,6 +182,7 @@ class SliceView(SceneView):
         elif drag.tool is Tool.SCROLL:
             self._ask_slice(drag, 0.0)
         else:
+            self._fits = drag.fits
             self._set_transform(drag.transform)
 
     def _ask_window(self, window: Window) -> None:

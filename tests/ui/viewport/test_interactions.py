@@ -81,6 +81,8 @@ def test_middle_drag_pans_by_as_much(view, make_volume, mouse) -> None:
     assert (after[0] - before[0], after[1] - before[1]) == pytest.approx((20, -15), abs=1.01)
     QTest.keyClick(view, Qt.Key.Key_Escape)
     assert view.transform.to_view(10, 10) == before
+    view.resize(300, 300)
+    assert view.transform.scale == view.transform.fit_scale  # it fits again
 
 
 def test_right_drag_zooms_about_its_start(view, make_volume, mouse) -> None:
