@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from ctviewer.core.series import Patient, Series, SliceRef, Study
+from ctviewer.core.series import Notice, Patient, Series, SliceRef, Study
 from ctviewer.dicom import tags
 from ctviewer.dicom.checks import copies_notice, notices_for, split_notice
 from ctviewer.dicom.decoders import short_name
@@ -26,14 +26,6 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
     reason = why_not(stack)
     private = None if reason else Stack.from_slices(stack)
     geometry = private.geometry if private else geometry_of(stack)
-    notices = () if reason else notices_for(stack, geometry)
-    if part.parts > 1:
-        notices = (split_notice(part.part, part.parts, part.reasons, len(stack)), *notices)
-    if dropped:
-        places = {one.sop_instance_uid: one.location for one in stack}
-        for one in dropped:
-            one.location = places.get(one.sop_instance_uid, 0.0)
-        notices = (*notices, copies_notice(dropped))
     uid = header.text(tags.SERIES_INSTANCE_UID)
     localizer = first.is_localizer or (len(stack) <= _FEW and first.is_named_localizer)
     return Series(
@@ -52,7 +44,7 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         transfer_syntax=short_name(header.syntax),
         readable=not reason,
         reason=reason,
-        notices=notices,
+        notices=(*_about_the_part(part, stack, dropped), *(() if reason else notices_for(stack, geometry))),
         private=private,
         description=header.text(tags.SERIES_DESCRIPTION),
         number=header.integer(tags.SERIES_NUMBER),
@@ -67,6 +59,16 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         kvp=header.number(tags.KVP),
         contrast_agent=header.text(tags.CONTRAST_BOLUS_AGENT),
     )
+
+
+def _about_the_part(part: Part, stack: Sequence[Slice], dropped: Sequence[Slice]) -> Iterator[Notice]:
+    if part.parts > 1:
+        yield split_notice(part.part, part.parts, part.reasons, len(stack))
+    if dropped:
+        places = {one.sop_instance_uid: one.location for one in stack}
+        for one in dropped:
+            one.location = places[one.sop_instance_uid]
+        yield copies_notice(dropped)
 
 
 def _key(uid: str, part: Part) -> str:

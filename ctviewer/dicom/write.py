@@ -127,10 +127,7 @@ def write_ct_series(
         ValueError: shapes or types do not fit, or the geometry has no positions or spacing.
         StorageError: the folder cannot be written.
     """
-    if stored.dtype not in (np.dtype(np.int16), np.dtype(np.uint16)) or stored.shape != geometry.shape:
-        raise ValueError("stored values must be 16-bit integers of the geometry's shape")
-    if geometry.origins is None or geometry.pixel_spacing is None:
-        raise ValueError("a DICOM CT series needs positions and pixel spacing")
+    _require_writable(stored, geometry)
     numbers = np.empty(len(stored), int)
     numbers[geometry.display_order] = np.arange(1, len(stored) + 1)
     names = [f"IM{number:04d}.dcm" for number in numbers]
@@ -146,6 +143,13 @@ def write_ct_series(
     except OSError as error:
         raise StorageError(f"{folder} could not be written: {reason(error)}.") from error
     return [folder / name for name in names]
+
+
+def _require_writable(stored: Stored, geometry: Geometry) -> None:
+    if stored.dtype not in (np.dtype(np.int16), np.dtype(np.uint16)) or stored.shape != geometry.shape:
+        raise ValueError("stored values must be 16-bit integers of the geometry's shape")
+    if geometry.origins is None or geometry.pixel_spacing is None:
+        raise ValueError("a DICOM CT series needs positions and pixel spacing")
 
 
 def _save(dataset: Dataset, path: Path) -> None:
@@ -255,7 +259,7 @@ def _set_series(dataset: Dataset, plan: _Plan) -> None:
 
 def _set_plane(dataset: Dataset, index: int, plan: _Plan) -> None:
     geometry, attributes = plan.geometry, plan.attributes
-    assert geometry.origins is not None and geometry.pixel_spacing is not None  # checked by write_ct_series
+    assert geometry.origins is not None and geometry.pixel_spacing is not None  # by _require_writable
     dataset.AcquisitionNumber = 1
     dataset.ImageType = list(attributes.image_type)
     dataset.ImagePositionPatient = _numbers(*geometry.origins[index])
