@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tiny_models"]
 PROJECT = Path(__file__).resolve().parents[1]
 SETTLE_SECONDS = float(os.environ.get("CTVIEWER_TEST_SETTLE", "2"))  # what a thread or window may take to end
 USER_FOLDERS = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "CTVIEWER_HOME")

@@ -1,19 +1,7 @@
-import dataclasses
-
-import numpy as np
 import pytest
 import torch
 
-from ctviewer.core.geometry import Geometry
-from ctviewer.core.series import Series, SliceRef, Study
-from ctviewer.core.volume import Volume
 from ctviewer.inference import NetCache
-from ctviewer.models.bundle import save_bundle
-from ctviewer.models.metadata import InputLimits, Metadata, Preprocessing, Thresholds, TrainingData
-from ctviewer.nets.build import build_net
-
-SLICES, SIZE = 12, 96
-LIMITS = InputLimits(("CT",), ("axial",), True, (6, 40), (0.5, 8.0), (200.0, 600.0), (-1100.0, -900.0), (-50.0, 150.0))
 
 
 @pytest.fixture(autouse=True)
@@ -22,115 +10,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def chest(slices, size, seed=0):
-    """HU of a body in air with two lungs, whose texture differs from slice to slice."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:size, :size] / size - 0.5
-    hu = np.full((slices, size, size), -1000.0)
-    hu[:, (x / 0.42) ** 2 + (y / 0.32) ** 2 < 1] = 40
-    for side in (-1, 1):
-        hu[:, ((x - side * 0.19) / 0.15) ** 2 + (y / 0.24) ** 2 < 1] = -800
-    for k in range(slices):
-        r, c = rng.integers(size // 3, size // 2, 2)
-        hu[k, r : r + 8 + k, c : c + 10] = -300 + 20 * k
-    return (hu + rng.normal(0, 15, hu.shape)).astype(np.int16)
-
-
-def make_volume(
-    stored=None,
-    z=None,
-    row_cosines=(1.0, 0.0, 0.0),
-    column_cosines=(0.0, 1.0, 0.0),
-    spacing=4.0,
-    changes=None,
-    **series,
-):
-    """A chest volume in HU; `series` changes its series, `changes` the volume itself."""
-    stored = chest(SLICES, SIZE) if stored is None else stored
-    n, rows, columns = stored.shape
-    z = np.arange(n) * 2.0 if z is None else np.asarray(z, float)
-    half = spacing * (columns - 1) / 2
-    corner = -half * (np.asarray(row_cosines) + np.asarray(column_cosines))
-    origins = corner[None] + np.stack([np.zeros(n), np.zeros(n), z], 1)
-    geometry = Geometry((n, rows, columns), origins, row_cosines, column_cosines, (spacing, spacing))
-    refs = tuple(SliceRef(None, instance_number=i + 1) for i in range(n))
-    described = Series("1.2#1", "1.2", "CT", None, Study(), refs, rows, columns, number=3, **series)
-    return Volume(described, geometry, stored, np.ones(n), np.zeros(n), **(changes or {}))
-
-
-@pytest.fixture(scope="session")
-def volume_of():
-    return make_volume
-
-
-@pytest.fixture
-def volume():
-    return make_volume()
-
-
-def metadata(task, classes, net, size, **changes):
-    values = {
-        "name": f"tiny-{task.replace('_', '-')}",
-        "version": "0.1.0",
-        "task": task,
-        "title": f"Tiny {task}",
-        "classes": classes,
-        "net": net,
-        "preprocessing": Preprocessing(-600.0, 1500.0, size, size, (0.4,), (0.3,)),
-        "thresholds": Thresholds(),
-        "input_limits": LIMITS,
-        "training_data": TrainingData("nothing", {}, {}),
-        "licence": "Apache-2.0",
-        "intended_use": "Tests.",
-        "out_of_scope": "Patients.",
-        "trained_on": "random weights",
-        "limits": "Says nothing.",
-    }
-    return Metadata(**(values | changes))
-
-
-@pytest.fixture(scope="session")
-def make_classifier(tmp_path_factory):
-    """Save a tiny study classifier with random weights."""
-
-    def make(aggregator="lstm_attention", limits=LIMITS, negative="clear"):
-        torch.manual_seed(1)
-        options = {"encoder_options": {"width": 8}, "aggregator": aggregator}
-        described = metadata("study_classifier", ("clear", "infection", "other"), options, 64, input_limits=limits)
-        described = dataclasses.replace(described, negative_class=negative)
-        net = build_net("study_classifier", 3, options)
-        return save_bundle(tmp_path_factory.mktemp("bundle") / "classifier", described, net.state_dict())
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def make_detector(tmp_path_factory):
-    """Save a tiny detector with random weights; a threshold of 0 makes it find something everywhere."""
-
-    def make(limits=LIMITS, threshold=0.0):
-        torch.manual_seed(2)
-        options = {"size": 64, "width": 8, "channels": 16, "box_hidden": 16}
-        described = metadata(
-            "detector", ("background", "lung", "ggo"), options, 64,
-            input_limits=limits, lesion_classes=("ggo",), thresholds=Thresholds(detection_score=threshold),
-        )  # fmt: skip
-        net = build_net("detector", 3, options)
-        return save_bundle(tmp_path_factory.mktemp("bundle") / "detector", described, net.state_dict())
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def classifier(make_classifier):
-    return make_classifier()
-
-
-@pytest.fixture(scope="session")
-def detector(make_detector):
-    return make_detector()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,174 @@
+"""`ctviewer analyze` with tiny nets of random weights: files, exit codes, one sentence for bad input."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import numpy as np
+import pydicom
+import pypdf
+import pytest
+
+from ctviewer.app.cli import main
+from ctviewer.core.serialise import from_dict
+
+
+def snapshot(folder):
+    return sorted((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*"))
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command line; exit code, what it printed, what it said on standard error."""
+
+    def act(*arguments):
+        code = main([str(a) for a in arguments])
+        told = capsys.readouterr()
+        assert "Traceback" not in told.out + told.err
+        return code, told.out, told.err
+
+    return act
+
+
+def test_writes_result_report_and_overlays(run, tiny_models, chest_folder, tmp_path):
+    before = snapshot(chest_folder)
+    out = tmp_path / "out"
+    code, _, err = run("analyze", chest_folder, "--out", out)
+    assert code == 0, err
+    assert "research use" in err and "Classifying slices" in err
+    data = json.loads((out / "result.json").read_text())
+    assert data["schema"] == "ctviewer.analysis-file" and data["contains_patient_data"] is True
+    result = from_dict(data["result"])
+    weights = result.classification.weights
+    assert weights.sum() == pytest.approx(1.0, abs=1e-6)
+    assert [s["weight"] for s in data["slices"]] == pytest.approx(weights.tolist())
+    files = {
+        pydicom.dcmread(p).SOPInstanceUID: pydicom.dcmread(p).ImagePositionPatient[2] for p in chest_folder.iterdir()
+    }
+    places = [float(files[s["sop_instance_uid"]]) for s in data["slices"]]
+    assert places == sorted(places) == [s["location_mm"] for s in data["slices"]]
+    text = pypdf.PdfReader(out / "report.pdf").pages[0].extract_text()
+    assert "AI output, not verified" in text and "Phantom" in text
+    marked = {i.slice_index for lesion in result.lesions for i in lesion.instances}
+    assert len(list((out / "overlays").glob("slice_*.png"))) == len(marked) > 0
+    assert stat.S_IMODE(out.stat().st_mode) & 0o077 == 0
+    assert stat.S_IMODE((out / "result.json").stat().st_mode) & 0o077 == 0
+    assert snapshot(chest_folder) == before
+
+
+def test_two_runs_give_the_same_numbers(run, tiny_models, chest_folder, tmp_path):
+    found = []
+    for name in ("a", "b"):
+        assert run("analyze", chest_folder, "--out", tmp_path / name, "--quiet")[0] == 0
+        found.append(from_dict(json.loads((tmp_path / name / "result.json").read_text())["result"]))
+    assert np.array_equal(found[0].classification.weights, found[1].classification.weights)
+
+
+def test_unreadable_files_among_good_ones_are_left_out_and_told(run, tiny_models, chest_folder, tmp_path):
+    broken = sorted(chest_folder.iterdir())[0]
+    broken.write_bytes(broken.read_bytes()[:700])
+    code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out", "--quiet")
+    assert code == 4
+    assert broken.name in err or "1 file" in err
+    assert (tmp_path / "out" / "result.json").exists()
+
+
+def test_abstains_outside_the_limits(run, tiny_models, write_chest, tmp_path):
+    folder = write_chest(slices=3)
+    code, _, err = run("analyze", folder, "--out", tmp_path / "out", "--quiet")
+    assert code == 3
+    assert "3 slices" in err and "No number is given" in err
+    assert not (tmp_path / "out" / "result.json").exists()
+
+
+def test_an_mr_series_abstains(run, tiny_models, write_chest, tmp_path):
+    code, _, err = run("analyze", write_chest(modality="MR"), "--out", tmp_path / "out", "--quiet")
+    assert code == 3 and "MR" in err
+
+
+def test_bad_folders_are_refused_in_one_sentence(run, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    words = tmp_path / "words"
+    words.mkdir()
+    (words / "readme.txt").write_text("no image")
+    for folder in (empty, words, tmp_path / "absent"):
+        code, out, err = run("analyze", folder, "--out", tmp_path / "out", "--quiet")
+        assert code == 2 and out == ""
+        assert err.startswith("ctviewer: ") and folder.name in err and err.count("\n") == 1
+
+
+def test_the_opened_folder_is_never_written_into(run, chest_folder):
+    before = snapshot(chest_folder)
+    for out in (chest_folder, chest_folder / "out", chest_folder / ".." / chest_folder.name / "x"):
+        code, _, err = run("analyze", chest_folder, "--out", out, "--quiet")
+        assert code == 2 and "opened folder" in err
+    assert snapshot(chest_folder) == before
+
+
+def test_a_place_that_cannot_be_written(run, chest_folder, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    code, _, err = run("analyze", chest_folder, "--out", tmp_path / "file", "--quiet")
+    assert (code == 2 and "file" in err and "could not be written" in err) or "cannot be written" in err
+
+
+def test_an_unknown_series_is_named(run, chest_folder, tmp_path):
+    code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out", "--series", "1.2.3", "--quiet")
+    assert code == 2 and "1.2.3" in err
+
+
+def test_a_damaged_bundle_is_named(run, tiny_models, chest_folder, tmp_path):
+    weights = tiny_models[0].folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out", "--quiet")
+    assert code == 2
+    assert tiny_models[0].folder.name in err and "SHA-256" in err
+
+
+def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(run, tiny_models, chest_folder, tmp_path, monkeypatch):
+    from ctviewer.app import analyze
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(analyze, "write_result", interrupt)
+    code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out", "--quiet")
+    assert code == 130 and "cancelled" in err
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_internal_error_goes_to_the_log_not_to_the_user(run, chest_folder, tmp_path, monkeypatch, expected_logs):
+    from ctviewer.app import analyze
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("secret name")
+
+    monkeypatch.setattr(analyze, "choose", fail)
+    code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out", "--quiet")
+    assert code == 1 and "internal error" in err and "secret" not in err
+
+
+def test_models_lists_what_is_installed(run, tiny_models):
+    code, out, _ = run("models")
+    assert code == 0 and "random weights" in out and "research use" in out
+    code, out, _ = run("models", "--json")
+    rows = json.loads(out)["models"]
+    assert {row["name"] for row in rows if row["active"]} == {b.metadata.name for b in tiny_models}
+
+
+def test_version_and_usage(run, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0 and "ctviewer 0." in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(["analyze"])
+    assert ended.value.code == 2
+
+
+def test_a_first_argument_that_is_no_command_is_a_path():
+    from ctviewer.app.cli import parse
+
+    assert str(parse(["some/folder"]).path) == "some/folder"
+    assert parse([]).path is None and parse([]).command == "view"
+    assert parse(["analyze", "x", "--out", "y"]).command == "analyze"
