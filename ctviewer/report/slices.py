@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ctviewer.core.findings import Instance
+from ctviewer.core.masks import BoxMask
 from ctviewer.core.palette import Rgb
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Window, window_lut
@@ -14,6 +17,7 @@ from ctviewer.report import drawing
 from ctviewer.report.document import Picture
 
 PRINT_PX = 1024  # longest side: 300 dpi at the width of half a page
+_OUTLINE_PX = 3
 _WHITE: Rgb = (255, 255, 255)
 _LOSSY = "lossy compressed"
 _BARS_MM = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0)
@@ -70,14 +74,13 @@ def with_contours(image: Image.Image, volume: Volume, instances: list[tuple[int,
     """
     pixels = np.array(image.convert("RGB"))
     shape = (volume.stored.shape[1], volume.stored.shape[2])
-    labels = {}
+    labels: dict[int, tuple[Rgb, int, int]] = {}
     for lesion_id, instance, colour in instances:
-        mask = Image.fromarray(instance.mask.full(shape)).resize(image.size, Image.Resampling.NEAREST)
-        inside = np.asarray(mask)
-        pixels[_outline(inside)] = colour
+        top, left, inside = _printed(instance.mask, shape, image.size)
+        height, width = inside.shape
+        pixels[top : top + height, left : left + width][_outline(inside)] = colour
         rows, columns = np.nonzero(inside)
-        if rows.size:
-            labels[lesion_id] = (colour, float(columns.max()), float(rows.min()))
+        labels[lesion_id] = (colour, left + int(columns.max(initial=0)), top + int(rows.min(initial=height)))
     marked = Image.fromarray(pixels)
     draw = ImageDraw.Draw(marked)
     for lesion_id, (colour, x, y) in labels.items():
@@ -87,7 +90,20 @@ def with_contours(image: Image.Image, volume: Volume, instances: list[tuple[int,
     return drawing.png(marked)
 
 
-def _outline(inside: NDArray[np.bool_], width: int = 3) -> NDArray[np.bool_]:
+def _printed(mask: BoxMask, shape: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, NDArray[np.bool_]]:
+    """A mask in print pixels: top and left of its box, widened by what an outline needs, and the box `[height, width]`."""
+    sy, sx = size[1] / shape[0], size[0] / shape[1]
+    room = (math.ceil(_OUTLINE_PX / sy) + 1, math.ceil(_OUTLINE_PX / sx) + 1)
+    top, left = max(0, mask.top - room[0]), max(0, mask.left - room[1])
+    bottom, right = min(shape[0], mask.top + mask.height + room[0]), min(shape[1], mask.left + mask.width + room[1])
+    box = np.zeros((bottom - top, right - left), bool)
+    box[mask.top - top :, mask.left - left :][: mask.height, : mask.width] = mask.array()
+    y0, x0, y1, x1 = round(top * sy), round(left * sx), round(bottom * sy), round(right * sx)
+    scaled = Image.fromarray(box).resize((max(1, x1 - x0), max(1, y1 - y0)), Image.Resampling.NEAREST)
+    return y0, x0, np.asarray(scaled)
+
+
+def _outline(inside: NDArray[np.bool_], width: int = _OUTLINE_PX) -> NDArray[np.bool_]:
     """A line around a mask, drawn just outside of it so that the lesion itself stays visible."""
     grown = np.pad(inside, width)
     for _ in range(width):

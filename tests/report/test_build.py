@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ctviewer.core.findings import AnalysisResult, SliceScore, Verdict
+from ctviewer.core.findings import AnalysisResult, Instance, SliceScore, Verdict
 from ctviewer.core.geometry import Geometry, Plane
+from ctviewer.core.masks import BoxMask
 from ctviewer.core.palette import class_colour
 from ctviewer.core.reading import Reading
 from ctviewer.core.volume import Volume
@@ -125,6 +126,18 @@ def test_contours_surround_the_lesion_and_leave_it_visible(volume: Volume, make_
     ring = np.zeros_like(big)
     ring[rows.min() - 3 : rows.max() + 4, columns.min() - 3 : columns.max() + 4] = True
     assert (colour & ring).sum() > 0.8 * colour.sum()
+
+
+def test_a_lesion_at_the_border_is_drawn_where_it_is(volume: Volume) -> None:
+    edge = np.zeros((128, 128), bool)
+    edge[:3, 120:] = True
+    mask = BoxMask.from_array(edge)
+    assert mask is not None
+    black = Image.new("L", slices.print_size(volume))
+    drawn = pixels(slices.with_contours(black, volume, [(7, Instance(0, "x", 0.9, mask), (0, 200, 0))]))
+    line = (drawn == (0, 200, 0)).all(axis=-1)
+    assert line[24:27, 962:980].all() and line[:20, 957:960].all()  # just below it and left of it, in print pixels
+    assert not line[:24, 960:980].any() and not line[27:, 962:980].any()
 
 
 def test_pixels_that_are_not_square_print_in_proportion(volume: Volume) -> None:
