@@ -99,7 +99,6 @@ class Wording:
     on_the_right: str = "right"
     overlay: str = "with lesion outlines"
     no_outline: str = "no outlines on this slice"
-    key_image: str = "Key image"
     weight: str = "weight"
     times_uniform: str = "{x} \N{MULTIPLICATION SIGN} uniform"
     provenance: str = "How this result was made"
