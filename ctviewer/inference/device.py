@@ -41,7 +41,7 @@ def choose_precision(key: str, device: torch.device, forward: Callable[[], Tenso
     """Measure whether bfloat16 is worth it; once per process for each net and device.
 
     Args:
-        key: what identifies the net (its weights' hash).
+        key: what identifies the net.
         device: where it runs.
         forward: runs the real net on a small batch there; its output is compared.
 

@@ -134,7 +134,9 @@ class Engine:
             return self._settings.precision
         noise = torch.randn((2, len(p.mean), p.crop, p.crop), generator=torch.Generator().manual_seed(0))
         batch = noise.to(self.device)
-        return choose_precision(self.bundle.info.sha256, self.device, lambda: features(net, batch))
+        return choose_precision(
+            f"{self.bundle.folder} {self.bundle.info.sha256}", self.device, lambda: features(net, batch)
+        )
 
     def _attempt(self, action: Callable[[], T]) -> tuple[T | None, str]:
         """Do something on the device.
