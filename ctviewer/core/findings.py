@@ -159,6 +159,26 @@ class StudyClassification:
         return np.asarray(order[np.isfinite(self.weights[order])])
 
 
+def rank_slices(
+    told: StudyClassification | None, lesion_area: NDArray[np.float64] | None
+) -> tuple[SliceScore, tuple[int, ...]]:
+    """The top slices, the same on screen and paper: by the classifier's weights where they stand out, else by lesion area.
+
+    Args:
+        told: the study classifier's answer, if any.
+        lesion_area: `[slices]`, NaN where not looked at; None before the detector has begun.
+
+    Returns:
+        What ranks them, and volume indices, best first; (NONE, ()) where nothing does.
+    """
+    if told is not None and told.score is not SliceScore.NONE and told.stands_out:
+        return told.score, tuple(int(i) for i in told.ranking())
+    area = np.nan_to_num(lesion_area, nan=0.0) if lesion_area is not None else np.zeros(0)
+    order = np.argsort(-area, kind="stable")
+    ranked = tuple(int(i) for i in order[area[order] > 0])
+    return (SliceScore.LESION_AREA, ranked) if ranked else (SliceScore.NONE, ())
+
+
 @dataclass(frozen=True)
 class Instance:
     """One lesion (or lung) outline on one slice, as the detector gave it.

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from ctviewer import __version__
-from ctviewer.core.findings import AnalysisResult, Instance, Lesion, SliceScore, Verdict
+from ctviewer.core.findings import AnalysisResult, Instance, Lesion, SliceScore, Verdict, rank_slices
 from ctviewer.core.geometry import Plane
 from ctviewer.core.palette import Rgb, class_colour
 from ctviewer.core.reading import ReadAnalysis, Reading
@@ -98,7 +98,9 @@ class _Builder:
         self._window = options.window or (reading.window if reading else None) or _window_for(volume, result)
         self._verdicts = self._find_verdicts(result, reading)
         self._classes = result.detector_classes if result else ()
-        self.ranked_by, ranking = self._ranking(result)
+        self.ranked_by, ranking = (
+            rank_slices(result.classification, result.lesion_area) if result else (SliceScore.NONE, ())
+        )
         self.top = tuple((rank, int(i)) for rank, i in enumerate(ranking[: options.top], start=1))
 
     @staticmethod
@@ -108,18 +110,6 @@ class _Builder:
             return {}
         identity = ReadAnalysis(result).identity
         return next((dict(a.verdicts) for a in reading.analyses if a.identity == identity), {})
-
-    @staticmethod
-    def _ranking(result: AnalysisResult | None) -> tuple[SliceScore, list[int]]:
-        """What ranks the slices: the classifier's weights where they stand out, else lesion area, else nothing."""
-        if result is None:
-            return SliceScore.NONE, []
-        told = result.classification
-        if told is not None and told.score is not SliceScore.NONE and told.stands_out:
-            return told.score, [int(i) for i in told.ranking()]
-        area = np.nan_to_num(result.lesion_area, nan=0.0)
-        order = np.argsort(-area, kind="stable")
-        return SliceScore.LESION_AREA, [int(i) for i in order[area[order] > 0]]
 
     def verdict(self, lesion: Lesion) -> Verdict:
         return self._verdicts.get(lesion.lesion_id, Verdict.PENDING)

@@ -25,7 +25,8 @@ def start(qapp, qtbot, private_folders, monkeypatch) -> Iterator[Callable[[], An
         windows.append(window)
         window.resize(1280, 800)
         window.show()
-        qtbot.waitExposed(window)
+        with qtbot.waitActive(window):  # keys go to the active window; there is no window manager to see to it
+            window.activateWindow()
         return window
 
     yield make

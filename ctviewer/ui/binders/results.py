@@ -9,9 +9,8 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QImage
 
 from ctviewer.core.events import Progress
-from ctviewer.core.findings import AnalysisResult, Instance, Lesion, SliceScore, Verdict
+from ctviewer.core.findings import AnalysisResult, Instance, Lesion, SliceScore, Verdict, rank_slices
 from ctviewer.core.reading import Reading
-from ctviewer.core.volume import Volume
 from ctviewer.ui.binders.image import analysis_window, preview, short_name
 from ctviewer.ui.layout import Parts
 from ctviewer.ui.palette import lesion_colour
@@ -23,16 +22,6 @@ from ctviewer.ui.viewport import OverlayShape
 
 TOP = 4
 _REDRAW_MS = 120  # while the detector works: lanes are redrawn this often, not for every slice
-
-
-def ranking(state: AnalysisState, volume: Volume) -> list[int]:
-    """Volume indices by rank: by the classifier's weights, else by lesion area."""
-    if state.classification is not None and state.classification.score is not SliceScore.NONE:
-        return [int(i) for i in state.classification.ranking()]
-    if state.lesion_area is None:
-        return []
-    area = np.nan_to_num(state.lesion_area, nan=0.0)
-    return [int(i) for i in np.argsort(-area, kind="stable") if area[i] > 0]
 
 
 class ResultsBinder(QObject):
@@ -53,7 +42,8 @@ class ResultsBinder(QObject):
         self._session, self._analysing, self._reading, self._parts = session, analysing, reading, parts
         self._marked: dict[int, tuple[OverlayShape, ...]] = {}
         self._lesions: tuple[Lesion, ...] = ()
-        self._ranked: list[int] = []
+        self._ranked: tuple[int, ...] = ()
+        self._ranked_by = SliceScore.NONE
         self._selected: int | None = None
         self._redraw = QTimer(self)
         self._redraw.setSingleShot(True)
@@ -128,34 +118,24 @@ class ResultsBinder(QObject):
         shown = area is not None and bool(np.isfinite(area).any())
         unit = state.result.area_unit if state.result else "mm2" if volume.geometry.pixel_spacing else "px"
         strip.set_lesion_area(area[order] if area is not None and shown else None, unit)
-        self._ranked = ranking(state, volume)
-        stands_out = classification is None or classification.stands_out
-        strip.set_top([self._session.position_of(i) for i in self._ranked[:TOP]] if stands_out else [])
+        self._ranked_by, self._ranked = rank_slices(classification, area)
+        strip.set_top([self._session.position_of(i) for i in self._ranked[:TOP]])
         self._fill_thumbnails()
 
     def _fill_thumbnails(self) -> None:
         state, volume = self._analysing.state, self._session.volume
-        if volume is None or not self._ranked:
-            self._parts.top.set_slices(())
+        told = state.classification
+        weights = told.weights if told is not None and self._ranked_by is told.score else state.lesion_area
+        if volume is None or not self._ranked or weights is None:
+            self._parts.top.set_slices((), stands_out=told is None or told.stands_out)
             return
-        classification = state.classification
-        by_area = classification is None or classification.score is SliceScore.NONE
-        weights = state.lesion_area if by_area else classification.weights if classification else None
-        if weights is None:
-            return
+        window = analysis_window(volume)
         slices = [
-            TopSlice(
-                i,
-                short_name(volume, i),
-                float(weights[i]),
-                preview(volume, i, analysis_window(volume)) or QImage(),
-            )
+            TopSlice(i, short_name(volume, i), float(weights[i]), preview(volume, i, window) or QImage())
             for i in self._ranked[:TOP]
         ]
-        score = SliceScore.LESION_AREA if by_area or classification is None else classification.score
-        stands_out = classification is None or classification.stands_out
         unit = "mm2" if volume.geometry.pixel_spacing else "px"
-        self._parts.top.set_slices(slices, score, stands_out, unit)
+        self._parts.top.set_slices(slices, self._ranked_by, told is None or told.stands_out, unit)
         self._parts.top.set_current(self._session.index)
 
     # Findings

@@ -185,7 +185,7 @@ class TopSlices(Panel):
         for button, top in zip(self._buttons, slices, strict=True):
             button.set_slice(top, weight_text(top.weight, score, unit))
         self.set_title(f"Top slices by {score.value}" if slices else "Top slices")
-        note = "" if stands_out or not slices else "No slice stands out: read these as any other."
+        note = "" if stands_out else "No slice stands out."
         self._note.setText(note or ("" if slices else "None yet."))
         self._note.setVisible(bool(self._note.text()))
 

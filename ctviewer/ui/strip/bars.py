@@ -8,12 +8,13 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPixmap
 
 from ctviewer.core.findings import SliceScore
+from ctviewer.core.scales import area_fraction
 from ctviewer.ui import palette, theme
 from ctviewer.ui.strip.data import StripData
 from ctviewer.ui.strip.lanes import Lanes
 from ctviewer.ui.strip.marks import paint_texts
 from ctviewer.ui.strip.rows import RowMap
-from ctviewer.ui.strip.scale import area_fraction, reference_tick, score_fraction
+from ctviewer.ui.strip.scale import reference_tick, score_fraction
 
 _LEAST_STRENGTH = 0.25  # a bar of a study that is barely positive is still told from grey
 

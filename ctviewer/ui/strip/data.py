@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.findings import SliceScore
-from ctviewer.ui.strip.scale import FULL_AREA, FULL_ATTENTION, area_text, value_text
+from ctviewer.core.scales import FULL_AREA, FULL_ATTENTION
+from ctviewer.ui.strip.scale import area_text, value_text
 
 NOTHING_STANDS_OUT = "no slice stands out"
 NO_SCORE = "no score per slice"

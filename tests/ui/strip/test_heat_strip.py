@@ -9,10 +9,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from ctviewer.core.findings import SliceScore
+from ctviewer.core.scales import attention_fraction
 from ctviewer.ui import palette, theme
 from ctviewer.ui.strip.hover import HoverCard
 from ctviewer.ui.strip.lanes import FOOTER, HEADER
-from ctviewer.ui.strip.scale import attention_fraction
 
 COUNTS = (40, 148, 800)
 
