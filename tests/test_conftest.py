@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -185,7 +186,8 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     """A test session with this conftest.py and this project's pytest settings."""
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     monkeypatch.setenv("CTVIEWER_TEST_SETTLE", "0.5")
-    pytester.makeconftest((PROJECT / "tests" / "conftest.py").read_text(encoding="utf-8"))
+    conftest = (PROJECT / "tests" / "conftest.py").read_text(encoding="utf-8")
+    pytester.makeconftest(re.sub(r"(?m)^pytest_plugins = .*$", "", conftest))  # models are no part of what is tried
     pytester.path.joinpath("pyproject.toml").write_text(_pytest_settings(), encoding="utf-8")
     return pytester
 
