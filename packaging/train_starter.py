@@ -23,6 +23,7 @@ CLASS_NAMES = {
 }
 SLICES = (24, 28, 32, 40, 48)
 MATRIX = 256
+HELD_OUT, LONG = "phantom, held-out families", "phantom, held-out families, 120 slices"
 
 
 def source(families: tuple[Family, ...], first_seed: int, patients: int, slices: tuple[int, ...]) -> PhantomStudySource:
@@ -43,9 +44,10 @@ def sources(patients: int) -> StarterSources:
         source(TRAINING_FAMILIES, 1000, patients, SLICES),
         source(TRAINING_FAMILIES, 5000, few, SLICES),
         {
-            "phantom, held-out families": source(HELD_OUT_FAMILIES, 8000, max(4, patients // 3), SLICES),
-            "phantom, held-out families, 120 slices": source(HELD_OUT_FAMILIES, 9000, max(2, patients // 8), (120,)),
+            HELD_OUT: source(HELD_OUT_FAMILIES, 8000, max(4, patients // 3), SLICES),
+            LONG: source(HELD_OUT_FAMILIES, 9000, max(2, patients // 8), (120,)),
         },
+        classifier_only=frozenset({LONG}),
     )
 
 
@@ -60,9 +62,9 @@ def settings(arguments: argparse.Namespace) -> StarterSettings:
         CLASS_NAMES,
         Variant.CONTROL.value,
         version=arguments.version,
-        encoder=plan(8, 160, 1e-3, 60),
+        encoder=plan(5, 40, 4e-4, 20),
         aggregator=plan(10, 80, 1e-3, 40),
-        detector=plan(8, 260, 8e-4, 100),
+        detector=plan(8, 140, 8e-4, 100),
         cache=arguments.cache,
         tasks=tuple(arguments.task or ("study_classifier", "detector")),
     )
@@ -85,7 +87,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("resources/bundles"), help="folder of bundles")
     parser.add_argument("--version", default="0.1.0", help="version of the new bundles; must not exist")
-    parser.add_argument("--patients", type=int, default=24, help="training patients of each family")
+    parser.add_argument("--patients", type=int, default=12, help="training patients of each family")
     parser.add_argument("--effort", type=float, default=1.0, help="factor on the number of steps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)

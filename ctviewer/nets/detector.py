@@ -13,21 +13,17 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign
-from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-from ctviewer.nets.encoders import resnet18_trunk
-from ctviewer.nets.norms import group_norm
+from ctviewer.nets.resnet import LEVELS, resnet18_pyramid
 
 Target = dict[str, Tensor]
 
 _STRIDES = (4, 8, 16, 32, 64)
-_LEVELS = ["0", "1", "2", "3"]
 _BOX_CELLS, _MASK_CELLS = 7, 14
 
 
@@ -67,14 +63,6 @@ class _MaskHead(nn.Sequential):
         super().__init__(nn.Conv2d(channels, hidden, 3, padding=1), nn.ReLU(inplace=True))
 
 
-def _pyramid(width: int, channels: int) -> BackboneWithFPN:
-    """ResNet18 and its feature pyramid, strides 4 to 64."""
-    trunk = resnet18_trunk(width)
-    stages = {f"layer{i + 1}": name for i, name in enumerate(_LEVELS)}
-    sizes = [width * 2**i for i in range(len(_LEVELS))]
-    return BackboneWithFPN(trunk, stages, sizes, channels, LastLevelMaxPool(), group_norm)
-
-
 class LesionDetector(nn.Module):
     """Instances with boxes and masks on single slices.
 
@@ -106,28 +94,28 @@ class LesionDetector(nn.Module):
         self.size = size
         ratios = ((0.5, 1.0, 2.0),) * len(anchors)
         self.parts = MaskRCNN(
-            _pyramid(width, channels),
+            resnet18_pyramid(width, channels),
             rpn_anchor_generator=AnchorGenerator(tuple((a,) for a in anchors), ratios),
             rpn_head=RPNHead(channels, 3),
             rpn_pre_nms_top_n_train=400,
             rpn_post_nms_top_n_train=200,
             rpn_pre_nms_top_n_test=300,
             rpn_post_nms_top_n_test=100,
-            box_roi_pool=MultiScaleRoIAlign(_LEVELS, _BOX_CELLS, 2),
+            box_roi_pool=MultiScaleRoIAlign(list(LEVELS), _BOX_CELLS, 2),
             box_head=TwoMLPHead(channels * _BOX_CELLS**2, box_hidden),
             box_predictor=FastRCNNPredictor(box_hidden, classes),
             box_batch_size_per_image=64,
             box_nms_thresh=0.4,
-            mask_roi_pool=MultiScaleRoIAlign(_LEVELS, _MASK_CELLS, 2),
+            mask_roi_pool=MultiScaleRoIAlign(list(LEVELS), _MASK_CELLS, 2),
             mask_head=_MaskHead(channels, channels),
             mask_predictor=MaskRCNNPredictor(channels, channels, classes),
         )
         self.parts.transform = _AsGiven()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
 
-    def trunk_state(self) -> dict[str, Tensor]:
-        """Weights of the ResNet under the pyramid, under `resnet18_trunk`'s names: a start for a slice encoder."""
-        state: dict[str, Tensor] = self.parts.backbone.body.state_dict()
+    def pyramid_state(self) -> dict[str, Tensor]:
+        """Weights of `resnet18_pyramid`: a start for a slice encoder."""
+        state: dict[str, Tensor] = self.parts.backbone.state_dict()
         return {name: tensor.clone() for name, tensor in state.items()}
 
     def losses(self, images: Tensor, targets: list[Target]) -> dict[str, Tensor]:

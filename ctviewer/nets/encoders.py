@@ -7,13 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, ResNet
 
-from ctviewer.nets.norms import group_norm
+from ctviewer.nets.resnet import LEVELS, resnet18_pyramid, resnet18_trunk
 
 
 class SliceEncoder(nn.Module):
-    """A convolutional trunk with global average pooling.
+    """A convolutional trunk with global pooling.
 
     Args:
         trunk: `[n, 3, S, S]` to `[n, out_features]`.
@@ -40,48 +39,27 @@ class SliceEncoder(nn.Module):
         return out
 
 
-class _NarrowResNet(ResNet):  # type: ignore[misc]  # torchvision is untyped for mypy
-    """torchvision's ResNet with `width` instead of 64 channels in its first stage; the names of its weights stay."""
+class _PooledPyramid(nn.Module):
+    """The maximum of every channel of every pyramid level: a lesion of a few pixels is not diluted by its slice."""
 
-    def __init__(self, layers: list[int], width: int, norm_layer: Callable[[int], nn.Module]) -> None:
-        self._width = width
-        super().__init__(BasicBlock, layers, norm_layer=norm_layer)
-        self.fc = nn.Identity()
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.pyramid = resnet18_pyramid(width, channels)
 
-    def _make_layer(
-        self, block: type[Any], planes: int, blocks: int, stride: int = 1, dilate: bool = False
-    ) -> nn.Sequential:
-        if planes == 64 and self._width != 64:
-            self._narrow_stem()
-        stage: nn.Sequential = super()._make_layer(block, planes * self._width // 64, blocks, stride, dilate)
-        return stage
-
-    def _narrow_stem(self) -> None:
-        """Replace the stem that ResNet.__init__ has just built, before the first stage is built on its width."""
-        self.inplanes = self._width
-        self.conv1 = nn.Conv2d(3, self._width, kernel_size=7, stride=2, padding=3, bias=False)
-        self.bn1 = self._norm_layer(self._width)
-
-
-def resnet18_trunk(width: int = 64) -> ResNet:
-    """ResNet18 with GroupNorm, from scratch.
-
-    Args:
-        width: channels of the first stage; the last has eight times as many.
-
-    Raises:
-        ValueError: a width that is not a positive multiple of 8.
-    """
-    if width < 8 or width % 8:
-        raise ValueError(f"a ResNet's width must be a positive multiple of 8, not {width}")
-    return _NarrowResNet([2, 2, 2, 2], width, group_norm)
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.pyramid(images)
+        return torch.cat([maps[level].amax(dim=(2, 3)) for level in LEVELS], dim=1)
 
 
 def _resnet18(width: int = 64) -> SliceEncoder:
     return SliceEncoder(resnet18_trunk(width), 8 * width)
 
 
-ENCODERS: dict[str, Callable[..., SliceEncoder]] = {"resnet18": _resnet18}
+def _resnet18_pyramid(width: int = 64, channels: int = 64) -> SliceEncoder:
+    return SliceEncoder(_PooledPyramid(width, channels), channels * len(LEVELS))
+
+
+ENCODERS: dict[str, Callable[..., SliceEncoder]] = {"resnet18": _resnet18, "resnet18_pyramid": _resnet18_pyramid}
 
 
 def build_encoder(name: str, **options: Any) -> SliceEncoder:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Message, Progress
-from ctviewer.models.bundle import Bundle, save_bundle
+from ctviewer.models.bundle import Bundle, load_bundle, save_bundle
 from ctviewer.models.metadata import Metadata, Metric, Preprocessing, Thresholds, TrainingData
 from ctviewer.nets.detector import LesionDetector
 from ctviewer.nets.study_classifier import StudyClassifier
@@ -34,6 +33,7 @@ from ctviewer.training.slice_stage import train_encoder
 from ctviewer.training.source import StudySource
 from ctviewer.training.study_stage import EncodedStudy, encode_all, train_aggregator
 
+_CHANNELS = 64  # of the pyramid's maps
 _DETECTION_SCORES = tuple(round(0.3 + 0.05 * i, 2) for i in range(13))
 
 
@@ -44,11 +44,13 @@ class StarterSources:
     Attributes:
         train, validation: learned from, and chosen by.
         held_out: measured on once, under the name each goes by in the card.
+        classifier_only: names of those on which the detector is not measured: long studies tell nothing new about it.
     """
 
     train: StudySource
     validation: StudySource
     held_out: Mapping[str, StudySource]
+    classifier_only: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class StarterSettings:
         validation_limit: studies of which the detector is validated on every third slice after an epoch.
         encoder, aggregator, detector: how long each is trained.
         cache: folder for prepared studies, None for none.
-        tasks: which of the two to train; with both, the classifier's encoder starts from the detector's trunk.
+        tasks: which to train. The classifier's encoder starts from the detector's pyramid: that of the same version, of
+            this run or an earlier one in the same folder.
     """
 
     class_names: Mapping[str, str]
@@ -118,8 +121,8 @@ def train_starter(sources: StarterSources, out: Path, settings: StarterSettings)
         Progress and EpochDone of each stage; last `Done` with the tuple of bundles.
 
     Raises:
-        BundleError: a version exists already.
-        InputError: studies without labels, of an unknown class, or patients on both sides of a split.
+        BundleError: the study classifier alone is asked for and there is no detector to start from.
+        InputError: a version that exists already, studies without labels, of an unknown class, or patients on both sides of a split.
         CtviewerError: a loss that is not finite.
     """
     for task in settings.tasks:
@@ -131,11 +134,11 @@ def train_starter(sources: StarterSources, out: Path, settings: StarterSettings)
     torch.manual_seed(settings.detector.seed)
     detector = LesionDetector(len(LABEL_CLASSES), **_detector_options(settings))
     if "detector" in settings.tasks:
-        yield from _detector(detector, data, out, settings, bundles)
+        measured = {k: v for k, v in data.held_out.items() if k not in sources.classifier_only}
+        yield from _detector(detector, dataclasses.replace(data, held_out=measured), out, settings, bundles)
     if "study_classifier" in settings.tasks:
-        # lesion masks teach an encoder more in a minute than slice labels do in ten
-        trunk = detector.trunk_state() if "detector" in settings.tasks else None
-        yield from _study_classifier(trunk, data, out, settings, bundles)
+        detector.load_state_dict(load_bundle(_folder(out, "detector", settings)).build().state_dict())
+        yield from _study_classifier(detector, data, out, settings, bundles)
     yield Done(tuple(bundles))
 
 
@@ -158,20 +161,20 @@ def _prepare_all(sources: StarterSources, settings: StarterSettings, data: _Data
 
 
 def _study_classifier(
-    trunk: Mapping[str, Tensor] | None, data: _Data, out: Path, settings: StarterSettings, bundles: list[Bundle]
+    detector: LesionDetector, data: _Data, out: Path, settings: StarterSettings, bundles: list[Bundle]
 ) -> Iterator[Event]:
     classes, p = tuple(settings.class_names.values()), settings.classifier_input
     negative = classes.index(settings.class_names[settings.negative])
     options: dict[str, Any] = {
-        "encoder": "resnet18",
-        "encoder_options": {"width": settings.width},
+        "encoder": "resnet18_pyramid",
+        "encoder_options": {"width": settings.width, "channels": _CHANNELS},
         "aggregator": "lstm_attention",
         "aggregator_options": {"scale": "sqrt"},
     }
     torch.manual_seed(settings.encoder.seed)
     net = StudyClassifier(len(classes), **options)
-    if trunk is not None:
-        net.encoder.trunk.load_state_dict(trunk)
+    # lesion masks teach an encoder more in a minute than slice labels do in ten
+    net.encoder.load_state_dict({f"trunk.pyramid.{k}": v for k, v in detector.pyramid_state().items()})
     yield from train_encoder(net, data.splits, classes, p, settings.encoder)
     encoded: dict[str, list[EncodedStudy]] = {"train": [], "validation": []}
     yield from encode_all(net, data.train, classes, p, encoded["train"], draws=settings.draws, seed=1)
@@ -194,7 +197,7 @@ def _study_classifier(
         metrics=tuple(metrics),
         training_data=_training_data(data),
         recipe={
-            "encoder: start": "random" if trunk is None else "the lesion detector's trunk of the same run",
+            "encoder: start": starter_texts.ENCODER_START,
             **_recipe(encoder=settings.encoder, aggregator=settings.aggregator),
         },
         version=settings.version,
@@ -205,7 +208,7 @@ def _study_classifier(
 
 
 def _detector_options(settings: StarterSettings) -> dict[str, Any]:
-    return {"size": settings.size, "width": settings.width, "channels": 64, "box_hidden": 128}
+    return {"size": settings.size, "width": settings.width, "channels": _CHANNELS, "box_hidden": 128}
 
 
 def _detector(

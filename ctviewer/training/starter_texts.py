@@ -30,6 +30,8 @@ _SHARED: dict[str, Any] = {
     ),
 }
 
+ENCODER_START = "the feature pyramid of the lesion detector of the same version"
+
 STUDY_CLASSIFIER: dict[str, Any] = {
     **_SHARED,
     "name": "starter-study-classifier",

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from ctviewer.nets.build import build_net
-from ctviewer.nets.encoders import build_encoder, resnet18_trunk
+from ctviewer.nets.encoders import build_encoder
 from ctviewer.nets.norms import group_norm
+from ctviewer.nets.resnet import resnet18_trunk
 from ctviewer.nets.study_classifier import StudyClassifier
 
 
@@ -94,3 +95,19 @@ def test_groups_divide_the_channels(channels: int) -> None:
 def test_what_cannot_be_built_is_refused_in_words(task: str, options: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         build_net(task, 3, options)
+
+
+def test_a_pyramid_encoder_takes_over_the_detectors_weights() -> None:
+    from ctviewer.nets.detector import LesionDetector
+
+    detector = LesionDetector(3, size=64, width=8, channels=16)
+    encoder = build_encoder("resnet18_pyramid", width=8, channels=16)
+    assert encoder.out_features == 64
+    encoder.load_state_dict({f"trunk.pyramid.{k}": v for k, v in detector.pyramid_state().items()})
+    images = torch.randn(2, 1, 64, 64)
+    maps = detector.parts.backbone(images.expand(-1, 3, -1, -1))
+    expected = torch.cat([maps[level].flatten(2).max(dim=2).values for level in "0123"], dim=1)
+    torch.testing.assert_close(encoder(images), expected)
+    before = encoder(images)
+    detector.parts.backbone.body.conv1.weight.data.zero_()  # a copy, not the same tensors
+    torch.testing.assert_close(encoder(images), before)

@@ -1,0 +1,67 @@
+"""ResNet18 with GroupNorm at any width, and its feature pyramid: the trunk of the slice encoders and of the detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.resnet import BasicBlock, ResNet
+
+from ctviewer.nets.norms import group_norm
+
+LEVELS = ("0", "1", "2", "3")
+"""Names of the pyramid's maps, strides 4, 8, 16 and 32; "pool" follows with 64."""
+
+
+class _NarrowResNet(ResNet):  # type: ignore[misc]  # torchvision is untyped for mypy
+    """torchvision's ResNet with `width` instead of 64 channels in its first stage; the names of its weights stay."""
+
+    def __init__(self, layers: list[int], width: int, norm_layer: Callable[[int], nn.Module]) -> None:
+        self._width = width
+        super().__init__(BasicBlock, layers, norm_layer=norm_layer)
+        self.fc = nn.Identity()
+
+    def _make_layer(
+        self, block: type[Any], planes: int, blocks: int, stride: int = 1, dilate: bool = False
+    ) -> nn.Sequential:
+        if planes == 64 and self._width != 64:
+            self._narrow_stem()
+        stage: nn.Sequential = super()._make_layer(block, planes * self._width // 64, blocks, stride, dilate)
+        return stage
+
+    def _narrow_stem(self) -> None:
+        """Replace the stem that ResNet.__init__ has just built, before the first stage is built on its width."""
+        self.inplanes = self._width
+        self.conv1 = nn.Conv2d(3, self._width, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = self._norm_layer(self._width)
+
+
+def resnet18_trunk(width: int = 64) -> ResNet:
+    """ResNet18 with GroupNorm, from scratch: `[n, 3, S, S]` to `[n, 8 * width]`.
+
+    Args:
+        width: channels of the first stage; the last has eight times as many.
+
+    Raises:
+        ValueError: a width that is not a positive multiple of 8.
+    """
+    if width < 8 or width % 8:
+        raise ValueError(f"a ResNet's width must be a positive multiple of 8, not {width}")
+    return _NarrowResNet([2, 2, 2, 2], width, group_norm)
+
+
+def resnet18_pyramid(width: int, channels: int) -> BackboneWithFPN:
+    """ResNet18 and its feature pyramid with GroupNorm.
+
+    Args:
+        width: as in `resnet18_trunk`.
+        channels: of every map.
+
+    Returns:
+        A module from `[n, 3, S, S]` to a dict of maps `[n, channels, S / stride, S / stride]`: `LEVELS`, then "pool".
+    """
+    stages = {f"layer{i + 1}": name for i, name in enumerate(LEVELS)}
+    sizes = [width * 2**i for i in range(len(LEVELS))]
+    return BackboneWithFPN(resnet18_trunk(width), stages, sizes, channels, norm_layer=group_norm)
