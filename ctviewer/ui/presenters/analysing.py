@@ -101,7 +101,7 @@ class AnalysingPresenter(QObject):
         self.progressed.emit(Progress("Checking the series", 0, 0))
         job = self._jobs.start("analysis", lambda: analyse(volume))
         self._job = job
-        job.event.connect(lambda event: self._on_event(job, volume, event))
+        job.event.connect(lambda event: self._on_event(job, event))
         job.finished.connect(lambda outcome: self._on_finished(job, outcome))
 
     def series_loaded(self) -> None:
@@ -124,7 +124,7 @@ class AnalysingPresenter(QObject):
         self.cancel()
         self._set(AnalysisState() if result is None else state_of(result))
 
-    def _on_event(self, job: Job, volume: Volume, event: Event) -> None:
+    def _on_event(self, job: Job, event: Event) -> None:
         if job is not self._job:
             return
         if isinstance(event, Progress):
@@ -134,14 +134,15 @@ class AnalysingPresenter(QObject):
         elif isinstance(event, StudyClassified):
             self._set(replace(self.state, classification=event.classification))
         elif isinstance(event, SliceSegmented):
-            self._mark(volume, event.slice_index, event.instances)
+            self._mark(event.slice_index, event.instances)
         elif isinstance(event, Abstained):
             self._set(AnalysisState(Phase.ABSTAINED, event.suitability))
         elif isinstance(event, Message):
             self.said.emit(event.text)
 
-    def _mark(self, volume: Volume, index: int, instances: tuple[Instance, ...]) -> None:
-        if self.state.lesion_area is not None:
+    def _mark(self, index: int, instances: tuple[Instance, ...]) -> None:
+        volume = self._session.volume
+        if self.state.lesion_area is not None and volume is not None:
             spacing = volume.geometry.pixel_spacing
             pixel = spacing[0] * spacing[1] if spacing else 1.0
             area = self.state.lesion_area.copy()

@@ -109,10 +109,11 @@ class ReadingPresenter(QObject):
             return
         job = self._jobs.start("digests", lambda: digest_slices(volume))
         self._job = job
-        job.finished.connect(lambda outcome: self._on_digests(job, volume, outcome))
+        job.finished.connect(lambda outcome: self._on_digests(job, outcome))
 
-    def _on_digests(self, job: Job, volume: Volume, outcome: object) -> None:
-        if job is not self._job or not isinstance(outcome, Succeeded):
+    def _on_digests(self, job: Job, outcome: object) -> None:
+        volume = self._session.volume
+        if job is not self._job or volume is None or not isinstance(outcome, Succeeded):
             return
         self._job = None
         digests: tuple[str, ...] = outcome.value
