@@ -165,34 +165,46 @@ def _study_classifier(
 ) -> Iterator[Event]:
     classes, p = tuple(settings.class_names.values()), settings.classifier_input
     negative = classes.index(settings.class_names[settings.negative])
-    options: dict[str, Any] = {
+    torch.manual_seed(settings.encoder.seed)
+    net = StudyClassifier(len(classes), **_classifier_options(settings))
+    # lesion masks teach an encoder more in a minute than slice labels do in ten
+    net.encoder.load_state_dict({f"trunk.pyramid.{k}": v for k, v in detector.pyramid_state().items()})
+    yield from train_encoder(net, data.splits, classes, p, settings.encoder)
+    train: list[EncodedStudy] = []
+    validation: list[EncodedStudy] = []
+    yield from encode_all(net, data.train, classes, p, train, draws=settings.draws, seed=1)
+    yield from encode_all(net, data.validation, classes, p, validation)
+    yield from train_aggregator(net, train, validation, negative, settings.aggregator)
+    threshold = study_figures.best_threshold(study_figures.outcomes(net, validation), negative)
+    metrics: list[Metric] = []
+    for name, studies in data.held_out.items():
+        encoded: list[EncodedStudy] = []
+        yield from encode_all(net, studies, classes, p, encoded)
+        found = study_figures.outcomes(net, encoded)
+        metrics += study_figures.study_metrics(found, [s.patient for s in studies], negative, threshold, name)
+    metadata = _classifier_metadata(data, settings, threshold, metrics)
+    bundles.append(save_bundle(_folder(out, "study_classifier", settings), metadata, net.state_dict()))
+    yield from _say(metrics)
+
+
+def _classifier_options(settings: StarterSettings) -> dict[str, Any]:
+    return {
         "encoder": "resnet18_pyramid",
         "encoder_options": {"width": settings.width, "channels": _CHANNELS},
         "aggregator": "lstm_attention",
         "aggregator_options": {"scale": "sqrt"},
     }
-    torch.manual_seed(settings.encoder.seed)
-    net = StudyClassifier(len(classes), **options)
-    # lesion masks teach an encoder more in a minute than slice labels do in ten
-    net.encoder.load_state_dict({f"trunk.pyramid.{k}": v for k, v in detector.pyramid_state().items()})
-    yield from train_encoder(net, data.splits, classes, p, settings.encoder)
-    encoded: dict[str, list[EncodedStudy]] = {"train": [], "validation": []}
-    yield from encode_all(net, data.train, classes, p, encoded["train"], draws=settings.draws, seed=1)
-    yield from encode_all(net, data.validation, classes, p, encoded["validation"])
-    yield from train_aggregator(net, encoded["train"], encoded["validation"], negative, settings.aggregator)
-    threshold = study_figures.best_threshold(study_figures.outcomes(net, encoded["validation"]), negative)
-    metrics: list[Metric] = []
-    for name, studies in data.held_out.items():
-        encoded[name] = []
-        yield from encode_all(net, studies, classes, p, encoded[name])
-        found = study_figures.outcomes(net, encoded[name])
-        metrics += study_figures.study_metrics(found, [s.patient for s in studies], negative, threshold, name)
-    metadata = Metadata(
+
+
+def _classifier_metadata(
+    data: _Data, settings: StarterSettings, threshold: float, metrics: Sequence[Metric]
+) -> Metadata:
+    return Metadata(
         task="study_classifier",
-        classes=classes,
-        negative_class=classes[negative],
-        net=options,
-        preprocessing=p,
+        classes=tuple(settings.class_names.values()),
+        negative_class=settings.class_names[settings.negative],
+        net=_classifier_options(settings),
+        preprocessing=settings.classifier_input,
         thresholds=Thresholds(finding_probability=threshold),
         metrics=tuple(metrics),
         training_data=_training_data(data),
@@ -203,8 +215,6 @@ def _study_classifier(
         version=settings.version,
         **starter_texts.STUDY_CLASSIFIER,
     )
-    bundles.append(save_bundle(_folder(out, "study_classifier", settings), metadata, net.state_dict()))
-    yield from _say(metrics)
 
 
 def _detector_options(settings: StarterSettings) -> dict[str, Any]:
