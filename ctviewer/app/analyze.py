@@ -10,6 +10,7 @@ from typing import Any
 
 from ctviewer.app.analysis import Analyst
 from ctviewer.app.cli import ABSTAINED, OK, PARTLY
+from ctviewer.app.logs import redactor
 from ctviewer.app.reports import ensure_qt, write_overlays, write_report, write_result
 from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.events import Done, Event, Message, Progress
@@ -88,6 +89,7 @@ def run_analyze(options: argparse.Namespace) -> int:
         CtviewerError: bad input, or a place that cannot be written.
     """
     line = ProgressLine(options.quiet)
+    redactor.hide(options.folder)
     refuse_inside(options.out, options.folder)
     if not options.quiet:
         print(f"ctviewer: {RESEARCH_USE}", file=sys.stderr)

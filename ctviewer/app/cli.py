@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctviewer import __version__
-from ctviewer.core.errors import CtviewerError
+from ctviewer.app.logs import log_path, logger, set_up_logs, shut_down_logs
+from ctviewer.core.errors import CtviewerError, StorageError
 from ctviewer.core.findings import RESEARCH_USE
 
 OK, INTERNAL, BAD_INPUT, ABSTAINED, PARTLY, CANCELLED = 0, 1, 2, 3, 4, 130
@@ -58,6 +59,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. No traceback reaches the user: it goes to the log."""
     options = parse(sys.argv[1:] if arguments is None else list(arguments))
+    set_up_logs()  # without a log the work goes on
     try:
         return _run(options)
     except CtviewerError as error:
@@ -67,11 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("ctviewer: cancelled.", file=sys.stderr)
         return CANCELLED
     except Exception:  # noqa: BLE001 (the outermost boundary of the program)
-        from ctviewer.app.logs import log_path, logger
-
         logger().exception("internal error")
-        print(f"ctviewer: an internal error stopped the work; details are in {log_path()}.", file=sys.stderr)
+        print(f"ctviewer: an internal error stopped the work; details are in {_log()}.", file=sys.stderr)
         return INTERNAL
+    finally:
+        shut_down_logs()
+
+
+def _log() -> str:
+    try:
+        return str(log_path())
+    except StorageError:
+        return "no log: its folder cannot be used"
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctviewer.app.analyze import ProgressLine, drain, write_all
-from ctviewer.app.crash import install_crash_hooks
+from ctviewer.app.crash import install_crash_hooks, install_qt_messages
 from ctviewer.app.folders import data_folder
 from ctviewer.app.gui import has_display, make_application, make_window, run_gui
-from ctviewer.app.logs import set_up_logs, shut_down_logs
 from ctviewer.core.errors import CtviewerError, StorageError
 from ctviewer.core.printing import PageSize
 from ctviewer.datasets.sample import sample_study
@@ -54,10 +53,9 @@ def _analyse_when_loaded(window: MainWindow) -> None:
 def _off_screen(folder: Path, out: Path, line: ProgressLine) -> int:
     """The same work in a window nobody sees; report, result and a screenshot go to `out`."""
     with ExitStack() as stack:
-        set_up_logs()
-        stack.callback(shut_down_logs)
         stack.callback(install_crash_hooks())
         app = make_application()
+        stack.callback(install_qt_messages())
         window = make_window(app)
         stack.callback(lambda: (window.close(), app.processEvents()))
         _analyse_when_loaded(window)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctviewer.app.crash import install_crash_hooks, install_qt_messages, set_crash_handler
-from ctviewer.app.logs import set_up_logs, shut_down_logs
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -73,8 +72,6 @@ def run_gui(path: Path | None, prepare: Callable[[MainWindow], None] = lambda _:
         print("ctviewer: there is no display; `ctviewer analyze FOLDER --out DIR` works without one.", file=sys.stderr)
         return 2
     with ExitStack() as stack:
-        set_up_logs()
-        stack.callback(shut_down_logs)
         stack.callback(install_crash_hooks())
         app = make_application()
         stack.callback(install_qt_messages())

@@ -10,6 +10,7 @@ from typing import Any
 
 from ctviewer.app.analysis import Analyst
 from ctviewer.app.folders import data_folder, log_folder
+from ctviewer.app.logs import redactor
 from ctviewer.app.models import installed
 from ctviewer.app.reports import report_name, write_report
 from ctviewer.app.settings import Settings, load_settings, save_settings
@@ -67,6 +68,10 @@ class AppServices:
             save_settings(changed)
         except StorageError:
             _logger.exception("settings could not be saved")
+
+    def will_open(self, path: Path) -> None:
+        """Keep the folder's name, and what lies in it, out of the log."""
+        redactor.hide(path)
 
     def preload(self) -> Iterator[Event]:
         """Import torch in small steps."""

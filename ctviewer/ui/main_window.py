@@ -185,6 +185,7 @@ class MainWindow(QMainWindow):
     def open_path(self, path: Path) -> None:
         """Open a folder or file; what was open stays until something readable is found."""
         self.parts.messages.clear()
+        self.services.will_open(path)
         self._path = path
         self.opening.open_path(path)
 

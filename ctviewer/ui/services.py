@@ -65,6 +65,9 @@ class Services(Protocol):
     def set_preference(self, **changes: Any) -> None:
         """Change some (fields of `Preferences`) and keep them."""
 
+    def will_open(self, path: Path) -> None:
+        """A folder is about to be opened: the log must not name what lies in it."""
+
     def preload(self) -> Iterator[Event]:
         """Get ready for the first analysis while nothing else is to do."""
 

@@ -15,6 +15,9 @@ from ctviewer.core.paths import resources
 from ctviewer.core.serialise import from_dict
 
 
+pytestmark = pytest.mark.usefixtures("qapp")  # else the report would make an application that no window test can use
+
+
 def snapshot(folder):
     return sorted((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*"))
 

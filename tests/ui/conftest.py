@@ -140,6 +140,9 @@ class FakeServices:
     def set_preference(self, **changes: Any) -> None:
         self.kept = replace(self.kept, **changes)
 
+    def will_open(self, path: Path) -> None:
+        self.opened = path
+
     def preload(self) -> Iterator[Event]:
         yield Done()
 
