@@ -36,7 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("folder", type=Path, help="folder of CT slices")
     analyze.add_argument("--out", type=Path, required=True, metavar="DIR", help="where result.json, report.pdf go")
     analyze.add_argument("--series", metavar="UID", help="SeriesInstanceUID (default: the thinnest lung-kernel series)")
-    analyze.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
+    analyze.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one"
+    )
     analyze.add_argument("--page", choices=("A4", "Letter"), default="A4", help="paper of the report")
     analyze.add_argument("--quiet", action="store_true", help="no progress on standard error")
 

@@ -52,11 +52,18 @@ class AppServices:
         s = self._settings
         documents = Path.home() / "Documents"
         folder = (documents if documents.is_dir() else Path.home()) / "ctviewer reports"
-        return Preferences(s.theme == "light", s.analyse_automatically, s.page_size, s.overlay_opacity, folder)
+        return Preferences(
+            s.theme == "light", s.analyse_automatically, s.page_size, s.overlay_opacity, folder, s.window_geometry
+        )
 
     def set_preference(self, **changes: Any) -> None:
         """Change fields of `Preferences` and keep them; where they cannot be kept they hold for this session."""
-        names = {"auto_analyse": "analyse_automatically", "page": "page_size", "overlay_opacity": "overlay_opacity"}
+        names = {
+            "auto_analyse": "analyse_automatically",
+            "page": "page_size",
+            "overlay_opacity": "overlay_opacity",
+            "geometry": "window_geometry",
+        }
         values = {names[name]: value for name, value in changes.items() if name in names}
         if "light" in changes:
             values["theme"] = "light" if changes["light"] else "dark"

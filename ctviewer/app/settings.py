@@ -8,9 +8,8 @@ wrong comes back as a sentence.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from ctviewer.app.folders import config_folder
 from ctviewer.core.files import reason, write_bytes
 
 VERSION = 1
-RECENT_FOLDERS = 10
 _FILE = "settings.json"
 
 
@@ -31,11 +29,8 @@ class Settings:
         analyse_automatically: start the analysis when a suitable series is loaded.
         device: "auto", "cpu" or "cuda".
         page_size: paper of the report, "A4" or "Letter".
-        memory_budget_mb: what loaded series may take together before the oldest is let go.
         overlay_opacity: of lesion fill, 0..1.
-        show_bars, show_overlay: heat bars and lesion overlay are on.
-        recent_folders: newest first; local paths, which may name patients (the file is readable by its owner alone).
-        window_geometry, window_state: of the main window, as base64 text.
+        window_geometry: place and size of the main window, as base64 text.
         version: of the file's layout.
         unknown: keys of another version of the program, written back as they were.
     """
@@ -44,21 +39,10 @@ class Settings:
     analyse_automatically: bool = False
     device: str = "auto"
     page_size: str = "A4"
-    memory_budget_mb: int = 2048
     overlay_opacity: float = 0.35
-    show_bars: bool = True
-    show_overlay: bool = True
-    recent_folders: tuple[str, ...] = ()
     window_geometry: str = ""
-    window_state: str = ""
     version: int = VERSION
     unknown: Mapping[str, Any] = field(default_factory=dict)
-
-    def with_recent(self, folder: Path) -> Settings:
-        """The same with `folder` first among the recent ones."""
-        newest = str(folder.absolute())
-        others = [old for old in self.recent_folders if old != newest]
-        return replace(self, recent_folders=(newest, *others)[:RECENT_FOLDERS])
 
 
 Check = Callable[[Any], bool]
@@ -77,13 +61,8 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _within(low: float, high: float, *, whole: bool) -> Check:
-    kinds = (int,) if whole else (int, float)
-    return lambda v: isinstance(v, kinds) and not isinstance(v, bool) and math.isfinite(v) and low <= v <= high
-
-
-def _is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+def _is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 <= value <= 1.0
 
 
 _CHECKS: dict[str, Check] = {
@@ -91,13 +70,8 @@ _CHECKS: dict[str, Check] = {
     "analyse_automatically": _is_bool,
     "device": _one_of("auto", "cpu", "cuda"),
     "page_size": _one_of("A4", "Letter"),
-    "memory_budget_mb": _within(256, 1 << 20, whole=True),
-    "overlay_opacity": _within(0.0, 1.0, whole=False),
-    "show_bars": _is_bool,
-    "show_overlay": _is_bool,
-    "recent_folders": _is_list_of_texts,
+    "overlay_opacity": _is_share,
     "window_geometry": _is_text,
-    "window_state": _is_text,
 }
 _MIGRATIONS: dict[int, Migration] = {}
 
@@ -181,8 +155,6 @@ def _understand(raw: dict[str, Any], path: Path) -> tuple[Settings, str]:
         version += 1
     good = {name: raw[name] for name, check in _CHECKS.items() if name in raw and check(raw[name])}
     bad = [name for name in _CHECKS if name in raw and name not in good]
-    if "recent_folders" in good:
-        good["recent_folders"] = tuple(good["recent_folders"][:RECENT_FOLDERS])
     reserved = {f.name for f in fields(Settings)}
     unknown = {name: value for name, value in raw.items() if name not in reserved}
     text = f"Settings that cannot be used in {path} are replaced by defaults: {', '.join(bad)}." if bad else ""

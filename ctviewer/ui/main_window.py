@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMainWindow
 
@@ -174,6 +174,7 @@ class MainWindow(QMainWindow):
 
     def _apply_preferences(self) -> None:
         preferences = self.services.preferences()
+        self.restoreGeometry(QByteArray.fromBase64(preferences.geometry.encode("ascii", "ignore")))
         self.actions_["theme"].setChecked(preferences.light)
         self.actions_["auto_analyse"].setChecked(preferences.auto_analyse)
         self.parts.findings.set_overlay(True, preferences.overlay_opacity)
@@ -392,6 +393,7 @@ class MainWindow(QMainWindow):
         if not self.reading.save() and not dialogs.close_anyway(self):
             event.ignore()
             return
+        self.services.set_preference(geometry=self.saveGeometry().toBase64().toStdString())
         self.reading.close()
         self.image.set_cine(False)
         self._idle.stop()

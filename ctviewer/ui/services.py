@@ -45,6 +45,7 @@ class Preferences:
         page: "A4" or "Letter".
         overlay_opacity: 0..1.
         report_folder: where one click writes reports.
+        geometry: place and size of the window, as base64 text; "" for the first time.
     """
 
     light: bool = False
@@ -52,6 +53,7 @@ class Preferences:
     page: str = "A4"
     overlay_opacity: float = 0.35
     report_folder: Path = Path()
+    geometry: str = ""
 
 
 class Services(Protocol):

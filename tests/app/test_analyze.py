@@ -14,7 +14,6 @@ from ctviewer.app.cli import main
 from ctviewer.core.paths import resources
 from ctviewer.core.serialise import from_dict
 
-
 pytestmark = pytest.mark.usefixtures("qapp")  # else the report would make an application that no window test can use
 
 

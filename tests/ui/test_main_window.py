@@ -317,3 +317,14 @@ def test_the_image_has_most_of_the_room(ready):
     QApplication.processEvents()
     assert view.width() >= 1100
     assert np.isclose(ready.parts.strip.height(), view.height(), atol=2)
+
+
+def test_the_window_comes_back_where_it_was(open_window, services, make_services, qtbot):
+    first = open_window(services)
+    first.resize(771, 643)  # the off-screen screen is 800 x 800
+    first.close()
+    again = make_services()
+    again.kept = services.kept
+    second = open_window(again)
+    assert (second.width(), second.height()) == (771, 643)
+    second.close()
