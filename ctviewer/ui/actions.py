@@ -41,6 +41,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("open_file", "Open &file…", ("Ctrl+Shift+O",), "", "Open one DICOM file and the series it belongs to"),
     Command("report", "&Write report", ("Ctrl+P",), "report", "Write the PDF report"),
     Command("report_as", "Write report &as…", ("Ctrl+Shift+P",), "", "Write the PDF report to a place you choose"),
+    Command("paper_a4", "A&4", checkable=True),
+    Command("paper_letter", "&Letter", checkable=True),
     Command("quit", "&Quit", ("Ctrl+Q",)),
     Command("undo", "&Undo", ("Ctrl+Z",)),
     Command("redo", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),

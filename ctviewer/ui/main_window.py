@@ -12,17 +12,19 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMainWindow
 
 from ctviewer.core.errors import StorageError
 from ctviewer.core.findings import RESEARCH_USE, Verdict
+from ctviewer.core.printing import PageSize
 from ctviewer.core.series import Catalog, Notice, Series, Severity
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import PRESETS, Window
+from ctviewer.dicom import analysis_candidate
 from ctviewer.jobs import JobRunner
 from ctviewer.ui import dialogs, theme
 from ctviewer.ui.actions import connect, make_actions
-from ctviewer.ui.binders.image import ImageBinder, window_text
+from ctviewer.ui.binders.image import ImageBinder, series_name, window_text
 from ctviewer.ui.binders.results import ResultsBinder
 from ctviewer.ui.binders.words import WordsBinder
 from ctviewer.ui.layout import build_parts
-from ctviewer.ui.menus import build_menus, build_toolbar
+from ctviewer.ui.menus import build_menus, build_toolbar, fill_file_windows
 from ctviewer.ui.presenters.analysing import AnalysingPresenter, AnalysisState, Phase
 from ctviewer.ui.presenters.opening import OpeningPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
@@ -34,6 +36,7 @@ from ctviewer.ui.viewport import Tool
 WELCOME = "Drop a folder of CT slices here, or open one with Ctrl+O."
 _PRELOAD_AFTER_MS = 1500  # the reader has the first image; now the models' libraries may come
 _JOIN_SECONDS = 15.0
+PAPERS = tuple(size.value for size in PageSize)
 
 
 class MainWindow(QMainWindow):
@@ -144,8 +147,9 @@ class MainWindow(QMainWindow):
                 ("panels", self._show_panels),
                 ("theme", self._set_light),
                 ("window_file", self._window_of_file),
-                ("analyse", lambda: self.analysing.start(self.opening.complete)),
+                ("analyse", self._analyse),
                 ("cancel", self.analysing.cancel),
+                *((f"paper_{p.lower()}", lambda on, p=p: self._choose_paper(p, on)) for p in PAPERS),
                 ("auto_analyse", lambda on: services.set_preference(auto_analyse=on)),
                 ("accept", lambda: self.results.judge_selected(Verdict.ACCEPTED)),
                 ("reject", lambda: self.results.judge_selected(Verdict.REJECTED)),
@@ -176,6 +180,7 @@ class MainWindow(QMainWindow):
         preferences = self.services.preferences()
         self.restoreGeometry(QByteArray.fromBase64(preferences.geometry.encode("ascii", "ignore")))
         self.actions_["theme"].setChecked(preferences.light)
+        self.actions_[f"paper_{preferences.page.lower()}"].setChecked(True)
         self.actions_["auto_analyse"].setChecked(preferences.auto_analyse)
         self.parts.findings.set_overlay(True, preferences.overlay_opacity)
         self.parts.view.set_overlay_opacity(preferences.overlay_opacity)
@@ -230,6 +235,7 @@ class MainWindow(QMainWindow):
 
     def _on_volume(self, volume: Volume | None) -> None:
         self.parts.view.set_message("" if volume else WELCOME)
+        fill_file_windows(self._preset_button, volume.windows if volume else (), self.session.set_window)
         self._show_status()
         self._enable()
         if volume is not None:
@@ -306,6 +312,20 @@ class MainWindow(QMainWindow):
 
     # Analysis and report
 
+    def _analyse(self) -> None:
+        """Analyse the open series, and say so where another one of the study suits the models better."""
+        catalog, series = self.session.catalog, self.session.series
+        better = analysis_candidate(catalog, series.study.uid) if catalog and series else None
+        if better is not None and series is not None and better.key != series.key:
+            text = f"{series_name(series)} is analysed. {series_name(better)} is the thinnest lung-kernel series here."
+            self.parts.messages.say(text, Severity.INFO, (("Analyse that one", lambda: self._analyse_other(better)),))
+        self.analysing.start(self.opening.complete)
+
+    def _analyse_other(self, series: Series) -> None:
+        self.parts.messages.clear()
+        self.opening.open_series(series)
+        self.analysing.start(loaded=False)
+
     def _preload(self) -> None:
         """Get the models' libraries ready when nothing else is to do: the first image never waits for them."""
         if self._jobs.active:
@@ -316,6 +336,10 @@ class MainWindow(QMainWindow):
     def _on_analysis(self, state: AnalysisState) -> None:
         self._enable()
         self._show_status()
+
+    def _choose_paper(self, page: str, on: bool) -> None:
+        if on:
+            self.services.set_preference(page=page)
 
     def _ask_report(self) -> None:
         series = self.session.series

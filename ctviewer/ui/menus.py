@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMainWindow, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
 
-from ctviewer.core.windowing import PRESETS
+from ctviewer.core.windowing import PRESETS, Window
 
 _SEPARATOR = ""
+_PAPERS = ("paper_a4", "paper_letter")
 _PRESETS = tuple(f"preset_{n}" for n in range(1, len(PRESETS) + 1))
 _MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("&File", ("open_folder", "open_file", "recent", _SEPARATOR, "report", "report_as", _SEPARATOR, "quit")),
+    ("&File", ("open_folder", "open_file", "recent", _SEPARATOR, "report", "report_as", "paper", _SEPARATOR, "quit")),
     ("&Edit", ("undo", "redo", _SEPARATOR, "key_image", "accept", "reject")),
     (
         "&View",
@@ -39,7 +42,9 @@ def build_menus(window: QMainWindow, actions: dict[str, QAction]) -> QMenu:
     recent = QMenu("Open &recent", window)
     presets = QMenu("&Window presets", window)
     presets.addActions([actions[name] for name in ("window_file", *_PRESETS)])
-    submenus = {"recent": recent, "presets": presets}
+    paper = QMenu("&Paper of reports", window)
+    paper.addActions([actions[name] for name in _PAPERS])
+    submenus = {"recent": recent, "presets": presets, "paper": paper}
     for title, names in _MENUS:
         menu = window.menuBar().addMenu(title)
         for name in names:
@@ -49,9 +54,10 @@ def build_menus(window: QMainWindow, actions: dict[str, QAction]) -> QMenu:
                 menu.addMenu(submenus[name])
             else:
                 menu.addAction(actions[name])
-    tools = QActionGroup(window)
-    for name in ("tool_window", "tool_pan", "tool_zoom"):
-        tools.addAction(actions[name])
+    for names in (("tool_window", "tool_pan", "tool_zoom"), _PAPERS):
+        group = QActionGroup(window)
+        for name in names:
+            group.addAction(actions[name])
     return recent
 
 
@@ -70,6 +76,7 @@ def build_toolbar(window: QMainWindow, actions: dict[str, QAction]) -> QToolButt
     presets.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     menu = QMenu(presets)
     menu.addActions([actions[name] for name in ("window_file", *_PRESETS)])
+    menu.addSeparator()
     presets.setMenu(menu)
     _add(bar, actions, ("open_folder", "report"), text=True)
     bar.addSeparator()
@@ -82,6 +89,19 @@ def build_toolbar(window: QMainWindow, actions: dict[str, QAction]) -> QToolButt
     bar.addWidget(spring)
     _add(bar, actions, ("analyse", "cancel"), text=True)
     return presets
+
+
+def fill_file_windows(button: QToolButton, windows: Sequence[Window], choose: Callable[[Window], object]) -> None:
+    """Offer the file's own windows below the presets, by their explanation or by width and level."""
+    menu = button.menu()
+    for action in [a for a in menu.actions() if a.data() is not None]:
+        menu.removeAction(action)
+        action.deleteLater()
+    for number, window in enumerate(windows, 1):
+        name = window.name or f"Window {number} of the file"
+        action = menu.addAction(f"{name}  {window.width:.0f} / {window.centre:.0f}")
+        action.setData(number)
+        action.triggered.connect(lambda _checked=False, w=window: choose(w))
 
 
 def _add(bar: QToolBar, actions: dict[str, QAction], names: tuple[str, ...], text: bool = False) -> None:

@@ -11,9 +11,10 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QToolButton
 
 from ctviewer.core.findings import Verdict
+from ctviewer.core.windowing import Window
 from ctviewer.ui.presenters.analysing import Phase
 
 HOT = 8
@@ -328,3 +329,34 @@ def test_the_window_comes_back_where_it_was(open_window, services, make_services
     second = open_window(again)
     assert (second.width(), second.height()) == (771, 643)
     second.close()
+
+
+def test_says_when_another_series_suits_the_models_better(window, tmp_path, qtbot, write_study, open_and_wait):
+    folder = tmp_path / "opened" / "two"
+    write_study(folder / "soft", 1, series_number=2, kernel="B40f", study_uid="1.2.3")
+    write_study(folder / "lung", 2, series_number=3, kernel="B70f", study_uid="1.2.3")
+    open_and_wait(window, folder)
+    soft = next(s for s in window.session.catalog.series if s.kernel == "B40f")
+    if window.session.series.key != soft.key:
+        with qtbot.waitSignal(window.reading.ready, timeout=10_000):
+            window.opening.open_series(soft)
+    analyse(qtbot, window)
+    assert "Series 3 (B70f, 2.5 mm)" in window.parts.messages.text
+    button = next(b for b in window.parts.messages.findChildren(QToolButton) if b.text() == "Analyse that one")
+    with qtbot.waitSignal(window.analysing.finished, timeout=10_000):
+        button.click()
+    assert window.session.series.kernel == "B70f" and window.parts.messages.text == ""
+
+
+def test_the_files_own_windows_are_offered_by_name(window, tmp_path, qtbot, write_study, open_and_wait):
+    windows = (Window(50, 350, name="WINDOW1"), Window(-550, 1600, name="WINDOW2"))
+    open_and_wait(window, write_study(tmp_path / "opened" / "two windows", windows=windows))
+    offered = {a.text(): a for a in window._preset_button.menu().actions()}
+    offered["WINDOW2  1600 / -550"].trigger()
+    assert (window.session.window.width, window.session.window.centre) == (1600, -550)
+
+
+def test_paper_is_chosen_in_the_menu_and_kept(window, services):
+    assert window.actions_["paper_a4"].isChecked()
+    window.actions_["paper_letter"].trigger()
+    assert services.kept.page == "Letter" and not window.actions_["paper_a4"].isChecked()

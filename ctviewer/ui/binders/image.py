@@ -44,6 +44,14 @@ def preview(volume: Volume, index: int, window: Window) -> QImage | None:
     return QImage(grey.data, grey.shape[1], grey.shape[0], grey.shape[1], QImage.Format.Format_Grayscale8).copy()
 
 
+def series_name(series: Series) -> str:
+    """A series in a sentence: number, kernel and slice distance."""
+    number = f"Series {series.number}" if series.number is not None else "This series"
+    facts = [series.kernel, f"{series.slice_spacing:.1f} mm" if series.slice_spacing else ""]
+    told = ", ".join(fact for fact in facts if fact)
+    return f"{number} ({told})" if told else number
+
+
 def short_name(volume: Volume, index: int) -> str:
     """A slice's name for lists: "Im 45", or its place where the file has no number."""
     number = volume.series.slices[index].instance_number
