@@ -11,7 +11,7 @@ from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropE
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMainWindow
 
 from ctviewer.core.errors import StorageError
-from ctviewer.core.findings import RESEARCH_USE, Verdict
+from ctviewer.core.findings import Verdict
 from ctviewer.core.printing import PageSize
 from ctviewer.core.series import Catalog, Notice, Series, Severity
 from ctviewer.core.volume import Volume
@@ -22,10 +22,11 @@ from ctviewer.ui import dialogs, theme
 from ctviewer.ui.actions import connect, make_actions
 from ctviewer.ui.binders.image import ImageBinder, series_name, window_text
 from ctviewer.ui.binders.results import ResultsBinder
+from ctviewer.ui.binders.status import StatusBinder
 from ctviewer.ui.binders.words import WordsBinder
 from ctviewer.ui.layout import build_parts
 from ctviewer.ui.menus import build_menus, build_toolbar, fill_file_windows
-from ctviewer.ui.presenters.analysing import AnalysingPresenter, AnalysisState, Phase
+from ctviewer.ui.presenters.analysing import AnalysingPresenter, Phase
 from ctviewer.ui.presenters.opening import OpeningPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
 from ctviewer.ui.presenters.reporting import ReportingPresenter
@@ -70,13 +71,14 @@ class MainWindow(QMainWindow):
             self.session, self.analysing, self.reading, self.parts, services.detector_classes, self
         )
         self.words = WordsBinder(self.session, self.reading, self.parts, self.actions_["key_image"], self)
+        self.status = StatusBinder(
+            self.session, self.analysing, self.reading, self.actions_, self._status, services.device_text(), self
+        )
         self._path: Path | None = None
         self._bind_presenters()
         self._bind_commands()
         self._bind_panels()
         self._apply_preferences()
-        self._show_status()
-        self._enable()
         self.parts.view.set_message(WELCOME)
         self._idle = QTimer(self)
         self._idle.setSingleShot(True)
@@ -96,8 +98,6 @@ class MainWindow(QMainWindow):
         opening.failed.connect(self._on_open_failed)
         opening.fully_loaded.connect(self._on_loaded)
         reading.ready.connect(self._on_reading)
-        reading.undo_changed.connect(self._show_undo)
-        analysing.changed.connect(self._on_analysis)
         analysing.finished.connect(reading.add_result)
         for source in (opening.said, analysing.said, self.reporting.said):
             source.connect(self.parts.messages.say)
@@ -236,8 +236,6 @@ class MainWindow(QMainWindow):
     def _on_volume(self, volume: Volume | None) -> None:
         self.parts.view.set_message("" if volume else WELCOME)
         fill_file_windows(self._preset_button, volume.windows if volume else (), self.session.set_window)
-        self._show_status()
-        self._enable()
         if volume is not None:
             self.parts.view.setFocus()
 
@@ -333,10 +331,6 @@ class MainWindow(QMainWindow):
         else:
             self._jobs.start("preload", self.services.preload, background=True)
 
-    def _on_analysis(self, state: AnalysisState) -> None:
-        self._enable()
-        self._show_status()
-
     def _choose_paper(self, page: str, on: bool) -> None:
         if on:
             self.services.set_preference(page=page)
@@ -356,38 +350,6 @@ class MainWindow(QMainWindow):
 
         actions = (("Open", lambda: reveal(path)), ("Show folder", lambda: reveal(path.parent)))
         self.parts.messages.say(f"The report was written to {path}", Severity.INFO, actions)
-
-    # State of commands and status line
-
-    def _enable(self) -> None:
-        has_volume, busy = self.session.volume is not None, self.analysing.busy
-        ranked = self.analysing.state.classification is not None or self.analysing.state.result is not None
-        for name in ("report", "report_as", "key_image", "cine", "reset", "fit", "actual_size", "window_file"):
-            self.actions_[name].setEnabled(has_volume)
-        self.actions_["analyse"].setEnabled(has_volume and not busy)
-        self.actions_["cancel"].setEnabled(busy)
-        for name in ("next_ranked", "previous_ranked"):
-            self.actions_[name].setEnabled(ranked)
-        for name in ("accept", "reject"):
-            self.actions_[name].setEnabled(self.analysing.state.result is not None)
-        if not has_volume:
-            self._show_undo(None, None)
-
-    def _show_undo(self, undo: str | None, redo: str | None) -> None:
-        for name, word, label in (("undo", "Undo", undo), ("redo", "Redo", redo)):
-            self.actions_[name].setText(f"&{word} {label}" if label else f"&{word}")
-            self.actions_[name].setEnabled(label is not None)
-
-    def _show_status(self) -> None:
-        parts = []
-        volume = self.session.volume
-        if volume is not None:
-            series, spacing = volume.series, volume.geometry.slice_spacing
-            parts = [series.patient.patient_id or "no ID", f"{volume.slice_count} slices"]
-            parts += [f"{spacing:.1f} mm"] if spacing else ["spacing unknown"]
-            parts += [series.transfer_syntax] if series.transfer_syntax else []
-        parts += [self.services.device_text(), RESEARCH_USE[0].lower() + RESEARCH_USE[1:].rstrip(".")]
-        self._status.setText("  ·  ".join(parts))
 
     # Qt's own events
 
