@@ -65,6 +65,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("flip_h", "Flip &horizontally", ("H",)),
     Command("flip_v", "Flip &vertically", ("V",)),
     Command("invert", "&Invert grey", ("I",), "invert", "Swap black and white", checkable=True),
+    Command("histogram", "Hi&stogram…", ("Ctrl+H",), "", "Values of this slice, with the window to drag"),
     Command("bars", "&Heat bars", ("B",), "heat", "Show or hide the bars per slice", checkable=True),
     Command("overlay", "&Lesion overlay", ("O",), "overlay", "Show or hide lesions on the image", checkable=True),
     Command("marks", "All &marks and text", ("Space",), "", "The plain image is one key away", checkable=True),

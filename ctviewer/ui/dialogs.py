@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from ctviewer import __version__
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.ui.services import ModelCard, Services
+from ctviewer.ui.session import Session
 
 _MOUSE = (
     ("Wheel", "previous / next slice"),
@@ -94,6 +95,13 @@ def show_keys(parent: QWidget, actions: dict[str, QAction]) -> None:
         grid.addWidget(QLabel(meaning), number % half, column + 1)
     box.addLayout(grid)
     _finish(dialog, box)
+
+
+def show_histogram(parent: QWidget, session: Session) -> None:
+    """Histogram and window of the slice on screen."""
+    from ctviewer.ui.histogram import HistogramDialog  # pyqtgraph takes its time: when it is asked for
+
+    HistogramDialog(session, parent).show()
 
 
 def show_models(parent: QWidget, services: Services) -> None:

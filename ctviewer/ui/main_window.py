@@ -141,6 +141,7 @@ class MainWindow(QMainWindow):
                 ("flip_h", lambda: view.set_flips(not view.flips[0], view.flips[1])),
                 ("flip_v", lambda: view.set_flips(view.flips[0], not view.flips[1])),
                 ("invert", view.set_inverted),
+                ("histogram", lambda: dialogs.show_histogram(self, session)),
                 ("bars", self.parts.strip.set_visible_bars),
                 ("overlay", self._show_overlay),
                 ("marks", self._show_marks),

@@ -331,6 +331,19 @@ def test_the_window_comes_back_where_it_was(open_window, services, make_services
     second.close()
 
 
+def test_the_histogram_follows_the_window_and_changes_it(ready):
+    ready.actions_["preset_1"].trigger()
+    ready.actions_["histogram"].trigger()
+    dialog = next(w for w in QApplication.topLevelWidgets() if w.isVisible() and w is not ready)
+    assert dialog.region == (-1350, 150)
+    dialog.set_region(-160, 240)
+    assert (ready.session.window.width, ready.session.window.centre) == (400, 40)
+    ready.actions_["preset_4"].trigger()
+    assert dialog.region == (-650, 1350)
+    wheel(ready.parts.view, -1)
+    dialog.close()
+
+
 def test_says_when_another_series_suits_the_models_better(window, tmp_path, qtbot, write_study, open_and_wait):
     folder = tmp_path / "opened" / "two"
     write_study(folder / "soft", 1, series_number=2, kernel="B40f", study_uid="1.2.3")

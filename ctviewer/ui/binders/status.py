@@ -11,7 +11,7 @@ from ctviewer.ui.presenters.analysing import AnalysingPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
 from ctviewer.ui.session import Session
 
-_WITH_VOLUME = ("report", "report_as", "key_image", "cine", "reset", "fit", "actual_size", "window_file")
+_WITH_VOLUME = ("report", "report_as", "key_image", "cine", "reset", "fit", "actual_size", "window_file", "histogram")
 
 
 class StatusBinder(QObject):
