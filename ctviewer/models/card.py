@@ -80,8 +80,13 @@ def _technical(m: Metadata) -> str:
         ("Mean, std", f"{', '.join(f'{v:g}' for v in p.mean)}; {', '.join(f'{v:g}' for v in p.std)}"),
         ("Slices", "patient axes (columns to the left, rows to posterior), head to feet"),
         *((f"net: {k}", str(v)) for k, v in m.net.items()),
-        ("Threshold, finding", f"{m.thresholds.finding_probability:.3f}"),
-        ("Threshold, detection", f"{m.thresholds.detection_score:.3f}"),
+        _threshold(m),
         ("Weights", f"safetensors, float16, SHA-256 `{m.weights_sha256}`"),
     ]
     return _table(rows)
+
+
+def _threshold(m: Metadata) -> tuple[str, str]:
+    if m.task == "detector":
+        return "Threshold", f"an instance is shown from score {m.thresholds.detection_score:.3f} on"
+    return "Threshold", f"a study is positive from finding probability {m.thresholds.finding_probability:.3f} on"

@@ -68,6 +68,7 @@ def test_the_card_is_written_with_figures_and_intervals(bundle: Bundle) -> None:
         "It knows nothing.",
     ):
         assert words in text
+    assert "positive from finding probability 0.400" in text
     assert "not a medical device" in text and bundle.metadata.weights_sha256 in text
 
 
