@@ -60,7 +60,7 @@ def test_lesions_overlap_their_masks(analysed):
 
 
 def test_controls_stay_clean(analysed):
-    for spec, labels, result in analysed:
+    for spec, _labels, result in analysed:
         if spec.variant is not Variant.CONTROL:
             continue
         marked = float((result.lesion_area > 0).mean())
