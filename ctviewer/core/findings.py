@@ -18,6 +18,13 @@ RESEARCH_USE = "For research use, not a medical device."
 UNVERIFIED = "AI output, not verified"
 
 
+def probability_text(probability: float) -> str:
+    """A probability for people, two decimals; never a certainty that a model does not have."""
+    if probability > 0.99:
+        return ">0.99"
+    return "<0.01" if probability < 0.01 else f"{probability:.2f}"
+
+
 class Verdict(Enum):
     """What the reader said of a lesion."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ctviewer.core.findings import ModelInfo, SliceScore, StudyClassification, Verdict
+from ctviewer.core.findings import ModelInfo, SliceScore, StudyClassification, Verdict, probability_text
 from ctviewer.core.palette import Rgb
 from ctviewer.report import markup
 from ctviewer.report.document import LesionRow, ReportDocument
@@ -12,15 +12,6 @@ from ctviewer.report.wording import Wording
 _LESION_WIDTHS = ("6%", "21%", "8%", "21%", "16%", "7%", "6%", "7%", "8%")
 _LESION_RIGHT = (5, 6, 7, 8)
 _DOUBT = "#8a4b00"
-
-
-def percent(p: float) -> str:
-    """A probability for people: never 0 % or 100 % where it is not."""
-    if 0 < p < 0.001:
-        return "< 0.1 %"
-    if 0.999 < p < 1:
-        return "> 99.9 %"
-    return f"{100 * p:.1f} %"
 
 
 def result(document: ReportDocument, width: int, words: Wording) -> str:
@@ -45,10 +36,10 @@ def _classes(told: StudyClassification, words: Wording) -> str:
     rows = []
     for name, p in sorted(zip(told.model.classes, told.probabilities, strict=True), key=lambda pair: -pair[1]):
         weight = 600 if name == told.top_class else 400
-        rows.append((span(name, weight=weight), span(percent(p), weight=weight), _meter(p)))
+        rows.append((span(name, weight=weight), span(probability_text(p), weight=weight), _meter(p)))
     positive = told.finding_probability >= told.threshold
     line = words.positive if positive else words.negative
-    line = line.format(p=percent(told.finding_probability), t=percent(told.threshold))
+    line = line.format(p=probability_text(told.finding_probability), t=probability_text(told.threshold))
     model = f"{told.model.name} {told.model.version}"
     return (
         markup.grid((words.class_name, words.probability, ""), rows, ("40%", "16%", "44%"), right=(1,))

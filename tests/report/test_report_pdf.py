@@ -93,7 +93,7 @@ def test_fonts_are_embedded_and_text_can_be_selected(printed: Callable[..., pypd
         descriptor = descendant.get_object()["/FontDescriptor"]
         assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(descriptor)
         assert "/ToUnicode" in font
-    assert "Probability of any finding: 96.0 %, above the model's threshold of 50.0 %." in texts(reader)[0]
+    assert "Probability of any finding: 0.96, above the model's threshold of 0.50." in texts(reader)[0]
 
 
 def test_the_files_metadata_names_no_patient(printed: Callable[..., pypdf.PdfReader]) -> None:

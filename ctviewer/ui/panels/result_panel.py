@@ -15,6 +15,7 @@ from ctviewer.core.findings import (
     Provenance,
     StudyClassification,
     Suitability,
+    probability_text,
 )
 from ctviewer.ui import palette, theme
 from ctviewer.ui.panels.common import ElidedLabel, Panel, role_label
@@ -73,13 +74,6 @@ class ProbabilityBars(QWidget):
                 right, top, self.width() - right, _ROW_PX, int(flags | Qt.AlignmentFlag.AlignRight), probability_text(p)
             )
         painter.end()
-
-
-def probability_text(probability: float) -> str:
-    """Two decimals, never a certainty that the model does not have."""
-    if probability > 0.99:
-        return ">0.99"
-    return "<0.01" if probability < 0.01 else f"{probability:.2f}"
 
 
 def provenance_text(provenance: Provenance) -> str:

@@ -5,8 +5,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
 from ctviewer.core.events import Progress
-from ctviewer.core.findings import RESEARCH_USE, Check, Suitability
-from ctviewer.ui.panels.result_panel import STALE, ResultPanel, probability_text
+from ctviewer.core.findings import RESEARCH_USE, Check, Suitability, probability_text
+from ctviewer.ui.panels.result_panel import STALE, ResultPanel
 
 
 def words(panel):
