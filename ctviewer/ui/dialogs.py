@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QImage, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -33,13 +31,6 @@ _MOUSE = (
     ("Double click", "the image alone, and back"),
     ("Heat strip", "click or drag goes to that slice"),
 )
-
-
-def grey_image(pixels: NDArray[np.uint8]) -> QImage:
-    """A `[rows, columns]` uint8 array as an image of its own memory."""
-    grey = np.ascontiguousarray(pixels)
-    rows, columns = grey.shape
-    return QImage(grey.data, columns, rows, columns, QImage.Format.Format_Grayscale8).copy()
 
 
 def _dialog(parent: QWidget, title: str) -> tuple[QDialog, QVBoxLayout]:

@@ -26,6 +26,7 @@ from ctviewer.ui.binders.status import StatusBinder
 from ctviewer.ui.binders.words import WordsBinder
 from ctviewer.ui.layout import build_parts
 from ctviewer.ui.menus import build_menus, build_toolbar, fill_file_windows
+from ctviewer.ui.panels.common import grey_image
 from ctviewer.ui.presenters.analysing import AnalysingPresenter, Phase
 from ctviewer.ui.presenters.opening import OpeningPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
@@ -257,7 +258,7 @@ class MainWindow(QMainWindow):
         self.parts.series.set_series(catalog.series if catalog else ())
 
     def _show_thumbnail(self, key: str, pixels: NDArray[np.uint8]) -> None:
-        self.parts.series.set_thumbnail(key, dialogs.grey_image(pixels))
+        self.parts.series.set_thumbnail(key, grey_image(pixels))
 
     def _show_notices(self, notices: tuple[Notice, ...]) -> None:
         self.parts.notices.set_notices(notices)

@@ -10,6 +10,7 @@ from ctviewer.core.people import person_name
 from ctviewer.core.series import Series
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import PRESETS, Window, window_lut
+from ctviewer.ui.panels.common import grey_image
 from ctviewer.ui.session import Session
 from ctviewer.ui.strip.heat_strip import HeatStrip
 from ctviewer.ui.viewport import SliceView
@@ -40,8 +41,7 @@ def preview(volume: Volume, index: int, window: Window) -> QImage | None:
         signed=volume.signed,
         invert=volume.inverted,
     )
-    grey = np.ascontiguousarray(lut[small.view(np.uint16)])
-    return QImage(grey.data, grey.shape[1], grey.shape[0], grey.shape[1], QImage.Format.Format_Grayscale8).copy()
+    return grey_image(lut[small.view(np.uint16)])
 
 
 def series_name(series: Series) -> str:
