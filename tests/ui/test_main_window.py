@@ -171,6 +171,25 @@ def test_work_is_kept_and_undone(open_window, services, make_services, qtbot, st
     second.close()
 
 
+def test_typing_is_undone_on_the_same_stack_as_all_else(ready, qtbot):
+    analyse(qtbot, ready)
+    ready.results.select_lesion(1)
+    QTest.keyClick(ready.parts.view, Qt.Key.Key_Return)
+    (ready.parts.comment.focusProxy() or ready.parts.comment).setFocus()
+    field = QApplication.focusWidget()
+    QTest.keyClicks(field, "first")
+    qtbot.wait(600)  # a pause ends a step of undo
+    QTest.keyClicks(field, " second")
+    assert ready.reading.reading.comment == "first second"
+    for expected in ("first", ""):
+        QTest.keyClick(field, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert ready.reading.reading.comment == field.toPlainText() == expected
+    QTest.keyClick(field, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert ready.reading.reading.latest.verdict(1) is Verdict.PENDING
+    QTest.keyClick(field, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    assert ready.reading.reading.latest.verdict(1) is Verdict.ACCEPTED
+
+
 def test_one_click_writes_the_report(ready, services, qtbot):
     analyse(qtbot, ready)
     ready.reading.set_comment("See slice with ground glass.")
@@ -188,6 +207,14 @@ def test_a_report_into_the_opened_folder_is_refused(ready, study, qtbot):
         ready.reporting.write_to(study / "report.pdf")
     assert "opened folder" in refused.args[0]
     assert not (study / "report.pdf").exists()
+
+
+def test_a_report_beside_the_series_in_the_opened_folder_is_refused_too(window, study, qtbot, open_and_wait):
+    open_and_wait(window, study.parent)
+    with qtbot.waitSignal(window.reporting.failed, timeout=10_000) as refused:
+        window.reporting.write_to(study.parent / "report.pdf")
+    assert "opened folder" in refused.args[0]
+    assert not (study.parent / "report.pdf").exists()
 
 
 def test_bad_folders_get_one_sentence_and_what_is_open_stays(ready, tmp_path, qtbot):

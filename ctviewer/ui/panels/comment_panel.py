@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence, QTextCursor
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
 from ctviewer.ui.panels.common import Panel
 
 _COMMENT_PX = 66
+
+
+def _is_undo(event: QEvent) -> bool:
+    """Undo and redo belong to the window's one stack, which holds what is typed here too."""
+    keys = QKeySequence.StandardKey
+    return isinstance(event, QKeyEvent) and (event.matches(keys.Undo) or event.matches(keys.Redo))
 
 
 class _Question(QLineEdit):
@@ -20,10 +26,19 @@ class _Question(QLineEdit):
 
     escaped = Signal()
 
+    def event(self, event: QEvent) -> bool:
+        """Leave undo and redo to the window."""
+        if event.type() == QEvent.Type.ShortcutOverride and _is_undo(event):
+            event.ignore()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc leaves, the rest is the field's."""
+        """Esc leaves, undo is the window's, the rest is the field's."""
         if event.key() == Qt.Key.Key_Escape:
             self.escaped.emit()
+        elif _is_undo(event):
+            event.ignore()
         else:
             super().keyPressEvent(event)
 
@@ -45,10 +60,19 @@ class _Comment(QPlainTextEdit):
         """Four lines."""
         return QSize(80, _COMMENT_PX)
 
+    def event(self, event: QEvent) -> bool:
+        """Leave undo and redo to the window."""
+        if event.type() == QEvent.Type.ShortcutOverride and _is_undo(event):
+            event.ignore()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc leaves, the rest is the field's."""
+        """Esc leaves, undo is the window's, the rest is the field's."""
         if event.key() == Qt.Key.Key_Escape:
             self.escaped.emit()
+        elif _is_undo(event):
+            event.ignore()
         else:
             super().keyPressEvent(event)
 
@@ -75,7 +99,7 @@ class CommentPanel(Panel):
         self._comment.setPlaceholderText("Comment; it goes into the report")
         self._comment.setAccessibleName("Comment")
         self._comment.setTabChangesFocus(True)
-        self._comment.setUndoRedoEnabled(True)
+        self._comment.setUndoRedoEnabled(False)
         self.body.addWidget(self._question)
         self.body.addWidget(self._comment, 1)
         self._question.textEdited.connect(self.question_edited)
@@ -94,6 +118,7 @@ class CommentPanel(Panel):
         if text != self._comment.toPlainText():
             self._comment.blockSignals(True)
             self._comment.setPlainText(text)
+            self._comment.moveCursor(QTextCursor.MoveOperation.End)
             self._comment.blockSignals(False)
 
     def set_editable(self, editable: bool) -> None:

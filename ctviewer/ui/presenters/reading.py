@@ -76,7 +76,7 @@ class ReadingPresenter(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(SAVE_AFTER_MS)
-        self._timer.timeout.connect(self.save)
+        self._timer.timeout.connect(self._on_pause)
         session.slice_changed.connect(self._remember_slice)
         session.window_changed.connect(self._remember_window)
 
@@ -214,6 +214,11 @@ class ReadingPresenter(QObject):
     def _save_soon(self) -> None:
         self._dirty = True
         self._timer.start()
+
+    def _on_pause(self) -> None:
+        """The reader paused: what was typed so far is one step of undo."""
+        self.stack.seal()
+        self.save()
 
     def save(self) -> bool:
         """Write what has changed; False where it could not be written (it stays in memory and is tried again)."""
