@@ -97,7 +97,7 @@ def make_classifier(tmp_path_factory):
 
     def make(aggregator="lstm_attention", limits=LIMITS, negative="clear"):
         torch.manual_seed(1)
-        options = {"encoder_options": {"width": 8}, "aggregator": aggregator}
+        options = {"encoder_options": {"width": 16}, "aggregator": aggregator}
         described = metadata("study_classifier", ("clear", "infection", "other"), options, 64, input_limits=limits)
         described = dataclasses.replace(described, negative_class=negative)
         net = build_net("study_classifier", 3, options)
@@ -116,7 +116,7 @@ def make_detector(tmp_path_factory):
 
     def make(limits=LIMITS, threshold=0.0):
         torch.manual_seed(2)
-        options = {"size": 64, "width": 8, "channels": 16, "box_hidden": 16}
+        options = {"size": 64, "width": 16, "channels": 16, "box_hidden": 16}
         described = metadata(
             "detector", ("background", "lung", "ggo"), options, 64,
             input_limits=limits, lesion_classes=("ggo",), thresholds=Thresholds(detection_score=threshold),

@@ -45,10 +45,11 @@ def resnet18_trunk(width: int = 64) -> ResNet:
         width: channels of the first stage; the last has eight times as many.
 
     Raises:
-        ValueError: a width that is not a positive multiple of 8.
+        ValueError: a width that is not a multiple of 8 from 16 on.
     """
-    if width < 8 or width % 8:
-        raise ValueError(f"a ResNet's width must be a positive multiple of 8, not {width}")
+    # Below 16, oneDNN's backward of a strided 1x1 convolution in channels_last writes past its buffer on AVX-512 (uxlfoundation/oneDNN #6035)
+    if width < 16 or width % 8:
+        raise ValueError(f"a ResNet's width must be a multiple of 8 from 16 on, not {width}")
     return _NarrowResNet([2, 2, 2, 2], width, group_norm)
 
 

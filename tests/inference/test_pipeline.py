@@ -264,7 +264,7 @@ def test_values_that_are_not_finite_are_refused(volume, classifier):
 
 
 def test_weights_that_do_not_fit_are_refused_in_words(volume, classifier):
-    metadata = dataclasses.replace(classifier.metadata, net={"encoder_options": {"width": 16}})
+    metadata = dataclasses.replace(classifier.metadata, net={"encoder_options": {"width": 24}})
     with pytest.raises(BundleError):
         list(analyse(volume, dataclasses.replace(classifier, metadata=metadata), None, FLOAT32, NetCache()))
 

@@ -51,7 +51,7 @@ def metadata() -> Metadata:
         negative_class="none",
         net={
             "encoder": "resnet18",
-            "encoder_options": {"width": 8},
+            "encoder_options": {"width": 16},
             "aggregator": "lstm_attention",
             "aggregator_options": {"scale": "sqrt"},
         },

@@ -12,7 +12,7 @@ SIZE = 64
 
 def detector() -> LesionDetector:
     torch.manual_seed(0)
-    return LesionDetector(3, size=SIZE, width=8, channels=16, box_hidden=16, anchors=(8, 16, 32, 64, 64))
+    return LesionDetector(3, size=SIZE, width=16, channels=16, box_hidden=16, anchors=(8, 16, 32, 64, 64))
 
 
 def square(top: int, left: int, side: int, label: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

@@ -15,7 +15,7 @@ from ctviewer.nets.study_classifier import StudyClassifier
 @pytest.fixture(scope="module")
 def net() -> StudyClassifier:
     torch.manual_seed(0)
-    return StudyClassifier(3, encoder_options={"width": 8}).eval()
+    return StudyClassifier(3, encoder_options={"width": 16}).eval()
 
 
 def test_chunks_of_slices_give_what_the_whole_study_gives(net: StudyClassifier) -> None:
@@ -100,8 +100,8 @@ def test_what_cannot_be_built_is_refused_in_words(task: str, options: dict, word
 def test_a_pyramid_encoder_takes_over_the_detectors_weights() -> None:
     from ctviewer.nets.detector import LesionDetector
 
-    detector = LesionDetector(3, size=64, width=8, channels=16)
-    encoder = build_encoder("resnet18_pyramid", width=8, channels=16)
+    detector = LesionDetector(3, size=64, width=16, channels=16)
+    encoder = build_encoder("resnet18_pyramid", width=16, channels=16)
     assert encoder.out_features == 64
     encoder.load_state_dict({f"trunk.pyramid.{k}": v for k, v in detector.pyramid_state().items()})
     images = torch.randn(2, 1, 64, 64)

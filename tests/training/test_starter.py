@@ -16,7 +16,7 @@ from ctviewer.training.starter import StarterSettings, StarterSources, train_sta
 
 def settings(**changes: object) -> StarterSettings:
     short = {
-        "size": 64, "crop": 56, "width": 8, "draws": 1, "validation_limit": 2,
+        "size": 64, "crop": 56, "width": 16, "draws": 1, "validation_limit": 2,
         "encoder": Plan(2, 12, 3e-3, warm_up=4), "aggregator": Plan(3, 15, 5e-3, warm_up=4),
         "detector": Plan(1, 3, 1e-3, warm_up=1),
     }  # fmt: skip
