@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ctviewer.core.errors import InputError
@@ -56,9 +56,17 @@ def walk(folder: Path) -> Iterator[list[Path]]:
             if current == folder:
                 raise InputError(f"{folder} could not be read: {reason(error)}.") from error
             continue
-        yield [Path(entry.path) for entry in entries if is_candidate(entry.name) and entry.is_file()]
+        yield [Path(entry.path) for entry in entries if is_candidate(entry.name) and _asked(entry.is_file)]
         waiting += [Path(entry.path) for entry in reversed(entries) if _is_open_folder(entry)]
 
 
 def _is_open_folder(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and entry.is_dir()
+    return not entry.name.startswith(".") and _asked(entry.is_dir)
+
+
+def _asked(question: Callable[[], bool]) -> bool:
+    """The answer; no where the system gives none: links in a circle, a folder that may not be looked into."""
+    try:
+        return question()
+    except OSError:
+        return False

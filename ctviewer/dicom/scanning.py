@@ -53,7 +53,7 @@ def read_header(path: Path) -> Header:
         raise DamagedError(f"it could not be read: {reason(error)}") from error
     except NotDicomError:
         if path.suffix.lower() in _DICOM_ENDINGS:
-            raise DamagedError("it is not DICOM, in spite of its name") from None
+            raise DamagedError("it is not DICOM, in spite of its name" if size else "it is empty") from None
         raise
     if not header.has(tags.SOP_CLASS_UID) and not header.has(tags.SERIES_INSTANCE_UID):
         raise DamagedError("its header is incomplete")
@@ -100,9 +100,16 @@ def _candidates(folder: Path) -> Generator[Event, None, list[Path]]:
     for part in files.walk(folder):
         found += part
         yield Progress("Looking for files", len(found), 0)
-    if not found and not any(folder.iterdir()):
+    if not found and _is_empty(folder):
         raise InputError(f"The folder {folder} is empty.")
     return found
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir())
+    except OSError as error:  # it went away since it was listed
+        raise InputError(f"{folder} could not be read: {reason(error)}.") from error
 
 
 def _series_of(path: Path) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import pytest
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Progress
-from ctviewer.dicom import SeriesFound, load_volume, scan
+from ctviewer.dicom import SeriesFound, files, load_volume, scan
 from ctviewer.dicom.scanning import read_header
 
 
@@ -81,7 +81,7 @@ def test_progress_series_and_catalog(written):
 
 @pytest.mark.parametrize(
     ("cut", "words"),
-    [(401, "middle of the header"), (-10, "middle of the pixels"), (0, "not DICOM, in spite of its name")],
+    [(401, "middle of the header"), (-10, "middle of the pixels"), (0, "it is empty")],
 )
 @pytest.mark.parametrize("compress", [None, "jpeg_lossless"])
 def test_truncated_file_among_good_ones(written, catalog, notice_of, cut, words, compress):
@@ -126,7 +126,21 @@ def test_hidden_and_foreign_files_are_passed_over(written, catalog):
 def test_a_loop_of_links_ends(written, catalog):
     made = written()
     (made.folder / "again").symlink_to(made.folder, target_is_directory=True)
+    (made.folder / "first").symlink_to("second")
+    (made.folder / "second").symlink_to("first")
     assert len(catalog(made.folder).series[0].slices) == 7
+
+
+def test_a_folder_that_goes_away_while_it_is_looked_through(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+
+    def vanish(folder):
+        gone.rmdir()
+        yield []
+
+    monkeypatch.setattr(files, "walk", vanish)
+    assert f"{gone} could not be read" in _refusal(gone)
 
 
 @pytest.mark.parametrize("explicit", [True, False])
