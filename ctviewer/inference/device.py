@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ctviewer.core.errors import DeviceError
+from ctviewer.core.errors import InputError
 
 CPU = torch.device("cpu")
 
@@ -23,12 +23,12 @@ def choose_device(preference: str) -> torch.device:
     """The first CUDA device where there is one and `preference` is not "cpu", else the CPU.
 
     Raises:
-        DeviceError: "cuda" was asked for and there is none.
+        InputError: "cuda" was asked for and there is none.
     """
     if preference != "cpu" and torch.cuda.is_available():
         return torch.device("cuda", 0)
     if preference == "cuda":
-        raise DeviceError("There is no CUDA device that this installation of torch can use; choose the CPU.")
+        raise InputError("There is no CUDA device that this installation of torch can use; choose the CPU.")
     return CPU
 
 

@@ -53,9 +53,8 @@ def _modality(volume: Volume, limits: InputLimits) -> Check:
 
 
 def _unit(volume: Volume, _limits: InputLimits) -> Check:
-    return _judge(
-        "unit", volume.unit == "HU", f"The values are in {volume.unit}; the model takes Hounsfield units (HU)."
-    )
+    found = f"The values are in {volume.unit}" if volume.unit else "The unit of the values is not stated"
+    return _judge("unit", volume.unit == "HU", f"{found}; the model takes Hounsfield units (HU).")
 
 
 def _original(volume: Volume, limits: InputLimits) -> Check:
@@ -78,7 +77,7 @@ def _plane(volume: Volume, limits: InputLimits) -> Check:
 def _slices(volume: Volume, limits: InputLimits) -> Check:
     failed = int(volume.failed.sum())
     count, (low, high) = volume.slice_count - failed, limits.slices
-    text = f"There are {count} slices; the model takes {low} to {high}."
+    text = f"There {'is 1 slice' if count == 1 else f'are {count} slices'}; the model takes {low} to {high}."
     if not low <= count <= high:
         return Check("number of slices", "abstain", text)
     if failed:

@@ -148,7 +148,7 @@ def test_chunks_grow_and_shrink_towards_a_quarter_of_a_second(size, seconds, exp
 def test_the_cpu_where_there_is_no_cuda_device(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto") == choose_device("cpu") == CPU and describe(CPU) == "cpu"
-    with pytest.raises(DeviceError):
+    with pytest.raises(InputError):
         choose_device("cuda")
 
 

@@ -51,12 +51,14 @@ def oblique():
         ("field of view", {}, {"spacing": 1.0}),
         ("field of view", {}, {"spacing": 9.0}),
         ("unit", {}, {"changes": {"unit": "US"}}),
+        ("unit", {}, {"changes": {"unit": ""}}),
     ],
 )
 def test_outside_a_limit_it_abstains(volume_of, limits, name, series, options):
     suitability = check(volume_of(**options, **series), limits)
     assert suitability.abstains and one(suitability, name).outcome == "abstain"
     assert one(suitability, name).text in suitability.reasons
+    assert " in ;" not in one(suitability, name).text, "a unit that is not stated is called so"
 
 
 def test_another_modality_is_named(volume, limits):
