@@ -11,7 +11,7 @@ from typing import Any
 from ctviewer.app.analysis import Analyst
 from ctviewer.app.cli import ABSTAINED, OK, PARTLY
 from ctviewer.app.logs import redactor
-from ctviewer.app.reports import ensure_qt, write_overlays, write_report, write_result
+from ctviewer.app.reports import ensure_qt, refuse_among, write_overlays, write_report, write_result
 from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.events import Done, Event, Message, Progress
 from ctviewer.core.files import reason, refuse_inside
@@ -97,6 +97,7 @@ def run_analyze(options: argparse.Namespace) -> int:
     for notice in catalog.notices:
         line.say(notice.text)
     series = choose(catalog, options.series)
+    refuse_among(options.out, options.folder, series)
     _prepare(options.out)
     left_out = any(notice.code == "unreadable-files" for notice in catalog.notices)
     volume, failed = load_series(series, line)

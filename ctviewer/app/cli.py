@@ -14,12 +14,13 @@ from pathlib import Path
 from ctviewer import __version__
 from ctviewer.app.logs import log_path, logger, set_up_logs, shut_down_logs
 from ctviewer.core.errors import CtviewerError, StorageError
-from ctviewer.core.findings import RESEARCH_USE
 
 OK, INTERNAL, BAD_INPUT, ABSTAINED, PARTLY, CANCELLED = 0, 1, 2, 3, 4, 130
 
 
 def _parser() -> argparse.ArgumentParser:
+    from ctviewer.core.findings import RESEARCH_USE
+
     parser = argparse.ArgumentParser(
         prog="ctviewer",
         description=f"CT viewer with slice attention and lesion findings. {RESEARCH_USE}",
@@ -30,11 +31,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     view = commands.add_parser("view", help="open the window (the default: `ctviewer PATH` does the same)")
-    view.add_argument("path", nargs="?", type=Path, help="folder of CT slices, or one file of a series")
+    view.add_argument("path", nargs="?", type=_path, help="folder of CT slices, or one file of a series")
 
     analyze = commands.add_parser("analyze", help="analyse a folder without a window")
-    analyze.add_argument("folder", type=Path, help="folder of CT slices")
-    analyze.add_argument("--out", type=Path, required=True, metavar="DIR", help="where result.json, report.pdf go")
+    analyze.add_argument("folder", type=_path, help="folder of CT slices")
+    analyze.add_argument("--out", type=_path, required=True, metavar="DIR", help="where result.json, report.pdf go")
     analyze.add_argument("--series", metavar="UID", help="SeriesInstanceUID (default: the thinnest lung-kernel series)")
     analyze.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one"
@@ -46,8 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="as JSON")
 
     demo = commands.add_parser("demo", help="make the sample study once, open it and analyse it")
-    demo.add_argument("--out", type=Path, metavar="DIR", help="without a display: where the files go")
+    demo.add_argument("--out", type=_path, metavar="DIR", help="without a display: where the files go")
     return parser
+
+
+def _path(text: str) -> Path:
+    """A path; an empty one, of a variable that a script forgot, would mean the folder that one happens to be in."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return Path(text)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -60,9 +68,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. No traceback reaches the user: it goes to the log."""
-    options = parse(sys.argv[1:] if arguments is None else list(arguments))
-    set_up_logs()  # without a log the work goes on
     try:
+        options = parse(sys.argv[1:] if arguments is None else list(arguments))
+        set_up_logs()  # without a log the work goes on
         return _run(options)
     except CtviewerError as error:
         print(f"ctviewer: {error}", file=sys.stderr)

@@ -82,7 +82,7 @@ class Redactor:
 
     def hide(self, folder: Path) -> None:
         """From now on hide this folder and all below it, as given and as resolved."""
-        names = {str(folder), str(folder.absolute()), str(folder.resolve())}
+        names = {str(folder), str(folder.absolute()), os.path.realpath(folder)}  # realpath takes circles of links too
         names = {name.rstrip("/\\") for name in names if Path(name).is_absolute()} - {""}
         with self._lock:
             self._roots = tuple(sorted({*self._roots, *names}, key=len, reverse=True))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ctviewer.core.events import Done, Event, Progress
-from ctviewer.core.files import write_bytes
+from ctviewer.core.files import refuse_inside, write_bytes
 from ctviewer.core.findings import RESEARCH_USE, UNVERIFIED, AnalysisResult, Instance
 from ctviewer.core.palette import Rgb, class_colour
 from ctviewer.core.printing import PageSize
@@ -45,6 +45,16 @@ def report_name(series: Series) -> str:
     return f"CT report {date.today().isoformat()}{number}.pdf"
 
 
+def refuse_among(target: Path, opened: Path, series: Series) -> None:
+    """Refuse a target in the opened folder, or in a folder elsewhere where links in it lead to slices.
+
+    Raises:
+        StorageError: it lies there.
+    """
+    for folder in dict.fromkeys((opened, *(ref.path.parent for ref in series.slices))):
+        refuse_inside(target, folder)
+
+
 def write_report(
     volume: Volume, result: AnalysisResult | None, reading: Reading | None, page: PageSize, target: Path, opened: Path
 ) -> Iterator[Event]:
@@ -57,6 +67,7 @@ def write_report(
     from ctviewer.report import build_report, print_job
 
     yield Progress("Writing the report", 0, 2)
+    refuse_among(target, opened, volume.series)
     load_fonts()
     document = build_report(volume, result, reading)
     yield Progress("Writing the report", 1, 2)

@@ -58,15 +58,21 @@ def refuse_inside(target: Path, opened: Path) -> None:
     Raises:
         StorageError: `target` is `opened` or lies inside it, or it cannot be known where it lies.
     """
+    root, resolved = _resolved(opened), _resolved(target)
     try:
-        root = opened.resolve()
         root = root if root.is_dir() else root.parent
-        resolved = target.resolve()
         inside = any(_same(place, root) for place in (resolved, *resolved.parents))
-    except (OSError, RuntimeError) as error:  # links that lead round in a circle
-        raise StorageError(f"{target} is no place to write to: it cannot be resolved.") from error
+    except OSError as error:
+        raise StorageError(f"{target} is no place to write to: {reason(error)}.") from error
     if inside:
         raise StorageError(f"{target} lies inside the opened folder {opened}; choose a place outside it.")
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise StorageError(f"{path} cannot be used: its links lead round in a circle.") from error
 
 
 def _same(place: Path, root: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 
 import numpy as np
@@ -135,6 +136,49 @@ def test_the_opened_folder_is_never_written_into(run, chest_folder):
         code, _, err = run("analyze", chest_folder, "--out", out, "--quiet")
         assert code == 2 and "opened folder" in err
     assert snapshot(chest_folder) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_nor_a_folder_that_a_link_in_it_leads_to(run, chest_folder, tmp_path):
+    before = snapshot(chest_folder)
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "series").symlink_to(chest_folder, target_is_directory=True)
+    code, _, err = run("analyze", links, "--out", chest_folder / "out", "--quiet")
+    assert code == 2 and "opened folder" in err
+    assert snapshot(chest_folder) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_circle_of_links_is_named(run, chest_folder, tmp_path):
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    for arguments in ((circle, "--out", tmp_path / "out"), (chest_folder, "--out", circle)):
+        code, _, err = run("analyze", *arguments, "--quiet")
+        assert code == 2 and str(circle) in err and "circle." in err
+
+
+def test_an_empty_path_is_no_path(capsys, monkeypatch, tmp_path, chest_folder):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (("analyze", "", "--out", "out"), ("analyze", str(chest_folder), "--out", ""), ("",)):
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        assert ended.value.code == 2 and "it is empty" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_bad_input(run, tiny_models, chest_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out", "--device", "cuda", "--quiet")
+    assert code == 2 and "no CUDA device" in err
+
+
+def test_ctrl_c_before_the_work_starts(run, chest_folder, tmp_path, monkeypatch):
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ctviewer.app.cli.set_up_logs", interrupt)
+    code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out")
+    assert code == 130 and err == "ctviewer: cancelled.\n"
 
 
 def test_a_place_that_cannot_be_written(run, chest_folder, tmp_path):

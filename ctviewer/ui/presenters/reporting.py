@@ -44,8 +44,8 @@ class ReportingPresenter(QObject):
 
     def write_to(self, target: Path) -> None:
         """Write to a place the reader chose."""
-        volume, reading = self._session.volume, self._reading.reading
-        if volume is None:
+        catalog, volume, reading = self._session.catalog, self._session.volume, self._reading.reading
+        if catalog is None or volume is None:
             return
         if reading is None:
             self.said.emit("The slices are still loading; write the report when they are there.")
@@ -54,7 +54,7 @@ class ReportingPresenter(QObject):
             self.said.emit("A report is being written.")
             return
         result = self._analysing.state.result
-        opened = volume.series.slices[0].path.parent
+        opened = catalog.root
         services = self._services
         job = self._jobs.start("report", lambda: services.write_report(volume, result, reading, target, opened))
         self._job = job
