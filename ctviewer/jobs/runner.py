@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 
 from ctviewer.core.events import Event, Progress
 from ctviewer.jobs.mailbox import Mailbox
-from ctviewer.jobs.outcome import Cancelled, Outcome
+from ctviewer.jobs.outcome import Cancelled, Outcome, Succeeded
 from ctviewer.jobs.worker import work
 
 _PROGRESS_EVERY = 0.04  # s: as often as a progress bar is worth painting
@@ -23,7 +24,7 @@ _ROUND = 0.008  # s that one round may take
 class Job(QObject):
     """One run of a generator. Signals come on the thread of its `JobRunner`, in order; `finished` comes once, last.
 
-    It is deleted (by `deleteLater`) when its thread has ended; `name` and `outcome` stay readable.
+    It is deleted (by `deleteLater`) when its thread has ended; `name` and `outcome` (without its value) stay readable.
 
     Signals:
         event: each core `Event`, `Done` included; of Progress in a hurry only the newest.
@@ -43,6 +44,16 @@ class Job(QObject):
         if self.outcome is None:
             self.outcome = outcome
             self.finished.emit(outcome)
+
+    def let_go(self) -> None:
+        """For the runner alone: drop slots and value. PySide keeps slots that refer to their own job for ever."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # nobody had connected
+            for signal in (self.event, self.finished):
+                with contextlib.suppress(RuntimeError):
+                    signal.disconnect()
+        if isinstance(self.outcome, Succeeded):
+            self.outcome = Succeeded()  # the value went with the signal; a volume must not live as long as this object
 
 
 @dataclass(eq=False)
@@ -236,4 +247,5 @@ class JobRunner(QObject):
         for running in [r for r in self._running if r.job.outcome is not None and r.mailbox.outcome is not None]:
             running.thread.join()
             self._running.remove(running)
+            running.job.let_go()
             running.job.deleteLater()
