@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ctviewer.app.models import installed
 from ctviewer.core.errors import BundleError
-from ctviewer.core.events import Event
+from ctviewer.core.events import Event, Message
 from ctviewer.core.volume import Volume
 from ctviewer.inference import AnalysisSettings, NetCache, analyse, preloading
 
@@ -46,4 +46,6 @@ class Analyst:
         classifier, detector = registry.active(CLASSIFIER), registry.active(DETECTOR)
         if classifier is None and detector is None:
             raise BundleError("No model is installed; put a bundle into the bundles folder (see Model, Models…).")
+        if problems := registry.scan()[1]:  # another model takes the place of one that was put there: never silently
+            yield Message(" ".join(problems))
         yield from analyse(volume, classifier, detector, AnalysisSettings(device=self._device), self._nets)

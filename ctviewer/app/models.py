@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 from ctviewer.app.folders import data_folder
+from ctviewer.core.errors import BundleError
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.core.paths import resources
+from ctviewer.models.bundle import Bundle
 from ctviewer.models.registry import Registry
 
 
@@ -17,13 +19,29 @@ def installed() -> Registry:
     return Registry((own, resources() / "bundles"), own / "active.json")
 
 
+def listing(registry: Registry) -> tuple[tuple[Bundle, ...], frozenset[str], tuple[str, ...]]:
+    """All that there is to show, also where a choice cannot be used.
+
+    Returns:
+        The bundles, the keys of those in use, and one sentence for each thing that cannot be used.
+    """
+    bundles, problems = registry.scan()
+    active, told = set(), list(problems)
+    for task in dict.fromkeys(bundle.metadata.task for bundle in bundles):
+        try:
+            used = registry.active(task)
+        except BundleError as error:
+            told.append(str(error))
+        else:
+            active.update([used.key] if used else [])
+    return bundles, frozenset(active), tuple(told)
+
+
 def run_models(as_json: bool) -> int:
     """Print the installed bundles, one a line or as JSON; those that cannot be used with the reason."""
-    registry = installed()
-    bundles, problems = registry.scan()
+    bundles, active, problems = listing(installed())
     rows: list[dict[str, Any]] = []
     for bundle in bundles:
-        active = registry.active(bundle.metadata.task)
         m = bundle.metadata
         rows.append(
             {
@@ -36,7 +54,7 @@ def run_models(as_json: bool) -> int:
                 "limits": m.limits,
                 "licence": m.licence,
                 "sha256": m.weights_sha256,
-                "active": active is not None and active.key == bundle.key,
+                "active": bundle.key in active,
                 "folder": str(bundle.folder),
             }
         )

@@ -11,7 +11,7 @@ from typing import Any
 from ctviewer.app.analysis import Analyst
 from ctviewer.app.folders import data_folder, log_folder
 from ctviewer.app.logs import redactor
-from ctviewer.app.models import installed
+from ctviewer.app.models import installed, listing
 from ctviewer.app.reports import report_name, write_report
 from ctviewer.app.settings import Settings, load_settings, save_settings
 from ctviewer.core.errors import StorageError
@@ -90,14 +90,11 @@ class AppServices:
 
     def models(self) -> tuple[tuple[ModelCard, ...], tuple[str, ...]]:
         """Installed models with their cards, and one sentence per bundle that cannot be used."""
-        registry = installed()
-        bundles, problems = registry.scan()
+        bundles, active, problems = listing(installed())
         cards = []
         for bundle in bundles:
             m = bundle.metadata
-            active = registry.active(m.task)
-            card = (bundle.folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)[-1]
-            used = active is not None and active.key == bundle.key
+            used, card = bundle.key in active, _card(bundle.folder)
             cards.append(ModelCard(m.title, m.version, m.task, m.licence, m.limits, m.trained_on, used, card))
         return tuple(cards), problems
 
@@ -124,3 +121,11 @@ class AppServices:
     def log_folder(self) -> Path:
         """Where the log is."""
         return log_folder()
+
+
+def _card(folder: Path) -> str:
+    """A bundle's card without its front matter; the bundle works without one."""
+    try:
+        return (folder / "README.md").read_text(encoding="utf-8", errors="replace").split("---\n", 2)[-1]
+    except OSError:
+        return "This model comes without a card."

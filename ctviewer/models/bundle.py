@@ -85,8 +85,9 @@ def load_bundle(folder: Path) -> Bundle:
     """
     try:
         metadata = from_json(json.loads(_read(folder, METADATA)))
-    except ValueError as error:  # JSON and Unicode errors are ValueErrors too
-        because = "its metadata is not valid JSON" if isinstance(error, (json.JSONDecodeError, UnicodeError)) else error
+    except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors too; nesting has an end
+        unread = isinstance(error, (json.JSONDecodeError, UnicodeError, RecursionError))
+        because = "its metadata is not valid JSON" if unread else error
         raise BundleError(f"The model bundle {folder} cannot be used because {because}.") from error
     if hashlib.sha256(_read(folder, WEIGHTS)).hexdigest() != metadata.weights_sha256:
         raise BundleError(

@@ -71,7 +71,7 @@ class Registry:
         """Task to bundle key. An unreadable file counts as no choice: the shipped models still work."""
         try:
             data = json.loads(self._active_file.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         if not isinstance(data, dict):
             return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 
 import numpy as np
@@ -12,6 +13,7 @@ import pypdf
 import pytest
 
 from ctviewer.app.cli import main
+from ctviewer.app.models import installed
 from ctviewer.core.paths import resources
 from ctviewer.core.serialise import from_dict
 
@@ -198,6 +200,38 @@ def test_a_damaged_bundle_is_named(run, tiny_models, chest_folder, tmp_path):
     code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out", "--quiet")
     assert code == 2
     assert tiny_models[0].folder.name in err and "SHA-256" in err
+
+
+def test_a_model_in_place_of_a_damaged_one_is_told(run, tiny_models, chest_folder, tmp_path):
+    copy = tiny_models[0].folder.with_name("newer")
+    shutil.copytree(tiny_models[0].folder, copy)
+    (copy / "metadata.json").write_text("[" * 100_000)
+    code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out", "--quiet")
+    assert code == 0 and str(copy) in err and "not valid JSON" in err
+
+
+def test_a_choice_that_is_gone_stops_the_analysis_but_not_the_list(run, tiny_models, chest_folder, tmp_path):
+    from ctviewer.app.services import AppServices
+
+    installed().activate(tiny_models[0])
+    shutil.move(tiny_models[0].folder, tmp_path / "away")
+    code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out", "--quiet")
+    assert code == 2 and tiny_models[0].key in err
+    code, out, _ = run("models")
+    assert code == 0 and tiny_models[0].key in out and tiny_models[1].metadata.name in out
+    services = AppServices()
+    assert any(tiny_models[0].key in problem for problem in services.models()[1])
+    services.store.close()
+
+
+def test_a_bundle_without_a_card_is_listed(tiny_models):
+    from ctviewer.app.services import AppServices
+
+    (tiny_models[0].folder / "README.md").unlink()
+    services = AppServices()
+    cards = {card.title: card.card for card in services.models()[0]}
+    assert "without a card" in cards[tiny_models[0].metadata.title]
+    services.store.close()
 
 
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(run, tiny_models, chest_folder, tmp_path, monkeypatch):
