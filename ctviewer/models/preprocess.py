@@ -37,14 +37,9 @@ def net_input(volume: Volume, indices: Sequence[int] | NDArray[np.intp], preproc
     """
     if len(indices) == 0:
         return torch.zeros((0, len(preprocessing.mean), preprocessing.crop, preprocessing.crop))
-    return torch.cat([_one(volume, int(i), preprocessing) for i in indices])
-
-
-def _one(volume: Volume, index: int, p: Preprocessing) -> Tensor:
-    grey = windowed(_clean(volume, index, p), p)
-    placement = Placement.of(volume.geometry, p.size)
-    square = np.ascontiguousarray(placement.square(grey, air_grey(p)))
-    return finish(torch.from_numpy(square)[None, None], p)
+    placement, air = Placement.of(volume.geometry, preprocessing.size), air_grey(preprocessing)
+    squares = [placement.square(windowed(_clean(volume, int(i), preprocessing), preprocessing), air) for i in indices]
+    return finish(torch.from_numpy(np.stack(squares))[:, None], preprocessing)
 
 
 def _clean(volume: Volume, index: int, p: Preprocessing) -> NDArray[np.float32]:
