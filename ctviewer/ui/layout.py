@@ -18,7 +18,7 @@ from ctviewer.ui.panels.top_slices import TopSlices
 from ctviewer.ui.strip.heat_strip import HeatStrip
 from ctviewer.ui.viewport import SliceView
 
-LEFT_WIDTH, RIGHT_WIDTH = 214, 312
+LEFT_WIDTH, RIGHT_WIDTH = 190, 288
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def build_parts() -> Parts:
     for widget, stretch in ((left, 0), (centre, 1), (right, 0)):
         splitter.addWidget(widget)
         splitter.setStretchFactor(splitter.count() - 1, stretch)
-    left.setMinimumWidth(180)
-    right.setMinimumWidth(280)
+    left.setMinimumWidth(170)
+    right.setMinimumWidth(272)
     splitter.setSizes([LEFT_WIDTH, 900, RIGHT_WIDTH])
     return Parts(
         view=view,

@@ -71,6 +71,8 @@ def build_toolbar(window: QMainWindow, actions: dict[str, QAction]) -> QToolButt
     window.addToolBar(bar)
     presets = QToolButton(bar)
     presets.setObjectName("presets")
+    presets.setText("Window")
+    presets.setAccessibleName("Window presets")
     presets.setToolTip("Window presets (keys 1 to 6, 0 = as in the file)")
     presets.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
     presets.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -87,6 +89,7 @@ def build_toolbar(window: QMainWindow, actions: dict[str, QAction]) -> QToolButt
     spring = QWidget(bar)
     spring.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
     bar.addWidget(spring)
+    actions["cancel"].setIconText("Cancel")
     _add(bar, actions, ("analyse", "cancel"), text=True)
     return presets
 

@@ -107,11 +107,14 @@ QToolButton { border: 1px solid transparent; border-radius: ${radius}px; padding
 QToolButton:hover { background: $raised; }
 QToolButton:checked, QToolButton:pressed { background: $selection; }
 QToolButton:focus { border-color: $focus; }
+QToolButton[popupMode="2"] { padding-right: 16px; }
+QToolButton::menu-indicator { subcontrol-origin: padding; subcontrol-position: center right; right: 3px; }
 QPushButton { background: $raised; border: 1px solid $border; border-radius: ${radius}px; padding: 3px 10px; }
 QPushButton:hover { border-color: $faint; }
 QPushButton:pressed { background: $selection; }
 QPushButton:focus { border-color: $focus; }
 QPushButton:disabled { color: $faint; background: $panel; }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QLineEdit, QPlainTextEdit { background: $field; border: 1px solid $border; border-radius: ${radius}px; padding: 3px; }
 QLineEdit:focus, QPlainTextEdit:focus { border-color: $focus; }
 QAbstractItemView { background: $panel; border: 1px solid transparent; outline: 0; }

@@ -60,6 +60,7 @@ class ResultsBinder(QObject):
         parts.findings.lesion_activated.connect(self.go_to_lesion)
         parts.findings.verdict_requested.connect(self._say_verdict)
         parts.view.lesion_clicked.connect(self.select_lesion)
+        self._show_state(analysing.state)
 
     @property
     def lesions(self) -> tuple[Lesion, ...]:
@@ -154,6 +155,8 @@ class ResultsBinder(QObject):
 
     def _no_lesions(self, result: AnalysisResult | None) -> str:
         """What stands in the empty table."""
+        if self._session.volume is None:
+            return "None yet."
         if result is None:
             return "The lesions follow the classification." if self._analysing.busy else "Not analysed."
         return (

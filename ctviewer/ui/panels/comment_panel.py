@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
 from ctviewer.ui.panels.common import Panel
 
-_COMMENT_PX = 66
+_LEAST_PX = 44
 
 
 def _is_undo(event: QEvent) -> bool:
@@ -53,12 +53,12 @@ class _Comment(QPlainTextEdit):
     escaped = Signal()
 
     def sizeHint(self) -> QSize:
-        """Four lines, more where there is room."""
-        return QSize(200, _COMMENT_PX)
+        """Two lines, more where there is room: a scrolled column gives its parts what they prefer."""
+        return QSize(200, _LEAST_PX)
 
     def minimumSizeHint(self) -> QSize:
-        """Four lines."""
-        return QSize(80, _COMMENT_PX)
+        """Two lines."""
+        return QSize(80, _LEAST_PX)
 
     def event(self, event: QEvent) -> bool:
         """Leave undo and redo to the window."""

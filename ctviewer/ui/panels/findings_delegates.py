@@ -65,9 +65,11 @@ class VerdictDelegate(QStyledItemDelegate):
         """Both buttons, over the row's background."""
         paint_background(painter, option)
         c, verdict = theme.colours(), index.data(VERDICT_ROLE)
+        near = option.state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_MouseOver)
+        idle = c.muted if near else c.faint  # faint is too little on a row's own colour
         for wanted, name, colour in ((Verdict.ACCEPTED, "accept", c.focus), (Verdict.REJECTED, "reject", c.text)):
             box = self.button_rect(option.rect, wanted).adjusted(2, 2, -2, -2)
-            theme.draw_icon(painter, name, box, colour if verdict is wanted else c.faint)
+            theme.draw_icon(painter, name, box, colour if verdict is wanted else idle)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Two buttons."""

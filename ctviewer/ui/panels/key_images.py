@@ -22,7 +22,7 @@ from ctviewer.ui.panels.common import Panel, draw_thumbnail, is_enter, role_labe
 from ctviewer.ui.panels.series_delegate import Index
 
 KEY_IMAGE_ROLE = int(Qt.ItemDataRole.UserRole) + 1
-_THUMB_PX, _CAPTION_PX, _PAD = 56, 15, 3
+_THUMB_PX, _CAPTION_PX, _PAD = 48, 15, 3
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,10 +84,16 @@ def provenance_text(provenance: Provenance) -> str:
     return "\n".join([*models, machine, f"{provenance.program}, {provenance.finished}", *settings])
 
 
-def _doubt(model: ModelInfo) -> str:
-    """What a model was trained on and what it is not for, as sentences."""
+def _doubt(model: ModelInfo) -> list[str]:
+    """What a model was trained on and what it is not for, sentence by sentence."""
     trained = model.trained_on[:1].upper() + model.trained_on[1:].rstrip(".")
-    return f"{trained}. {model.limits}" if trained else model.limits
+    limits = [sentence.rstrip(".") + "." for sentence in model.limits.split(". ") if sentence]
+    return [f"{trained}.", *limits] if trained else limits
+
+
+def _first_doubts(models: tuple[ModelInfo, ...]) -> str:
+    """The two foremost sentences of each model, none twice: the findings need the room, the tool tip has all."""
+    return " ".join(dict.fromkeys(sentence for model in models for sentence in _doubt(model)[:2]))
 
 
 class ResultPanel(Panel):
@@ -212,11 +218,12 @@ class ResultPanel(Panel):
             self._error: error,
             self._warnings: "\n".join(w for w in warnings if w),
             self._model: " · ".join(f"{m.name} {m.version}" for m in models),
-            self._limits: "\n".join(dict.fromkeys(_doubt(m) for m in models)),
+            self._limits: _first_doubts(models),
         }
         for label, text in texts.items():
             label.setText(text)
             label.setVisible(bool(text))
+        self._limits.setToolTip("\n\n".join(f"{m.name}\n{' '.join(_doubt(m))}" for m in models))
         self._model.set_details("")
         self._bars.set_classification(classification)
         self._bars.setVisible(classification is not None)

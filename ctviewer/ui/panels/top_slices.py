@@ -13,6 +13,7 @@ from ctviewer.core.findings import SliceScore
 from ctviewer.core.palette import ATTENTION
 from ctviewer.ui import palette, theme
 from ctviewer.ui.panels.common import Panel, draw_thumbnail, is_enter, role_label
+from ctviewer.ui.strip.scale import short_area
 
 PER_ROW = 4
 _CAPTION_PX = 30
@@ -39,7 +40,7 @@ class TopSlice:
 def weight_text(weight: float, score: SliceScore, unit: str = "mm2") -> str:
     """A weight for the caption: per cent for attention and probability, an area for lesion areas."""
     if score is SliceScore.LESION_AREA:
-        return f"{weight:.0f} {unit.replace('mm2', 'mm²')}"
+        return short_area(weight, unit)
     return f"{100 * weight:.0f} %" if weight >= 0.0995 or weight == 0 else f"{100 * weight:.1f} %"
 
 

@@ -237,7 +237,8 @@ class HeatStrip(QAbstractSlider):
         painter.end()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Paint anew in the new size."""
+        """Paint anew in the new size; another slice is under the mouse then, if the strip still is."""
+        self._card.hide()
         self._redraw()
         super().resizeEvent(event)
 

@@ -57,6 +57,11 @@ def area_text(area: float, unit: str) -> str:
     """A lesion area in words; cm2 from 1 cm2 on, so that numbers stay short."""
     if not np.isfinite(area):
         return "lesion area: not looked at"
+    return f"lesion area {short_area(area, unit)}"
+
+
+def short_area(area: float, unit: str) -> str:
+    """The number and unit alone."""
     if unit == "mm2":
-        return f"lesion area {area / 100:.1f} cm²" if area >= 100 else f"lesion area {area:.0f} mm²"
-    return f"lesion area {area:.0f} px"
+        return f"{area / 100:.1f} cm²" if area >= 100 else f"{area:.0f} mm²"
+    return f"{area:.0f} {unit}"

@@ -20,7 +20,7 @@ def four(picture):
         (0.0333, SliceScore.ATTENTION, "3.3 %"),
         (0.0996, SliceScore.ATTENTION, "10 %"),
         (0.97, SliceScore.PROBABILITY, "97 %"),
-        (412.6, SliceScore.LESION_AREA, "413 mm²"),
+        (412.6, SliceScore.LESION_AREA, "4.1 cm²"),
     ],
 )
 def test_weights_in_words(weight, score, text):
