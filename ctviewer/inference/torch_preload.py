@@ -51,6 +51,9 @@ def preloading() -> Iterator[Event]:
     steps = len(missing) + 1
     yield Progress(LOADING, 0, steps)
     if "torch" not in sys.modules:
+        # Threads of OpenMP that wait shall sleep, not spin: on two cores beside a window and another program an analysis
+        # took 11 s instead of 17, and much longer beside a second one. Read when the library is mapped.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         map_libraries()
     for done, name in enumerate(missing, start=1):
         yield Progress(LOADING, done, steps)
