@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop, QMarginsF, QRectF, QSizeF, Qt
+from PySide6.QtCore import QBuffer, QEventLoop, QIODevice, QMarginsF, QRectF, QSizeF, Qt
 from PySide6.QtGui import (
     QAbstractTextDocumentLayout,
     QColor,
@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 )
 
 from ctviewer.core.errors import StorageError
-from ctviewer.core.files import atomic_path, refuse_inside
+from ctviewer.core.files import refuse_inside, write_bytes
 from ctviewer.core.printing import MARGIN_MM, PageSize, PrintJob
 from ctviewer.pdf.fonts import print_font
 from ctviewer.pdf.frame import PageFrame
@@ -50,24 +50,19 @@ def write_pdf(job: PrintJob, target: Path, opened: Path | None = None) -> int:
     if target.is_dir():
         raise StorageError(f"{target} is a folder; give the report a file name.")
     dispatcher = QEventLoop()  # gives a worker thread the dispatcher that QTextDocument's timers ask for
-    with atomic_path(target) as temporary:
-        pages = _paint(job, temporary)
-        if pages == 0 or not _is_whole(temporary):
-            raise StorageError(f"{target} could not be written: there is not enough space.")
+    # in memory first: QPdfWriter tells nobody when a disk is full, and cannot open every name that the system can
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    pages = _paint(job, buffer)
+    if pages == 0:
+        raise StorageError(f"{target} could not be written: the pages could not be laid out.")
+    write_bytes(target, bytes(buffer.data().data()))
     del dispatcher
     return pages
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether the file has its end: QPdfWriter tells nobody when the disk is full."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - 1024))
-        return b"%%EOF" in file.read()
-
-
-def _paint(job: PrintJob, path: Path) -> int:
-    writer = _writer(job, path)
+def _paint(job: PrintJob, device: QIODevice) -> int:
+    writer = _writer(job, device)
     painter = QPainter()
     if not painter.begin(writer):
         return 0
@@ -88,8 +83,8 @@ def _paint(job: PrintJob, path: Path) -> int:
     return pages if ended else 0
 
 
-def _writer(job: PrintJob, path: Path) -> QPdfWriter:
-    writer = QPdfWriter(str(path))
+def _writer(job: PrintJob, device: QIODevice) -> QPdfWriter:
+    writer = QPdfWriter(device)
     writer.setResolution(_DPI)
     layout = QPageLayout(
         QPageSize(_PAPER[job.page]),

@@ -174,3 +174,10 @@ def test_no_space_is_told_and_the_old_report_stays(tmp_path: Path) -> None:
     assert "could not be written" in done.stdout
     assert "old" in pages(target)[0]
     assert [p.name for p in tmp_path.iterdir()] == ["report.pdf"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_unicode(job: Callable[..., PrintJob], tmp_path: Path) -> None:
+    target = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")) / "report.pdf"
+    assert write_pdf(job("<p>words</p>"), target) == 1
+    assert "words" in pages(target)[0]
