@@ -24,7 +24,7 @@ from ctviewer.ui.session import Session
 
 _MOUSE = (
     ("Wheel", "previous / next slice"),
-    ("Left drag", "window width (right is wider) and level (up is brighter), or the tool chosen"),
+    ("Left drag", "window: right is wider, up is brighter; or the tool chosen"),
     ("Middle drag", "pan"),
     ("Right drag", "zoom"),
     ("Ctrl + wheel", "zoom at the cursor"),
@@ -129,6 +129,9 @@ def _card_text(model: ModelCard) -> str:
 
 def close_anyway(parent: QWidget) -> bool:
     """Ask whether to close although the last changes could not be saved."""
-    text = "Your last changes could not be saved. Close and lose them?"
-    keep, lose = QMessageBox.StandardButton.Cancel, QMessageBox.StandardButton.Close
-    return QMessageBox.warning(parent, "Not saved", text, keep | lose, keep) == lose
+    box = QMessageBox(QMessageBox.Icon.Warning, "Not saved", "Your last changes could not be saved.", parent=parent)
+    lose = box.addButton("&Close and lose them", QMessageBox.ButtonRole.DestructiveRole)
+    keep = box.addButton("&Keep open", QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(keep)
+    box.exec()
+    return box.clickedButton() is lose

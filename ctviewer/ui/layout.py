@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
+from ctviewer.ui.focus import KeepKeysOnImage, order_tabs
 from ctviewer.ui.message_bar import MessageBar
 from ctviewer.ui.panels.comment_panel import CommentPanel
 from ctviewer.ui.panels.findings_table import FindingsTable
@@ -18,7 +19,7 @@ from ctviewer.ui.panels.top_slices import TopSlices
 from ctviewer.ui.strip.heat_strip import HeatStrip
 from ctviewer.ui.viewport import SliceView
 
-LEFT_WIDTH, RIGHT_WIDTH = 190, 288
+LEFT_WIDTH, RIGHT_WIDTH = 214, 288
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def _scrolled(column: QWidget) -> QScrollArea:
     area.setWidget(column)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     return area
 
@@ -86,6 +88,8 @@ def build_parts() -> Parts:
     left.setMinimumWidth(170)
     right.setMinimumWidth(272)
     splitter.setSizes([LEFT_WIDTH, 900, RIGHT_WIDTH])
+    order_tabs(view, strip, left)  # the right column was made in its order and follows by itself
+    KeepKeysOnImage(view, left, right)
     return Parts(
         view=view,
         strip=strip,

@@ -10,6 +10,7 @@ import pypdf
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPlainTextEdit
 
 from ctviewer.core.findings import Verdict, rank_slices
 from ctviewer.ui.presenters.analysing import Phase
@@ -97,7 +98,7 @@ def main_job(qtbot, start, folder: Path) -> None:
     check_pixels(window, folder)
     rejected = reject_first_lesion(window)
     assert window.reading.reading.latest.verdict(rejected) is Verdict.REJECTED
-    QTest.keyClicks(window.parts.comment.focusProxy() or window.parts.comment, "Noted by the test.")
+    QTest.keyClicks(window.parts.comment.findChild(QPlainTextEdit), "Noted by the test.")
     qtbot.waitUntil(lambda: window.reading.reading.comment == "Noted by the test.", timeout=5000)
     with qtbot.waitSignal(window.reporting.written, timeout=60_000) as written:
         window.actions_["report"].trigger()

@@ -8,13 +8,23 @@ from pathlib import Path
 import numpy as np
 import pypdf
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDropEvent, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolButton
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QLineEdit,
+    QMessageBox,
+    QPlainTextEdit,
+    QTableView,
+    QToolButton,
+)
 
 from ctviewer.core.findings import Verdict
 from ctviewer.core.windowing import Window
+from ctviewer.ui import dialogs
+from ctviewer.ui.panels.top_slices import SliceButton
 from ctviewer.ui.presenters.analysing import Phase
 
 HOT = 8
@@ -81,7 +91,7 @@ def test_scrolling_never_changes_the_window(ready):
 def test_digits_are_presets_and_typing_in_the_comment_is_not(ready, qtbot):
     QTest.keyClick(ready.parts.view, Qt.Key.Key_2)
     assert ready.session.window.name == "Mediastinum"
-    field = ready.parts.comment.focusProxy() or ready.parts.comment
+    field = ready.parts.comment.findChild(QPlainTextEdit)
     field.setFocus()
     QTest.keyClicks(QApplication.focusWidget(), "1 key t i")
     assert ready.session.window.name == "Mediastinum"
@@ -175,7 +185,7 @@ def test_typing_is_undone_on_the_same_stack_as_all_else(ready, qtbot):
     analyse(qtbot, ready)
     ready.results.select_lesion(1)
     QTest.keyClick(ready.parts.view, Qt.Key.Key_Return)
-    (ready.parts.comment.focusProxy() or ready.parts.comment).setFocus()
+    ready.parts.comment.findChild(QPlainTextEdit).setFocus()
     field = QApplication.focusWidget()
     QTest.keyClicks(field, "first")
     qtbot.wait(600)  # a pause ends a step of undo
@@ -400,3 +410,48 @@ def test_paper_is_chosen_in_the_menu_and_kept(window, services):
     assert window.actions_["paper_a4"].isChecked()
     window.actions_["paper_letter"].trigger()
     assert services.kept.page == "Letter" and not window.actions_["paper_a4"].isChecked()
+
+
+def test_a_click_in_a_panel_leaves_the_keys_with_the_image(ready, qtbot):
+    analyse(qtbot, ready)
+    parts, table = ready.parts, ready.parts.findings.findChild(QTableView)
+    clicks = {
+        "a finding": table.viewport(),
+        "the open series": parts.series.findChild(QAbstractItemView).viewport(),
+        "the overlay's switch": parts.findings.findChild(QToolButton),
+        "a top slice": parts.top.findChild(SliceButton),
+    }
+    for name, target in clicks.items():
+        parts.view.setFocus()
+        qtbot.mouseClick(target, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(parts.view.hasFocus)
+        before = ready.session.position
+        qtbot.keyClick(ready.focusWidget(), Qt.Key.Key_Down)
+        assert ready.session.position == before + 1, name
+
+
+def test_tab_goes_from_the_image_through_the_panels_as_they_stand(ready, qtbot):
+    analyse(qtbot, ready)
+    parts = ready.parts
+    parts.view.setFocus()
+    seen = []
+    while not seen or seen[-1] is not parts.view:
+        qtbot.keyClick(ready.focusWidget(), Qt.Key.Key_Tab)
+        seen.append(ready.focusWidget())
+        assert len(seen) < 30, [type(w).__name__ for w in seen]
+    panels = (parts.strip, parts.series, parts.result, parts.top, parts.findings, parts.comment)
+    reached = [next((p for p in panels if p is w or p.isAncestorOf(w)), None) for w in seen]
+    order = [p for n, p in enumerate(reached) if p is not None and p not in reached[:n]]
+    assert order == list(panels), [type(w).__name__ for w in seen]
+    assert parts.comment.findChild(QLineEdit) in seen
+
+
+@pytest.mark.parametrize(("label", "closes"), [("&Close and lose them", True), ("&Keep open", False)])
+def test_closing_with_unsaved_work_names_both_ways(ready, label, closes):
+    def answer() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        next(button for button in box.buttons() if button.text() == label).click()
+
+    QTimer.singleShot(0, answer)
+    assert dialogs.close_anyway(ready) is closes

@@ -106,7 +106,6 @@ class CommentPanel(Panel):
         self._comment.textChanged.connect(self._comment_changed)
         self._question.escaped.connect(self.escape_pressed)
         self._comment.escaped.connect(self.escape_pressed)
-        self.setFocusProxy(self._comment)
 
     def set_question(self, text: str) -> None:
         """Show a question; the cursor stays where the text is the same. Emits nothing."""

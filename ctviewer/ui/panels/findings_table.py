@@ -99,7 +99,6 @@ class FindingsTable(Panel):
         self.header.addWidget(self._eye)
         self.body.addWidget(self._note)
         self.body.addWidget(self._view, 1)
-        self.setFocusProxy(self._view)
         self.set_lesions((), (), (), {})
 
     def set_lesions(

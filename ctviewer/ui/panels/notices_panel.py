@@ -98,7 +98,6 @@ class NoticesPanel(Panel):
         self._view.setAccessibleName("Notices")
         self._view.clicked.connect(self._activate)
         self.body.addWidget(self._view, 1)
-        self.setFocusProxy(self._view)
         self.hide()
 
     def set_notices(self, notices: Sequence[Notice]) -> None:

@@ -158,7 +158,6 @@ class SeriesPanel(Panel):
         self.body.addWidget(self._view, 1)
         self.body.addStretch(0)
         self._view.hide()
-        self.setFocusProxy(self._view)
 
     def set_series(self, series: Sequence[Series]) -> None:
         """Show these series; thumbnails of keys that stay are kept."""

@@ -60,7 +60,7 @@ class SliceButton(QAbstractButton):
         self._weight = ""
         self._current = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click goes there and leaves the keys with the image
         self.clicked.connect(self._choose)
 
     def set_slice(self, top: TopSlice, weight: str) -> None:
@@ -162,6 +162,7 @@ class TopSlices(Panel):
             self._grid.setColumnStretch(column, 1)
         self.body.addWidget(self._note)
         self.body.addLayout(self._grid)
+        self._spare = [self._make(rank) for rank in range(1, PER_ROW + 1)][::-1]  # now, so that Tab meets them in place
         self.set_slices(())
 
     def set_slices(
@@ -190,18 +191,22 @@ class TopSlices(Panel):
         self._note.setText(note or ("" if slices else "None yet."))
         self._note.setVisible(bool(self._note.text()))
 
-    def _add(self) -> None:
-        number = len(self._buttons)
-        button = SliceButton(number + 1, self)
+    def _make(self, rank: int) -> SliceButton:
+        button = SliceButton(rank, self)
         button.chosen.connect(self.slice_requested)
-        self._grid.addWidget(button, number // PER_ROW, number % PER_ROW)
+        button.hide()
+        self._grid.addWidget(button, (rank - 1) // PER_ROW, (rank - 1) % PER_ROW)
+        return button
+
+    def _add(self) -> None:
+        button = self._spare.pop() if self._spare else self._make(len(self._buttons) + 1)
+        button.show()
         self._buttons.append(button)
 
     def _drop(self) -> None:
         button = self._buttons.pop()
-        self._grid.removeWidget(button)
         button.hide()
-        button.deleteLater()
+        self._spare.append(button)
 
     def set_current(self, index: int) -> None:
         """Highlight the slice that is shown, by volume index."""
