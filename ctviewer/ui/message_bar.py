@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from ctviewer.core.series import Severity
@@ -18,6 +18,7 @@ class MessageBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("message_bar")
+        self._severity = Severity.INFO
         self._icon = QLabel()
         self._text = QLabel()
         self._text.setWordWrap(True)
@@ -57,9 +58,8 @@ class MessageBar(QWidget):
         self._drop_buttons()
         self._text.setText(text)
         self._text.setAccessibleName(text)
-        self._icon.setPixmap(icon(severity_icon(severity)).pixmap(18, 18))
-        edge = severity_colour(severity).name()
-        self.setStyleSheet(f"#message_bar {{ border-left: 3px solid {edge}; background: palette(alternate-base); }}")
+        self._severity = severity
+        self._dress()
         for label, run in actions:
             button = QToolButton()
             button.setText(label)
@@ -68,6 +68,20 @@ class MessageBar(QWidget):
             self._row.insertWidget(self._row.count() - 1, button)
             self._buttons.append(button)
         self.show()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """A message that stands while the theme changes follows it."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self._dress()
+        super().changeEvent(event)
+
+    def _dress(self) -> None:
+        """Icon and edge in the theme's colours; a style sheet set again would change the palette again, so not the same."""
+        self._icon.setPixmap(icon(severity_icon(self._severity)).pixmap(18, 18))
+        edge = severity_colour(self._severity).name()
+        sheet = f"#message_bar {{ border-left: 3px solid {edge}; background: palette(alternate-base); }}"
+        if sheet != self.styleSheet():
+            self.setStyleSheet(sheet)
 
     def clear(self) -> None:
         """Put the message away."""

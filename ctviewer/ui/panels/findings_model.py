@@ -8,7 +8,7 @@ from enum import IntEnum
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 from PySide6.QtGui import QColor, QFont
 
-from ctviewer.core.findings import Lesion, Verdict
+from ctviewer.core.findings import Lesion, Verdict, probability_text
 from ctviewer.ui import palette, theme
 from ctviewer.ui.panels.common import DASH
 
@@ -167,7 +167,7 @@ class FindingsModel(QAbstractTableModel):
             case Column.SIDE:
                 return _SIDES.get(lesion.side, lesion.side)
             case Column.SCORE:
-                return f"{lesion.score:.2f}"
+                return probability_text(lesion.score)
         return ""
 
     def _second(self, lesion: Lesion, column: Column) -> str:

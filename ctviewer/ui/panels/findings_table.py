@@ -27,7 +27,7 @@ from ctviewer.ui.panels.findings_model import HEADERS, LESION_ROLE, SORT_ROLE, C
 _ROW_PX = 36
 _TWO_LINES = (Column.CLASS, Column.VOLUME, Column.SCORE)
 _HIDDEN = (Column.SLICES, Column.DIAMETER, Column.HU, Column.SIDE)  # the second lines; still something to sort by
-_WIDEST_TEXT = {Column.VOLUME: "128.8", Column.SCORE: "−888"}  # what a column must have room for
+_WIDEST_TEXT = {Column.VOLUME: "128.8", Column.SCORE: "−8888"}  # what a column must have room for
 _CELL_PAD = 8
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QAbstractItemModelTester
@@ -64,3 +66,8 @@ def test_it_is_a_proper_model(model, lesion):
     model.set_verdicts({1: Verdict.ACCEPTED})
     model.set_lesions([], CLASSES, NAMES, {})
     assert tester.model() is model
+
+
+def test_no_score_is_written_as_certainty(model, lesion):
+    model.set_lesions([replace(lesion(1), score=0.9996)], ("ground glass",), (), {})
+    assert text(model, 0, Column.SCORE) == ">0.99"
