@@ -77,12 +77,23 @@ def run_gui(path: Path | None, prepare: Callable[[MainWindow], None] = lambda _:
         stack.callback(install_qt_messages())
         window = make_window(app)
         _show_crashes(window, stack)
-        signal.signal(signal.SIGINT, lambda *_: window.close())
+        _close_on_ctrl_c(window, stack)
         if path is not None:
             window.open_path(path)
         prepare(window)
         window.show()
         return app.exec()
+
+
+def _close_on_ctrl_c(window: MainWindow, stack: ExitStack) -> None:
+    """Close as by the mouse, work saved. Python sees a signal only when it runs: a slow timer lets it."""
+    from PySide6.QtCore import QTimer
+
+    signal.signal(signal.SIGINT, lambda *_: window.close())
+    timer = QTimer(window)
+    timer.timeout.connect(lambda: None)
+    timer.start(250)
+    stack.callback(timer.stop)
 
 
 def _show_crashes(window: MainWindow, stack: ExitStack) -> None:
