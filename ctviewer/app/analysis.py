@@ -32,6 +32,14 @@ class Analyst:
             return ()
         return bundle.metadata.classes if bundle else ()
 
+    def active_hashes(self) -> set[str]:
+        """SHA-256 of the active models' weights; empty where one of them cannot be used."""
+        try:
+            active = [installed().active(task) for task in (CLASSIFIER, DETECTOR)]
+        except BundleError:
+            return set()
+        return {bundle.info.sha256 for bundle in active if bundle is not None}
+
     def preload(self) -> Iterator[Event]:
         """Import torch in small steps, so that the first analysis starts at once; a generator for a worker thread."""
         return preloading()

@@ -102,6 +102,10 @@ class AppServices:
         """Classes of the active detector."""
         return self._analyst.detector_classes()
 
+    def is_current(self, result: AnalysisResult) -> bool:
+        """Whether the models that made a result are the active ones."""
+        return self._analyst.active_hashes() == {model.sha256 for model in result.provenance.models}
+
     def device_text(self) -> str:
         """Where the models run, without importing torch: the driver's device node tells."""
         cuda = self._settings.device != "cpu" and Path("/dev/nvidiactl").exists()

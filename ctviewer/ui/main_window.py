@@ -68,9 +68,7 @@ class MainWindow(QMainWindow):
         self.statusBar().addWidget(self._status, 1)
         self.statusBar().setSizeGripEnabled(False)
         self.image = ImageBinder(self.session, self.parts.view, self.parts.strip, self)
-        self.results = ResultsBinder(
-            self.session, self.analysing, self.reading, self.parts, services.detector_classes, self
-        )
+        self.results = ResultsBinder(self.session, self.analysing, self.reading, self.parts, services, self)
         self.words = WordsBinder(self.session, self.reading, self.parts, self.actions_["key_image"], self)
         self.status = StatusBinder(
             self.session, self.analysing, self.reading, self.actions_, self._status, services.device_text(), self

@@ -82,6 +82,9 @@ class Services(Protocol):
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the active detector, in order: they give the colours."""
 
+    def is_current(self, result: AnalysisResult) -> bool:
+        """Whether the models that made a result are the active ones."""
+
     def device_text(self) -> str:
         """What the models run on, for the status line: "CPU", "CUDA"."""
 

@@ -129,6 +129,7 @@ class FakeServices:
     analysis: ScriptedAnalysis = field(default_factory=ScriptedAnalysis)
     kept: Preferences = field(default_factory=Preferences)
     reports: list[Path] = field(default_factory=list)
+    current: bool = True
 
     def __post_init__(self) -> None:
         self.store = WorkStore(self.folder / "data")
@@ -155,6 +156,9 @@ class FakeServices:
 
     def detector_classes(self) -> tuple[str, ...]:
         return LESIONS
+
+    def is_current(self, result: AnalysisResult) -> bool:
+        return self.current
 
     def device_text(self) -> str:
         return "CPU"

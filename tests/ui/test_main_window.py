@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDropEvent, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import (
+from PySide6.QtWidgets import QLabel, (
     QAbstractItemView,
     QApplication,
     QLineEdit,
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from ctviewer.core.findings import Verdict
 from ctviewer.core.windowing import Window
 from ctviewer.ui import dialogs
+from ctviewer.ui.panels.result_panel import STALE
 from ctviewer.ui.panels.top_slices import SliceButton
 from ctviewer.ui.presenters.analysing import Phase
 
@@ -455,3 +456,16 @@ def test_closing_with_unsaved_work_names_both_ways(ready, label, closes):
 
     QTimer.singleShot(0, answer)
     assert dialogs.close_anyway(ready) is closes
+
+
+def told(window) -> str:
+    return " ".join(label.text() for label in window.parts.result.findChildren(QLabel) if label.isVisible())
+
+
+def test_a_result_of_models_no_longer_active_says_so(ready, services, qtbot):
+    analyse(qtbot, ready)
+    result = ready.analysing.state.result
+    assert STALE not in told(ready)
+    services.current = False
+    ready.analysing.show(result)
+    assert STALE in told(ready)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer
@@ -14,9 +14,11 @@ from ctviewer.core.reading import Reading
 from ctviewer.ui.binders.image import analysis_window, preview, short_name
 from ctviewer.ui.layout import Parts
 from ctviewer.ui.palette import lesion_colour
+from ctviewer.ui.panels.result_panel import STALE
 from ctviewer.ui.panels.top_slices import TopSlice
 from ctviewer.ui.presenters.analysing import AnalysingPresenter, AnalysisState, Phase
 from ctviewer.ui.presenters.reading import ReadingPresenter
+from ctviewer.ui.services import Services
 from ctviewer.ui.session import Session
 from ctviewer.ui.viewport import OverlayShape
 
@@ -33,12 +35,12 @@ class ResultsBinder(QObject):
         analysing: AnalysingPresenter,
         reading: ReadingPresenter,
         parts: Parts,
-        classes: Callable[[], tuple[str, ...]],
+        services: Services,
         parent: QObject | None = None,
     ) -> None:
-        """`classes` gives the active detector's classes, for colours while it still works."""
         super().__init__(parent)
-        self._classes = classes
+        self._classes = services.detector_classes  # for colours while the detector still works
+        self._is_current = services.is_current
         self._session, self._analysing, self._reading, self._parts = session, analysing, reading, parts
         self._marked: dict[int, tuple[OverlayShape, ...]] = {}
         self._lesions: tuple[Lesion, ...] = ()
@@ -81,7 +83,7 @@ class ResultsBinder(QObject):
         elif state.phase is Phase.FAILED:
             panel.show_failed(state.text)
         elif state.result is not None:
-            panel.show_result(state.result)
+            panel.show_result(state.result, "" if self._is_current(state.result) else STALE)
         else:
             panel.show_ready()
         self._marked.clear()
