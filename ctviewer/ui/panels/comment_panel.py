@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QTextCursor
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
@@ -11,14 +11,8 @@ from ctviewer.ui.panels.common import Panel
 _LEAST_PX = 44
 
 
-def _is_undo(event: QEvent) -> bool:
-    """Undo and redo belong to the window's one stack, which holds what is typed here too."""
-    keys = QKeySequence.StandardKey
-    return isinstance(event, QKeyEvent) and (event.matches(keys.Undo) or event.matches(keys.Redo))
-
-
-class _Question(QLineEdit):
-    """One line; Esc leaves it.
+class _FieldKeys(QObject):
+    """Keys that are not the text field's own: Esc leaves it; undo belongs to the window's stack, which holds typing too.
 
     Signals:
         escaped: Esc was pressed.
@@ -26,31 +20,22 @@ class _Question(QLineEdit):
 
     escaped = Signal()
 
-    def event(self, event: QEvent) -> bool:
-        """Leave undo and redo to the window."""
-        if event.type() == QEvent.Type.ShortcutOverride and _is_undo(event):
-            event.ignore()
-            return True
-        return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc leaves, undo is the window's, the rest is the field's."""
-        if event.key() == Qt.Key.Key_Escape:
+    def eventFilter(self, field: QObject, event: QEvent) -> bool:
+        """Take these keys before the field sees them."""
+        if not isinstance(event, QKeyEvent):
+            return False
+        keys = QKeySequence.StandardKey
+        undo = event.matches(keys.Undo) or event.matches(keys.Redo)
+        if undo:
+            event.ignore()  # of a ShortcutOverride: the window's command gets the key
+        elif event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape:
             self.escaped.emit()
-        elif _is_undo(event):
-            event.ignore()
-        else:
-            super().keyPressEvent(event)
+            return True
+        return undo
 
 
 class _Comment(QPlainTextEdit):
-    """Several lines; Tab and Esc leave it.
-
-    Signals:
-        escaped: Esc was pressed.
-    """
-
-    escaped = Signal()
+    """Several lines; Tab leaves it."""
 
     def sizeHint(self) -> QSize:
         """Two lines, more where there is room: a scrolled column gives its parts what they prefer."""
@@ -59,22 +44,6 @@ class _Comment(QPlainTextEdit):
     def minimumSizeHint(self) -> QSize:
         """Two lines."""
         return QSize(80, _LEAST_PX)
-
-    def event(self, event: QEvent) -> bool:
-        """Leave undo and redo to the window."""
-        if event.type() == QEvent.Type.ShortcutOverride and _is_undo(event):
-            event.ignore()
-            return True
-        return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc leaves, undo is the window's, the rest is the field's."""
-        if event.key() == Qt.Key.Key_Escape:
-            self.escaped.emit()
-        elif _is_undo(event):
-            event.ignore()
-        else:
-            super().keyPressEvent(event)
 
 
 class CommentPanel(Panel):
@@ -92,7 +61,7 @@ class CommentPanel(Panel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Question and comment", parent)
-        self._question = _Question()
+        self._question = QLineEdit()
         self._question.setPlaceholderText("Clinical question")
         self._question.setAccessibleName("Clinical question")
         self._comment = _Comment()
@@ -104,8 +73,10 @@ class CommentPanel(Panel):
         self.body.addWidget(self._comment, 1)
         self._question.textEdited.connect(self.question_edited)
         self._comment.textChanged.connect(self._comment_changed)
-        self._question.escaped.connect(self.escape_pressed)
-        self._comment.escaped.connect(self.escape_pressed)
+        self._keys = _FieldKeys(self)
+        self._keys.escaped.connect(self.escape_pressed)
+        for field in (self._question, self._comment):
+            field.installEventFilter(self._keys)
 
     def set_question(self, text: str) -> None:
         """Show a question; the cursor stays where the text is the same. Emits nothing."""
