@@ -470,3 +470,18 @@ def test_a_result_of_models_no_longer_active_says_so(ready, services, qtbot):
     services.current = False
     ready.analysing.show(result)
     assert STALE in told(ready)
+
+
+def test_marks_appear_on_the_slice_shown_while_the_detector_works(
+    window, services, qtbot, study, open_and_wait, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(services, "detector_classes", lambda: asked.append(1) or ("background", "lung", "ground glass"))
+    window.results._detector_classes = services.detector_classes
+    open_and_wait(window, study)
+    window.session.go_to(HOT)
+    painted = []
+    window.analysing.marked.connect(lambda index, _: painted.append((index, window.parts.view._frame is None)))
+    analyse(qtbot, window)
+    assert (HOT, True) in painted, "the frame is drawn anew as soon as the slice shown is marked"
+    assert len(asked) == 1, "the bundles are read once a run, not for each outline"

@@ -39,7 +39,8 @@ class ResultsBinder(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._classes = services.detector_classes  # for colours while the detector still works
+        self._detector_classes = services.detector_classes
+        self._classes: tuple[str, ...] | None = None  # of the run that goes on, for colours; asked for once a run
         self._is_current = services.is_current
         self._session, self._analysing, self._reading, self._parts = session, analysing, reading, parts
         self._marked: dict[int, tuple[OverlayShape, ...]] = {}
@@ -53,7 +54,6 @@ class ResultsBinder(QObject):
         self._redraw.timeout.connect(self._show_lanes)
         session.volume_changed.connect(lambda _volume: self._show_state(analysing.state))
         session.slice_changed.connect(parts.top.set_current)
-        session.slices_loaded.connect(lambda _indices: self._fill_thumbnails())
         analysing.changed.connect(self._show_state)
         analysing.progressed.connect(self._show_progress)
         analysing.marked.connect(self._mark)
@@ -86,7 +86,9 @@ class ResultsBinder(QObject):
             panel.show_result(state.result, "" if self._is_current(state.result) else STALE)
         else:
             panel.show_ready()
-        self._marked.clear()
+        self._marked = {}
+        if state.phase is not Phase.RUNNING:
+            self._classes = None
         self._show_lanes()
         self._show_findings(state.result)
 
@@ -95,10 +97,13 @@ class ResultsBinder(QObject):
             self._parts.result.set_progress(progress)
 
     def _mark(self, index: int, instances: tuple[Instance, ...]) -> None:
-        self._marked[index] = tuple(
-            OverlayShape(i.label, 0, i.mask, lesion_colour(i.label, self._classes()), Verdict.PENDING)
-            for i in instances
+        if self._classes is None:  # it reads and verifies the bundles: not for each outline
+            self._classes = self._detector_classes()
+        classes = self._classes
+        shapes = tuple(
+            OverlayShape(i.label, 0, i.mask, lesion_colour(i.label, classes), Verdict.PENDING) for i in instances
         )
+        self._marked = {**self._marked, index: shapes}  # a new one: the view compares it with what it shows
         self._parts.view.set_lesions(self._marked)
         if not self._redraw.isActive():
             self._redraw.start()
