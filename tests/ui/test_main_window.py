@@ -479,9 +479,14 @@ def test_marks_appear_on_the_slice_shown_while_the_detector_works(
     monkeypatch.setattr(services, "detector_classes", lambda: asked.append(1) or ("background", "lung", "ground glass"))
     window.results._detector_classes = services.detector_classes
     open_and_wait(window, study)
-    window.session.go_to(HOT)
-    painted = []
-    window.analysing.marked.connect(lambda index, _: painted.append((index, window.parts.view._frame is None)))
+    window.session.go_to(HOT - 1)  # the second to be marked
+    drawn_anew = {}
+
+    def look(index: int, _instances: object) -> None:
+        drawn_anew[index] = window.parts.view._frame is None
+        window.parts.view.repaint()
+
+    window.analysing.marked.connect(look)
     analyse(qtbot, window)
-    assert (HOT, True) in painted, "the frame is drawn anew as soon as the slice shown is marked"
+    assert drawn_anew[HOT - 1], "the slice shown is drawn anew as soon as it is marked"
     assert len(asked) == 1, "the bundles are read once a run, not for each outline"
