@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from ctviewer.core.series import Notice, Patient, Series, SliceRef, Study
 from ctviewer.dicom import tags
 from ctviewer.dicom.checks import copies_notice, notices_for, split_notice
-from ctviewer.dicom.decoders import short_name
 from ctviewer.dicom.grouping import Part
 from ctviewer.dicom.header import Header
 from ctviewer.dicom.ordering import geometry_of, in_order
 from ctviewer.dicom.readable import why_not
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.stack import Stack
+from ctviewer.dicom.syntaxes import short_name
 
 _FEW = 4  # slices: a description alone makes only a short series a localizer
 
@@ -34,7 +34,9 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         modality=first.modality,
         patient=_patient(header),
         study=_study(header),
-        slices=tuple(SliceRef(one.path, 0, one.sop_instance_uid, one.instance_number, one.position) for one in stack),
+        slices=tuple(
+            SliceRef(one.path, one.frame, one.sop_instance_uid, one.instance_number, one.position) for one in stack
+        ),
         rows=first.rows,
         columns=first.columns,
         image_type=middle.image_type,

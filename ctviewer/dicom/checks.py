@@ -12,7 +12,7 @@ import numpy as np
 
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.series import Notice, Severity
-from ctviewer.dicom import decoders, tags
+from ctviewer.dicom import syntaxes, tags
 from ctviewer.dicom.grouping import SAME_POSITION_MM
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.values import padding_of
@@ -193,9 +193,9 @@ def _range(padding: tuple[int, int]) -> str:
 
 
 def _decodable(stack: Sequence[Slice], geometry: Geometry) -> Iterator[Notice]:
-    bad = [i for i, one in enumerate(stack) if not decoders.is_supported(one.header.syntax) or one.pixel_format is None]
+    bad = [i for i, one in enumerate(stack) if not syntaxes.is_supported(one.header.syntax) or one.pixel_format is None]
     if bad:
-        names = sorted({decoders.syntax_name(stack[i].header.syntax) for i in bad})
+        names = sorted({syntaxes.syntax_name(stack[i].header.syntax) for i in bad})
         text = f"{_slices(len(bad))} cannot be decoded ({', '.join(names)})."
         yield Notice("undecodable-slices", Severity.WARNING, text, tuple(bad))
 

@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 
 from ctviewer.core.errors import DecodeError
 from ctviewer.core.events import Event, Progress
-from ctviewer.dicom.pixels import PixelSource, empty, read_slice
+from ctviewer.dicom.pixels import PixelSource, empty
 from ctviewer.dicom.record import Slice
 
 
@@ -61,7 +61,7 @@ def _digest(one: Slice) -> bytes | None:
         return None
     out = empty((one.rows, one.columns), signed=one.signed)
     try:
-        read_slice(PixelSource(one.path, one.header.syntax, one.pixels, one.pixel_format), out)
+        PixelSource(one.path, one.header.syntax, one.pixels, one.pixel_format).read(out)
     except DecodeError:
         return None
     return hashlib.blake2b(out.data).digest()

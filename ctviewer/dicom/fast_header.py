@@ -7,11 +7,11 @@ one block and skipping what is not wanted without looking at it.
 from __future__ import annotations
 
 import struct
-from io import FileIO
 
 from ctviewer.dicom import tags
 from ctviewer.dicom.fragments import find_fragments
 from ctviewer.dicom.header import DamagedError, Header, PixelLocation
+from ctviewer.dicom.storage import ReadableFile
 
 _BLOCK = 16384
 _LARGEST_VALUE = 65536  # wanted values are short; a longer one is damage
@@ -35,7 +35,7 @@ class _UnusualError(Exception):
 class _Walker:
     """Reads element heads at any position through one block that moves forward."""
 
-    def __init__(self, file: FileIO, size: int, block: bytes) -> None:
+    def __init__(self, file: ReadableFile, size: int, block: bytes) -> None:
         self.file, self.size = file, size
         self.block, self.base = block, 0
 
@@ -87,7 +87,7 @@ class _Walker:
                 position = value + length
 
 
-def read_fast(file: FileIO, size: int) -> Header | None:
+def read_fast(file: ReadableFile, size: int) -> Header | None:
     """Read the header of an open file of `size` bytes.
 
     Returns:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.files import reason
+from ctviewer.dicom import formats
 
 _OTHER = frozenset(
     f".{ending}"
@@ -35,8 +36,12 @@ def is_candidate(name: str) -> bool:
     return f".{name.rpartition('.')[2].lower()}" not in _OTHER
 
 
+def _is_wanted(name: str) -> bool:
+    return is_candidate(name) or (not name.startswith(".") and formats.is_other_format(name))
+
+
 def walk(folder: Path) -> Iterator[list[Path]]:
-    """Candidates below a folder, one list for each folder, sorted; hidden folders and loops of links are passed over.
+    """Candidates and files of other formats below a folder, one list for each folder, sorted; hidden folders and loops of links are passed over.
 
     Raises:
         InputError: the folder itself cannot be listed.
@@ -56,7 +61,7 @@ def walk(folder: Path) -> Iterator[list[Path]]:
             if current == folder:
                 raise InputError(f"{folder} could not be read: {reason(error)}.") from error
             continue
-        yield [Path(entry.path) for entry in entries if is_candidate(entry.name) and _asked(entry.is_file)]
+        yield [Path(entry.path) for entry in entries if _is_wanted(entry.name) and _asked(entry.is_file)]
         waiting += [Path(entry.path) for entry in reversed(entries) if _is_open_folder(entry)]
 
 

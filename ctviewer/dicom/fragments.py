@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import struct
-from io import FileIO
 
 from ctviewer.dicom import tags
 from ctviewer.dicom.header import DamagedError
+from ctviewer.dicom.storage import ReadableFile
 
 _ITEM_HEAD = struct.Struct("<HHI")
 
 
-def find_fragments(file: FileIO, start: int, size: int) -> tuple[tuple[int, int], ...]:
+def find_fragments(file: ReadableFile, start: int, size: int) -> tuple[tuple[int, int], ...]:
     """Offset and length of each fragment, the Basic Offset Table left out.
 
     Args:

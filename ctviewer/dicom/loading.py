@@ -19,7 +19,7 @@ from ctviewer.core.threads import lower_thread_priority
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Window
 from ctviewer.dicom.events import SlicesFailed, SlicesLoaded, VolumeReady
-from ctviewer.dicom.pixels import empty, read_slice
+from ctviewer.dicom.pixels import empty
 from ctviewer.dicom.stack import Stack
 
 _REPORT_SECONDS = 0.02
@@ -85,9 +85,10 @@ def load_middle(series: Series) -> Volume:
         raise DecodeError(_unreadable(series, index))
     shape = (1, series.rows, series.columns)
     stored = empty(shape, signed=stack.signed)
-    read_slice(source, stored[0])
+    rescale = source.read(stored[0])
+    slope, intercept = (stack.slope[only], stack.intercept[only]) if rescale is None else map(np.atleast_1d, rescale)
     geometry = Geometry(shape, None, pixel_spacing=series.pixel_spacing)
-    return Volume(series, geometry, stored, stack.slope[only], stack.intercept[only], **_meaning(stack))
+    return Volume(series, geometry, stored, slope, intercept, **_meaning(stack))
 
 
 def _stack(series: Series) -> Stack:
@@ -107,8 +108,8 @@ def _volume(series: Series, stack: Stack) -> Volume:
         series,
         stack.geometry,
         stored,
-        stack.slope,
-        stack.intercept,
+        stack.slope.copy(),
+        stack.intercept.copy(),
         loaded=np.zeros(shape[0], bool),
         failed=np.zeros(shape[0], bool),
         **_meaning(stack),
@@ -200,9 +201,11 @@ class _Loader:
         if source is None:
             return _unreadable(self._volume.series, index)
         try:
-            read_slice(source, self._volume.stored[index])
+            rescale = source.read(self._volume.stored[index])
         except DecodeError as error:
             return str(error)
+        if rescale is not None:
+            self._volume.slope[index], self._volume.intercept[index] = rescale
         return ""
 
     def _finish(self, index: int, error: str) -> None:

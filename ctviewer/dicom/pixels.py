@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
+from ctviewer import codecs
+from ctviewer.codecs import CodecError, Image, PixelFormat
 from ctviewer.core.errors import DecodeError
 from ctviewer.core.files import reason
-from ctviewer.dicom import decoders
-from ctviewer.dicom.decoders.base import Image, PixelFormat
 from ctviewer.dicom.header import PixelLocation
+from ctviewer.dicom.storage import ReadableFile, open_file
+from ctviewer.dicom.syntaxes import BIG_ENDIAN, is_supported, syntax_name
 
 Stored = NDArray[np.int16] | NDArray[np.uint16]
-_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+
+
+class SliceSource(Protocol):
+    """Where the pixels of one slice come from; one class for each kind of file."""
+
+    def read(self, out: Stored) -> tuple[float, float] | None:
+        """Decode the slice into `out`, `[rows, columns]` and C-contiguous: int16, or uint16 where no value is negative.
+
+        Returns:
+            Slope and intercept of this slice, where they are known only now; None where those of the stack hold.
+
+        Raises:
+            DecodeError: the text names the file and the reason.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class PixelSource:
-    """All that is needed to decode one slice.
+    """One frame of a DICOM file.
 
     Attributes:
         lut: first stored value and table of a Modality LUT, None where rescale slope and intercept apply.
@@ -35,50 +49,59 @@ class PixelSource:
     format: PixelFormat
     lut: tuple[int, NDArray[np.uint16]] | None = None
 
+    def read(self, out: Stored) -> None:
+        """Decode the frame; see `SliceSource.read`."""
+        try:
+            with open_file(self.path) as (file, _):
+                image = _read(file, self, out)
+        except OSError as error:
+            raise DecodeError(f"{self.path} could not be read: {reason(error)}.") from error
+        except DecodeError as error:
+            raise DecodeError(f"{self.path} could not be decoded: {error}.") from error
+        align(image, self.format, out)
+        if self.lut is not None:
+            first, table = self.lut
+            values = out.view(np.int16) if self.format.signed else out.view(np.uint16)
+            positions = np.clip(values.astype(np.int32) - first, 0, len(table) - 1)
+            out[...] = table[positions].astype(out.dtype, copy=False)
+
 
 def empty(shape: tuple[int, ...], *, signed: bool) -> Stored:
     """Zeroed memory for stored values, int16 or uint16."""
     return np.zeros(shape, np.int16) if signed else np.zeros(shape, np.uint16)
 
 
-def read_slice(source: PixelSource, out: Stored) -> None:
-    """Decode one slice into `out`, `[rows, columns]` and C-contiguous: int16, or uint16 where no value is negative.
-
-    Raises:
-        DecodeError: the text names the file and the reason.
-    """
-    try:
-        with source.path.open("rb", buffering=0) as file:
-            image = _read(file, source, out)
-    except OSError as error:
-        raise DecodeError(f"{source.path} could not be read: {reason(error)}.") from error
-    except DecodeError as error:
-        raise DecodeError(f"{source.path} could not be decoded: {error}.") from error
-    align(image, source.format, out)
-    if source.lut is not None:
-        first, table = source.lut
-        values = out.view(np.int16) if source.format.signed else out.view(np.uint16)
-        positions = np.clip(values.astype(np.int32) - first, 0, len(table) - 1)
-        out[...] = table[positions].astype(out.dtype, copy=False)
-
-
-def _read(file: FileIO, source: PixelSource, out: Stored) -> Image:
+def _read(file: ReadableFile, source: PixelSource, out: Stored) -> Image:
     location, pixel_format = source.location, source.format
     if location.fragments:
-        data = b"".join(_exactly(file, *fragment) for fragment in location.fragments)
-        return decoders.decode(source.syntax, data, pixel_format)
+        data = b"".join(exactly(file, *fragment) for fragment in location.fragments)
+        return _decode(source.syntax, data, pixel_format)
     if location.deflated:
         return _as_image(_inflate(file, pixel_format), source)
-    if not decoders.is_supported(source.syntax):
-        raise DecodeError(f"pixels stored as {decoders.syntax_name(source.syntax)} cannot be decoded")
-    if pixel_format.bits_allocated == 16 and source.syntax != _BIG_ENDIAN:
+    if not is_supported(source.syntax):
+        raise DecodeError(f"pixels stored as {syntax_name(source.syntax)} cannot be decoded")
+    if pixel_format.bits_allocated == 16 and source.syntax != BIG_ENDIAN:
         file.seek(location.offset)  # straight into place: no copy
-        _fill(file, out.data.cast("B"))
+        fill(file, out.data.cast("B"))
         return out
-    return _as_image(_exactly(file, location.offset, pixel_format.frame_bytes), source)
+    return _as_image(exactly(file, location.offset, pixel_format.frame_bytes), source)
 
 
-def _fill(file: FileIO, target: memoryview) -> None:
+def _decode(syntax: str, data: bytes, pixel_format: PixelFormat) -> Image:
+    if syntax not in codecs.SUPPORTED:
+        raise DecodeError(f"pixels compressed as {syntax_name(syntax)} cannot be decoded")
+    try:
+        return codecs.decode(syntax, data, pixel_format)
+    except CodecError as error:
+        raise DecodeError(f"the {syntax_name(syntax)} data are damaged") from error
+
+
+def fill(file: ReadableFile, target: memoryview) -> None:
+    """Read until `target` is full.
+
+    Raises:
+        DecodeError: the file ends before; the text is a clause.
+    """
     while target:
         count = file.readinto(target)
         if not count:
@@ -86,14 +109,19 @@ def _fill(file: FileIO, target: memoryview) -> None:
         target = target[count:]
 
 
-def _exactly(file: FileIO, offset: int, length: int) -> bytes:
+def exactly(file: ReadableFile, offset: int, length: int) -> bytes:
+    """`length` bytes at `offset`.
+
+    Raises:
+        DecodeError: the file ends before; the text is a clause.
+    """
     file.seek(offset)
     data = bytearray(length)
-    _fill(file, memoryview(data))
+    fill(file, memoryview(data))
     return bytes(data)
 
 
-def _inflate(file: FileIO, pixel_format: PixelFormat) -> bytes:
+def _inflate(file: ReadableFile, pixel_format: PixelFormat) -> bytes:
     try:
         data = pydicom.dcmread(file, specific_tags=["PixelData"]).PixelData
     except Exception as error:
@@ -105,7 +133,7 @@ def _inflate(file: FileIO, pixel_format: PixelFormat) -> bytes:
 
 def _as_image(data: bytes, source: PixelSource) -> Image:
     pixel_format = source.format
-    order = ">" if source.syntax == _BIG_ENDIAN else "<"
+    order = ">" if source.syntax == BIG_ENDIAN else "<"
     dtype = np.dtype("u1") if pixel_format.bits_allocated == 8 else np.dtype(f"{order}u2")
     return np.frombuffer(data, dtype).reshape(pixel_format.rows, pixel_format.columns)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ctviewer.dicom import decoders, tags
+from ctviewer.dicom import syntaxes, tags
 from ctviewer.dicom.record import Slice
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -42,6 +42,6 @@ def why_not(stack: Sequence[Slice]) -> str:
         if bits in (8, 16):
             return "The headers contradict themselves about which bits of a pixel are its value."
         return f"Images with {bits} bits per pixel cannot be shown."
-    if not any(decoders.is_supported(one.header.syntax) for one in stack):
-        return f"Pixels stored as {decoders.syntax_name(first.header.syntax)} cannot be decoded."
+    if not any(syntaxes.is_supported(one.header.syntax) for one in stack):
+        return f"Pixels stored as {syntaxes.syntax_name(first.header.syntax)} cannot be decoded."
     return ""

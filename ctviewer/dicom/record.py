@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ctviewer.codecs import LOSSY, PixelFormat
 from ctviewer.core.geometry import Vector
 from ctviewer.dicom import tags
-from ctviewer.dicom.decoders import LOSSY
-from ctviewer.dicom.decoders.base import PixelFormat
 from ctviewer.dicom.header import DamagedError, Header, PixelLocation
 
 _LOCALIZER = re.compile(r"scout|topogram|localizer|localiser|surview|scanogram|scano\b", re.IGNORECASE)
@@ -33,6 +32,9 @@ class Slice:
         position: ImagePositionPatient, LPS mm; None where absent.
         decimals: decimal places of the position as written.
         spacing: mm between rows, mm between columns; None where absent or impossible.
+        frames: frames of the file that this slice stands for; 1 where each frame has become a slice of its own.
+        frame: which frame of its file this slice is, from 0.
+        location: mm along the normal; set when the stack is put in order.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class Slice:
     photometric: str
     frames: int
     kernel: str
+    frame: int = 0
     location: float = field(default=0.0)
 
     @classmethod

@@ -13,21 +13,19 @@ from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.files import reason
 from ctviewer.core.series import Catalog, Notice, Series, Severity
-from ctviewer.dicom import files, tags
+from ctviewer.dicom import files, formats
 from ctviewer.dicom.assemble import assemble
 from ctviewer.dicom.copies import drop_copies
 from ctviewer.dicom.events import SeriesFound
-from ctviewer.dicom.fast_header import read_fast
 from ctviewer.dicom.grouping import series_key, split
-from ctviewer.dicom.header import DamagedError, Header, NotDicomError
+from ctviewer.dicom.header import DamagedError, NotDicomError
 from ctviewer.dicom.preference import preference
+from ctviewer.dicom.reading import read_slices
 from ctviewer.dicom.record import Slice
-from ctviewer.dicom.slow_header import read_slow
 from ctviewer.dicom.text import clean
 
 _STEP_FILES, _STEP_SECONDS = 25, 0.05
 _STAGE = "Reading headers"
-_DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 
 
 @dataclass
@@ -36,28 +34,6 @@ class _Findings:
 
     slices: list[Slice] = field(default_factory=list)
     damaged: dict[Path, str] = field(default_factory=dict)
-
-
-def read_header(path: Path) -> Header:
-    """Read one file's header.
-
-    Raises:
-        NotDicomError: the file is something else.
-        DamagedError: it is DICOM and damaged, or it cannot be read; the text is a clause.
-    """
-    try:
-        with path.open("rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            header = read_fast(file, size) or read_slow(file, size)
-    except OSError as error:
-        raise DamagedError(f"it could not be read: {reason(error)}") from error
-    except NotDicomError:
-        if path.suffix.lower() in _DICOM_ENDINGS:
-            raise DamagedError("it is not DICOM, in spite of its name" if size else "it is empty") from None
-        raise
-    if not header.has(tags.SOP_CLASS_UID) and not header.has(tags.SERIES_INSTANCE_UID):
-        raise DamagedError("its header is incomplete")
-    return header
 
 
 def scan(path: Path) -> Iterator[Event]:
@@ -75,23 +51,30 @@ def scan(path: Path) -> Iterator[Event]:
         path = path.parent  # the table of contents of a disc: the folder itself says more, and says it truly
     found = _Findings()
     wanted: tuple[str, ...] | None = None
+    others: list[Path] = []
     if path.is_dir():
         candidates = yield from _candidates(path)
+        others = [one for one in candidates if formats.is_other_format(one.name)]
+        candidates = [one for one in candidates if not formats.is_other_format(one.name)]
     elif not path.is_file():
         raise InputError(f"{path} is neither a file nor a folder.")
+    elif formats.is_other_format(path.name):
+        candidates, others = [], [path]
     else:
         wanted = _series_of(path)
-        candidates = next(files.walk(path.parent), [])
+        candidates = [one for one in next(files.walk(path.parent), []) if not formats.is_other_format(one.name)]
         candidates = candidates if path in candidates else [path, *candidates]
     yield from _read_all(candidates, found, wanted)
-    if not found.slices:
-        raise InputError(_nothing_read(path, found))
+    other_series, other_notices = yield from formats.read_series(others)
+    if not found.slices and not other_series:
+        raise InputError(other_notices[0].text if other_notices else _nothing_read(path, found))
     series = yield from _series(found.slices)
+    series = tuple(sorted((*series, *other_series), key=preference))
     if not any(one.readable for one in series):
         raise InputError(_nothing_readable(path, series))
     for one in series:
         yield SeriesFound(one)
-    yield Done(Catalog(path, series, _unreadable(found)))
+    yield Done(Catalog(path, series, (*_unreadable(found), *other_notices)))
 
 
 def _candidates(folder: Path) -> Generator[Event, None, list[Path]]:
@@ -115,7 +98,7 @@ def _is_empty(folder: Path) -> bool:
 def _series_of(path: Path) -> tuple[str, ...]:
     """The series of the one file that was opened."""
     try:
-        return series_key(Slice.from_header(path, read_header(path)))
+        return series_key(read_slices(path)[0])
     except NotDicomError:
         raise InputError(f"{path} is not a DICOM file.") from None
     except DamagedError as error:
@@ -130,14 +113,13 @@ def _read_all(candidates: Sequence[Path], found: _Findings, wanted: tuple[str, .
             yield Progress(_STAGE, number, len(candidates))
             told = time.monotonic()
         try:
-            one = Slice.from_header(path, read_header(path))
+            slices = read_slices(path)
         except NotDicomError:
             continue
         except DamagedError as error:
             found.damaged[path] = str(error)
             continue
-        if wanted is None or series_key(one) == wanted:
-            found.slices.append(one)
+        found.slices += [one for one in slices if wanted is None or series_key(one) == wanted]
     yield Progress(_STAGE, len(candidates), len(candidates))
 
 

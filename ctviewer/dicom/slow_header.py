@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import FileIO
 from typing import Any, Literal
 
 import pydicom
@@ -12,6 +11,7 @@ from pydicom.tag import Tag
 from ctviewer.dicom import tags
 from ctviewer.dicom.fragments import find_fragments
 from ctviewer.dicom.header import DamagedError, Header, NotDicomError, PixelLocation
+from ctviewer.dicom.storage import ReadableFile
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _UNDEFINED = b"\xff\xff\xff\xff"
@@ -19,7 +19,7 @@ _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
 _WANTED = [Tag(tag) for tag in sorted(tags.WANTED)]
 
 
-def read_slow(file: FileIO, size: int) -> Header:
+def read_slow(file: ReadableFile, size: int) -> Header:
     """Read the header of an open file of `size` bytes.
 
     Raises:
@@ -64,7 +64,7 @@ def _raw(dataset: Dataset, tag: Any) -> bytes:
     return "\\".join(value).encode("ascii", "replace") if tag == tags.SPECIFIC_CHARACTER_SET and value else b""
 
 
-def _locate(file: FileIO, dataset: FileDataset, header: Header, size: int) -> PixelLocation | None:
+def _locate(file: ReadableFile, dataset: FileDataset, header: Header, size: int) -> PixelLocation | None:
     """Pixel Data starts where pydicom stopped, unless the data set had to be inflated."""
     if header.syntax == _DEFLATED:
         return PixelLocation(0, 0, deflated=True) if header.has(tags.BITS_ALLOCATED) else None

@@ -1,4 +1,4 @@
-"""What loading a classic series needs: the `private` part of a `Series`."""
+"""What loading a series needs: the `private` part of a `Series`, whatever kind of file it comes from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ctviewer.core.geometry import Geometry
 from ctviewer.core.windowing import Window
 from ctviewer.dicom import tags
 from ctviewer.dicom.ordering import geometry_of
-from ctviewer.dicom.pixels import PixelSource
+from ctviewer.dicom.pixels import PixelSource, SliceSource
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.values import modality_lut, padding_of, unit_of, windows_of
 
@@ -29,7 +29,7 @@ class Stack:
     """
 
     geometry: Geometry
-    sources: tuple[PixelSource | None, ...]
+    sources: tuple[SliceSource | None, ...]
     signed: bool
     slope: NDArray[np.float64]
     intercept: NDArray[np.float64]

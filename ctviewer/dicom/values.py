@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ctviewer.core.windowing import VoiFunction, Window
 from ctviewer.dicom import tags
 from ctviewer.dicom.record import Slice
+from ctviewer.dicom.storage import open_file
 from ctviewer.dicom.text import clean
 
 _NOT_HU = re.compile(
@@ -60,7 +61,8 @@ def padding_of(stack: Sequence[Slice]) -> tuple[tuple[int, int] | None, bool]:
 def modality_lut(one: Slice) -> tuple[tuple[int, NDArray[np.uint16]], str] | None:
     """First stored value, table and unit of a Modality LUT Sequence (PS3.3 C.11.1); None where it is not usable."""
     try:
-        dataset = pydicom.dcmread(one.path, stop_before_pixels=True, force=True)
+        with open_file(one.path) as (file, _):
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
         item = dataset.ModalityLUTSequence[0]
         count, first, _ = (int(value) for value in item.LUTDescriptor)
         table = _table(item["LUTData"].value, dataset.original_encoding[1] is not False)

@@ -10,10 +10,10 @@ import pytest
 from pydicom.encaps import encapsulate
 from pydicom.pixels.encoders import RLELosslessEncoder
 
+from ctviewer import codecs
+from ctviewer.codecs import PixelFormat, jpeg, jpeg2000
 from ctviewer.core.errors import DecodeError
-from ctviewer.dicom import decoders, load_volume
-from ctviewer.dicom.decoders import jpeg, jpeg2000
-from ctviewer.dicom.decoders.base import PixelFormat
+from ctviewer.dicom import load_volume, syntaxes
 
 LOSSLESS = (
     "1.2.840.10008.1.2",
@@ -91,7 +91,7 @@ FORMAT = PixelFormat(40, 50, 16, 12, 11, False)
 def test_high_throughput_jpeg_2000(syntax):
     image = _image()
     data = imagecodecs.htj2k_encode(image, reversible=True)
-    assert np.array_equal(decoders.decode(syntax, data, FORMAT), image)
+    assert np.array_equal(codecs.decode(syntax, data, FORMAT), image)
 
 
 def test_fragments_are_joined(written, edit, volume_of):
@@ -119,7 +119,7 @@ def test_rle_of_eight_bits():
         photometric_interpretation="MONOCHROME2",
         number_of_frames=1,
     )
-    decoded = decoders.decode("1.2.840.10008.1.2.5", data, PixelFormat(10, 10, 8, 8, 7, False))
+    decoded = codecs.decode("1.2.840.10008.1.2.5", data, PixelFormat(10, 10, 8, 8, 7, False))
     assert np.array_equal(decoded, np.arange(100).reshape(10, 10))
 
 
@@ -138,7 +138,7 @@ def test_another_size_than_stated_is_refused(syntax):
     """Before a codec allocates what a small forged stream claims."""
     data = ENCODED[syntax](_image(shape=(41, 50)))
     with pytest.raises(DecodeError, match="damaged"):
-        decoders.decode(syntax, data, FORMAT)
+        codecs.decode(syntax, data, FORMAT)
 
 
 @pytest.mark.parametrize("syntax", ENCODED)
@@ -153,15 +153,15 @@ def test_damaged_data_are_refused_or_keep_their_size(syntax, damage):
         "head": rng.bytes(40) + data[40:],
     }[damage]
     try:
-        assert decoders.decode(syntax, data, FORMAT).shape == (40, 50)
+        assert codecs.decode(syntax, data, FORMAT).shape == (40, 50)
     except DecodeError as error:
-        assert decoders.syntax_name(syntax) in str(error)
+        assert syntaxes.syntax_name(syntax) in str(error)
 
 
 def test_colour_in_a_grey_series_is_refused():
     data = imagecodecs.jpeg8_encode(np.zeros((40, 50, 3), np.uint8))
     with pytest.raises(DecodeError, match="size or type"):
-        decoders.decode("1.2.840.10008.1.2.4.50", data, FORMAT)
+        codecs.decode("1.2.840.10008.1.2.4.50", data, FORMAT)
 
 
 def test_sizes_are_read_from_the_streams():
@@ -174,10 +174,10 @@ def test_sizes_are_read_from_the_streams():
 
 
 def test_unknown_syntaxes_are_refused_by_name():
-    assert not decoders.is_supported("1.2.840.10008.1.2.4.100")
+    assert not syntaxes.is_supported("1.2.840.10008.1.2.4.100")
     with pytest.raises(DecodeError, match="MPEG2 Main Profile"):
-        decoders.decode("1.2.840.10008.1.2.4.100", b"", FORMAT)
-    assert decoders.syntax_name("1.2.3") == "1.2.3"
+        codecs.decode("1.2.840.10008.1.2.4.100", b"", FORMAT)
+    assert syntaxes.syntax_name("1.2.3") == "1.2.3"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_unknown_syntaxes_are_refused_by_name():
     ],
 )
 def test_short_names(syntax, name):
-    assert decoders.short_name(syntax) == name
+    assert syntaxes.short_name(syntax) == name
 
 
 def _pydicoms_files() -> list[Path]:

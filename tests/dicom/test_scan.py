@@ -11,7 +11,7 @@ import pytest
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Progress
 from ctviewer.dicom import SeriesFound, files, load_volume, scan
-from ctviewer.dicom.scanning import read_header
+from ctviewer.dicom.reading import read_header
 
 
 def _refusal(path) -> str:
@@ -267,6 +267,6 @@ def test_ten_files_cost_ten_headers(written, monkeypatch):
     made = written(shape=(10, 6, 6))
     read: list[Path] = []
     original = read_header
-    monkeypatch.setattr("ctviewer.dicom.scanning.read_header", lambda path: (read.append(path), original(path))[1])
+    monkeypatch.setattr("ctviewer.dicom.reading.read_header", lambda path: (read.append(path), original(path))[1])
     list(scan(made.folder))
     assert sorted(read) == sorted(made.paths)

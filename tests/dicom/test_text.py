@@ -5,7 +5,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from ctviewer.dicom.scanning import read_header
+from ctviewer.dicom.reading import read_header
 from ctviewer.dicom.tags import PATIENT_NAME
 from ctviewer.dicom.text import clean, decode
 

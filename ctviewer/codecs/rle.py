@@ -5,7 +5,7 @@ from __future__ import annotations
 import imagecodecs
 import numpy as np
 
-from ctviewer.dicom.decoders.base import CodecError, Image, PixelFormat
+from ctviewer.codecs.base import CodecError, Image, PixelFormat
 
 LOSSY: tuple[str, ...] = ()
 SYNTAXES = ("1.2.840.10008.1.2.5",)

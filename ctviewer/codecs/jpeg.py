@@ -5,7 +5,7 @@ from __future__ import annotations
 import imagecodecs
 import numpy as np
 
-from ctviewer.dicom.decoders.base import CodecError, Image, PixelFormat, require_size
+from ctviewer.codecs.base import CodecError, Image, PixelFormat, require_size
 
 _BASELINE = "1.2.840.10008.1.2.4.50"
 _EXTENDED = "1.2.840.10008.1.2.4.51"

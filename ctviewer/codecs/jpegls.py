@@ -5,8 +5,8 @@ from __future__ import annotations
 import imagecodecs
 import numpy as np
 
-from ctviewer.dicom.decoders.base import CodecError, Image, PixelFormat, require_size
-from ctviewer.dicom.decoders.jpeg import frame_size
+from ctviewer.codecs.base import CodecError, Image, PixelFormat, require_size
+from ctviewer.codecs.jpeg import frame_size
 
 _LOSSLESS = "1.2.840.10008.1.2.4.80"
 _NEAR_LOSSLESS = "1.2.840.10008.1.2.4.81"

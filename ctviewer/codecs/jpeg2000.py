@@ -5,7 +5,7 @@ from __future__ import annotations
 import imagecodecs
 import numpy as np
 
-from ctviewer.dicom.decoders.base import CodecError, Image, PixelFormat, require_size
+from ctviewer.codecs.base import CodecError, Image, PixelFormat, require_size
 
 _LOSSLESS = "1.2.840.10008.1.2.4.90"
 _ANY = "1.2.840.10008.1.2.4.91"
