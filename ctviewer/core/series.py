@@ -68,6 +68,8 @@ class SliceRef:
         sop_instance_uid: empty for formats without one.
         instance_number: InstanceNumber, None where absent.
         position: ImagePositionPatient in LPS mm, None where absent.
+        lossy: compressed with loss at some time.
+        compression_ratio: how many to one, as stated in the file; None where it states none.
     """
 
     path: Path
@@ -75,6 +77,8 @@ class SliceRef:
     sop_instance_uid: str = ""
     instance_number: int | None = None
     position: Vector | None = None
+    lossy: bool = False
+    compression_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,12 @@ class Series:
     reason: str = ""
     notices: tuple[Notice, ...] = ()
     private: object = field(default=None, compare=False, repr=False)
+
+    def citation(self, index: int) -> str:
+        """How lists, reports and messages name a slice: `Se 3 / Im 45`, by the file's own numbers."""
+        number = self.slices[index].instance_number
+        image = f"Im {number}" if number is not None else f"slice {index + 1}"
+        return f"Se {self.number} / {image}" if self.number is not None else image
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,5 @@ class Volume:
         return digest.hexdigest()
 
     def citation(self, index: int) -> str:
-        """How lists, reports and messages name a slice: `Se 3 / Im 45`, by the file's own numbers."""
-        number = self.series.slices[index].instance_number
-        image = f"Im {number}" if number is not None else f"slice {index + 1}"
-        return f"Se {self.series.number} / {image}" if self.series.number is not None else image
+        """How lists, reports and messages name a slice; see `Series.citation`."""
+        return self.series.citation(index)

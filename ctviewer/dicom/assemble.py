@@ -34,9 +34,7 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         modality=first.modality,
         patient=_patient(header),
         study=_study(header),
-        slices=tuple(
-            SliceRef(one.path, one.frame, one.sop_instance_uid, one.instance_number, one.position) for one in stack
-        ),
+        slices=tuple(_reference(one) for one in stack),
         rows=first.rows,
         columns=first.columns,
         image_type=middle.image_type,
@@ -60,6 +58,19 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         thickness=header.number(tags.SLICE_THICKNESS),
         kvp=header.number(tags.KVP),
         contrast_agent=header.text(tags.CONTRAST_BOLUS_AGENT),
+    )
+
+
+def _reference(one: Slice) -> SliceRef:
+    ratios = one.header.numbers(tags.LOSSY_IMAGE_COMPRESSION_RATIO) if one.lossy else ()
+    return SliceRef(
+        path=one.path,
+        frame=one.frame,
+        sop_instance_uid=one.sop_instance_uid,
+        instance_number=one.instance_number,
+        position=one.position,
+        lossy=one.lossy,
+        compression_ratio=max(ratios) if ratios and max(ratios) > 1 else None,
     )
 
 
