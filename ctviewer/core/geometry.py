@@ -21,6 +21,7 @@ class Plane(Enum):
     UNKNOWN = "unknown"
 
 
+_SAME_POSITION_MM = 0.005
 _PLANE_OF_AXIS = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
 _OBLIQUE_ABOVE_DEGREES = 30.0
 
@@ -51,6 +52,7 @@ class Geometry:
         row_cosines: unit vector along a row, towards increasing column index.
         column_cosines: unit vector along a column, towards increasing row index.
         pixel_spacing: mm between rows, mm between columns; None where the file states none.
+        rounding: mm by which a distance between slices may be wrong for the decimals that positions are written with.
     """
 
     shape: tuple[int, int, int]
@@ -58,6 +60,7 @@ class Geometry:
     row_cosines: Vector = (1.0, 0.0, 0.0)
     column_cosines: Vector = (0.0, 1.0, 0.0)
     pixel_spacing: tuple[float, float] | None = None
+    rounding: float = 0.0
 
     @property
     def normal(self) -> NDArray[np.float64]:
@@ -71,19 +74,38 @@ class Geometry:
         return None if self.origins is None else np.asarray(self.origins @ self.normal)
 
     @property
+    def same_position(self) -> float:
+        """Mm below which two slices lie at one position; well below any distance between slices."""
+        return min(_SAME_POSITION_MM, 0.1 * min(self.pixel_spacing or (1.0, 1.0)))
+
+    @property
     def slice_spacing(self) -> float | None:
-        """Median distance of neighbouring slices in mm (never SliceThickness); None for one slice or no positions."""
+        """Distance of neighbouring slices in mm (never SliceThickness); None for one position or none.
+
+        The median of the gaps, the lower one of two, so that of 5 and 10 mm the larger is the hole; repeated positions
+        do not count. Where gaps differ by the rounding of decimals alone, their mean: it is nearer to the truth.
+        """
         locations = self.locations
-        if locations is None or len(locations) < 2:
+        gaps = np.zeros(0) if locations is None else np.diff(locations)
+        gaps = gaps[gaps > self.same_position]
+        if not gaps.size:
             return None
-        return float(np.median(np.diff(locations)))
+        mean = float(gaps.mean())
+        if np.abs(gaps - mean).max() <= min(self.rounding, mean / 2):
+            return mean
+        return float(np.sort(gaps)[(gaps.size - 1) // 2])
+
+    def widest_regular_gap(self, tolerance: float = 0.2) -> float | None:
+        """Mm up to which a gap holds no hole: the spacing and `tolerance` of it, or what rounding may add."""
+        step = self.slice_spacing
+        return None if step is None else step + max(tolerance * step, min(self.rounding, step / 2))
 
     def is_regular(self, tolerance: float = 0.2) -> bool:
-        """Whether every gap is within `tolerance` of the median gap: fit for MPR and volumes."""
-        locations, step = self.locations, self.slice_spacing
-        if locations is None or step is None or step <= 0:
+        """Whether every gap is within `tolerance` (or the rounding) of the spacing: fit for MPR and volumes."""
+        locations, step, widest = self.locations, self.slice_spacing, self.widest_regular_gap(tolerance)
+        if locations is None or step is None or widest is None:
             return False
-        return bool(np.all(np.abs(np.diff(locations) - step) <= tolerance * step))
+        return bool(np.all(np.abs(np.diff(locations) - step) <= (widest - step) * (1 + 1e-9)))
 
     @property
     def plane(self) -> Plane:
@@ -121,14 +143,16 @@ class Geometry:
     def slice_extents(self, gap_tolerance: float = 0.2) -> NDArray[np.float64] | None:
         """`[slices]` mm of patient that each slice stands for: half of both gaps, none over gaps above the tolerance.
 
-        Over a gap more than `gap_tolerance` above the median nothing is counted: no tissue is invented in a hole. The
-        outer slices reach half a median gap outwards.
+        Over a gap more than `gap_tolerance` above the spacing nothing is counted: no tissue is invented in a hole. The
+        outer slices reach half a spacing outwards. NaN for slices that share their position with another: which of them
+        shows the patient is not known. None without positions, or with one only.
         """
-        locations, step = self.locations, self.slice_spacing
-        if locations is None or step is None:
+        locations, step, widest = self.locations, self.slice_spacing, self.widest_regular_gap(gap_tolerance)
+        if locations is None or step is None or widest is None:
             return None
         gaps = np.diff(locations)
-        half = np.where(gaps <= step * (1.0 + gap_tolerance), gaps / 2.0, 0.0)
+        half = np.where(gaps <= widest, gaps / 2.0, 0.0)
+        half[gaps <= self.same_position] = np.nan
         edge = step / 2.0
         return np.asarray(np.concatenate([[edge], half]) + np.concatenate([half, [edge]]))
 

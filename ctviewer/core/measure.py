@@ -7,6 +7,7 @@ from image columns; where the midline is in doubt no side is claimed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,8 @@ def _volume_ml(geometry: Geometry, instances: Sequence[Instance]) -> float | Non
     if extents is None or geometry.pixel_spacing is None:
         return None
     dr, dc = geometry.pixel_spacing
-    return sum(i.mask.area * dr * dc * float(extents[i.slice_index]) for i in instances) / 1000.0
+    total = sum(i.mask.area * dr * dc * float(extents[i.slice_index]) for i in instances) / 1000.0
+    return None if math.isnan(total) else total  # on slices that share a position no volume can be told
 
 
 def _diameter_mm(geometry: Geometry, instances: Sequence[Instance]) -> float | None:

@@ -17,6 +17,14 @@ class Severity(Enum):
     DANGER = "danger"
 
 
+class VolumeUse(Enum):
+    """What the slices of a series may be used for together."""
+
+    VOLUME = "volume"
+    SHEARED = "sheared"  # the gantry was tilted: a volume only after each slice is shifted back
+    SLICES_ONLY = "slices-only"  # reading slice by slice: no reformatting
+
+
 @dataclass(frozen=True)
 class Notice:
     """One thing to tell the reader about a folder, series or slice.
@@ -86,19 +94,22 @@ class Series:
     """One series that can be opened as a stack of slices, or is listed and left alone.
 
     Attributes:
-        key: identifies the series on this machine: SeriesInstanceUID, plus "#n" where one series was split.
+        key: identifies the series on this machine: SeriesInstanceUID, plus "#" and a digest of what sets a part
+            apart where one series was split: it stays when other files come or go.
         uid: SeriesInstanceUID.
         readable: whether the viewer can show it; where not, `reason` says why in a sentence.
         slices: in volume order (along the right-handed normal); InstanceNumber order without positions.
         rows, columns: image size in pixels.
         pixel_spacing: mm between rows, mm between columns; None where absent.
-        slice_spacing: mm between slice positions (median); None where unknown.
+        slice_spacing: mm between slice positions (see `Geometry.slice_spacing`); None where unknown.
         thickness: SliceThickness in mm, as in the file.
-        is_original: ImageType says ORIGINAL and not LOCALIZER.
+        is_original: no localizer, and nothing says that it was derived from other images.
         is_localizer: a scout or localizer.
         transfer_syntax: short name for the status line ("JPEG Lossless").
         lossy: lossy compression at some time, as stated in the file or by its transfer syntax.
         notices: what to tell the reader.
+        use: what the slices may be used for together.
+        use_reason: why that is no volume, a clause ("slices are missing"); empty for a volume.
         private: what the reader of this format needs to load it; opaque to other layers.
     """
 
@@ -130,6 +141,8 @@ class Series:
     readable: bool = True
     reason: str = ""
     notices: tuple[Notice, ...] = ()
+    use: VolumeUse = VolumeUse.VOLUME
+    use_reason: str = ""
     private: object = field(default=None, compare=False, repr=False)
 
     def citation(self, index: int) -> str:
