@@ -42,8 +42,8 @@ def main() -> int:
 
 
 def _picture(home: Path) -> QImage:
-    from ctviewer.app.analyze import ProgressLine, drain
     from ctviewer.app.gui import make_application, make_window
+    from ctviewer.app.progress import ProgressLine, drain
     from ctviewer.datasets.sample import sample_study
 
     folder: Path = drain(sample_study(home / "sample"), ProgressLine(quiet=True))

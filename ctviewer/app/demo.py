@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctviewer.app.analyze import ProgressLine, drain, write_all
+from ctviewer.app.analyze import write_all
 from ctviewer.app.crash import install_crash_hooks, install_qt_messages
 from ctviewer.app.folders import data_folder
 from ctviewer.app.gui import has_display, make_application, make_window, run_gui
+from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.core.errors import CtviewerError, StorageError
 from ctviewer.core.printing import PageSize
 from ctviewer.datasets.sample import sample_study
