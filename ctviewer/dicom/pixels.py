@@ -11,7 +11,8 @@ import pydicom
 from numpy.typing import NDArray
 
 from ctviewer import codecs
-from ctviewer.codecs import CodecError, Image, PixelFormat
+from ctviewer.codecs import CodecError, Image, PixelFormat, processes
+from ctviewer.codecs.processes import DecoderLostError
 from ctviewer.core.errors import DecodeError
 from ctviewer.core.files import reason
 from ctviewer.dicom.header import PixelLocation
@@ -75,7 +76,7 @@ def _read(file: ReadableFile, source: PixelSource, out: Stored) -> Image:
     location, pixel_format = source.location, source.format
     if location.fragments:
         data = b"".join(exactly(file, *fragment) for fragment in location.fragments)
-        return _decode(source.syntax, data, pixel_format)
+        return _decode(source.syntax, data, pixel_format, out)
     if location.deflated:
         return _as_image(_inflate(file, pixel_format), source)
     if not is_supported(source.syntax):
@@ -87,11 +88,13 @@ def _read(file: ReadableFile, source: PixelSource, out: Stored) -> Image:
     return _as_image(exactly(file, location.offset, pixel_format.frame_bytes), source)
 
 
-def _decode(syntax: str, data: bytes, pixel_format: PixelFormat) -> Image:
+def _decode(syntax: str, data: bytes, pixel_format: PixelFormat, out: Stored) -> Image:
     if syntax not in codecs.SUPPORTED:
         raise DecodeError(f"pixels compressed as {syntax_name(syntax)} cannot be decoded")
     try:
-        return codecs.decode(syntax, data, pixel_format)
+        return processes.decode(syntax, data, pixel_format, out)
+    except DecoderLostError as error:
+        raise DecodeError(f"its data are {syntax_name(syntax)}, and {error}") from error
     except CodecError as error:
         raise DecodeError(f"the {syntax_name(syntax)} data are damaged") from error
 
@@ -147,7 +150,7 @@ def align(image: Image, pixel_format: PixelFormat, out: Stored) -> None:
         out: `[rows, columns]` int16 or uint16.
     """
     words = out.view(np.uint16)
-    if image is not out:
+    if not np.may_share_memory(image, out):
         words[...] = image.view(np.uint8) if image.itemsize == 1 else image.view(image.dtype.str.replace("i", "u"))
     stored, low = pixel_format.bits_stored, pixel_format.high_bit + 1 - pixel_format.bits_stored
     if stored == 16:

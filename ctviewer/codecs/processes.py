@@ -1,0 +1,303 @@
+"""Decoding in child processes, so that a crash in native code loses one slice and nothing else.
+
+The parent sends the compressed bytes through a pipe and reads the decoded words from another straight into the volume.
+A child that crashes, takes too long or wants too much memory is replaced, and its frame refused.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import math
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ctviewer
+from ctviewer.codecs import pictures, wire
+from ctviewer.codecs.base import CodecError, Image, PixelFormat
+
+__all__ = ["DecoderLostError", "DecoderProcesses", "decode", "decode_picture", "shut_down", "warm_up"]
+
+_log = logging.getLogger(__name__)
+_MOST_CHILDREN = 8
+_SECONDS = 5.0
+_PIXELS_OF_SECONDS = 1 << 20  # larger frames get more time, in proportion
+MOST_PICTURE_PIXELS = 1 << 28
+_PIPE_BYTES = 1 << 20
+
+
+class DecoderLostError(CodecError):
+    """The child process was lost over a frame; the text says how, in a clause."""
+
+
+class _Child:
+    """One decoder process; used by one thread at a time."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own program
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+            creationflags=_creation_flags(),
+        )
+        self._input = cast(wire.Pipe, self._process.stdin)
+        self._output = cast(wire.Pipe, self._process.stdout)
+        self.gone = False
+        self._ready = False
+        _widen(self._process)
+
+    def wait_ready(self) -> bool:
+        """Wait until it has started; False where it could not."""
+        with contextlib.suppress(wire.ClosedError):
+            self._ready = self._ready or wire.Answer.read(self._output).status == wire.READY
+        return self._ready
+
+    def ask(self, request: wire.Request, data: bytes, out: NDArray[Any] | None) -> NDArray[Any]:
+        """Have one frame decoded, into `out` where its type fits.
+
+        Raises:
+            CodecError: the data were refused.
+            DecoderLostError: they would take too much memory.
+            ClosedError: the process has gone.
+        """
+        if not self.wait_ready():
+            raise wire.ClosedError
+        wire.send(self._input, request.pack())
+        wire.send(self._input, data)
+        answer = wire.Answer.read(self._output)
+        if not answer.is_sound or answer.status == wire.READY:
+            raise wire.ClosedError
+        if answer.status == wire.LACKING_MEMORY:
+            raise DecoderLostError("they would take more memory to decode than an image of their size should")
+        if answer.status == wire.REFUSED:
+            raise CodecError(wire.receive(self._output, answer.length).decode("utf-8", "replace"))
+        image = _target(answer, request, out)
+        wire.receive_into(self._output, image.data.cast("B"))
+        return image
+
+    def kill(self) -> None:
+        """End it from any thread; who waits for it is told that it has gone."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+
+    def end(self) -> None:
+        """Kill it and free its pipes; by the thread that uses it. It holds nothing that could be lost."""
+        self.gone = True
+        self.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def _target(answer: wire.Answer, request: wire.Request, out: NDArray[Any] | None) -> NDArray[Any]:
+    """Memory for an announced image: `out` itself where words of its size come. A size that was not asked for is refused."""
+    dtype = np.dtype(answer.dtype)
+    frame = request.format
+    if frame is None:
+        if math.prod(answer.shape) > 4 * request.most_pixels:
+            raise wire.ClosedError
+        return np.empty(answer.shape, dtype)
+    if answer.shape != (frame.rows, frame.columns) or dtype.kind not in "iu":
+        raise wire.ClosedError
+    return out.view(dtype) if out is not None and out.itemsize == dtype.itemsize else np.empty(answer.shape, dtype)
+
+
+class DecoderProcesses:
+    """Some decoder processes. Any thread may ask; each waits until a process is free.
+
+    Args:
+        count: how many processes there are at most.
+        command: what starts one.
+        seconds: how long a frame of up to a megapixel may take.
+    """
+
+    def __init__(self, count: int, command: Sequence[str], seconds: float = _SECONDS) -> None:
+        self.count = count
+        self._command, self._seconds = tuple(command), seconds
+        self._idle: queue.LifoQueue[_Child | None] = queue.LifoQueue()  # None: a place without a process
+        for _ in range(count):
+            self._idle.put(None)
+        self._lock = threading.Lock()
+        self._children: set[_Child] = set()
+        self._worked = False
+
+    def warm_up(self) -> None:
+        """Start all processes that do not run, without waiting until they are ready."""
+        for child in self._take_idle():
+            started = child
+            if started is None:
+                with contextlib.suppress(OSError):
+                    started = self._start()
+            self._idle.put(started)
+
+    def decode(self, syntax: str, data: bytes, pixel_format: PixelFormat, out: NDArray[Any] | None = None) -> Image:
+        """Decode one frame; arguments and errors as of `codecs.decode`.
+
+        Args:
+            syntax: Transfer Syntax UID, of `codecs.SUPPORTED`.
+            data: the compressed frame, its fragments joined.
+            pixel_format: what the DICOM header says of it.
+            out: `[rows, columns]` and C-contiguous; its memory is used where the decoded words have its size.
+
+        Raises:
+            CodecError: the data were refused.
+            DecoderLostError: the process crashed, took too long or wanted too much memory.
+        """
+        seconds = self._seconds * max(1.0, pixel_format.rows * pixel_format.columns / _PIXELS_OF_SECONDS)
+        return self._run(wire.Request(syntax, pixel_format, 0, 0, seconds, len(data)), data, out)
+
+    def decode_picture(
+        self, kind: str, data: bytes, page: int = 0, most_pixels: int = MOST_PICTURE_PIXELS
+    ) -> NDArray[Any]:
+        """Decode a picture; arguments, result and errors as of `pictures.decode`, and DecoderLostError as of `decode`."""
+        seconds = self._seconds * max(1.0, len(data) / _PIXELS_OF_SECONDS)
+        return self._run(wire.Request(kind, None, page, most_pixels, seconds, len(data)), data, None)
+
+    def shut_down(self) -> None:
+        """End all processes. One that is asked for later is started anew."""
+        for child in self._take_idle():
+            if child is not None:
+                self._end(child)
+            self._idle.put(None)
+        with self._lock:
+            for child in self._children:
+                child.kill()
+
+    def _take_idle(self) -> list[_Child | None]:
+        """All places that are free now; the caller puts each back."""
+        places: list[_Child | None] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                places.append(self._idle.get_nowait())
+        return places[::-1]
+
+    def _start(self) -> _Child:
+        child = _Child(self._command)
+        with self._lock:
+            self._children.add(child)
+        return child
+
+    def _end(self, child: _Child) -> None:
+        with self._lock:
+            self._children.discard(child)
+        child.end()
+
+    def _run(self, request: wire.Request, data: bytes, out: NDArray[Any] | None) -> NDArray[Any]:
+        """Ask a process; a fresh one if a used one is lost: an earlier frame may have left it hurt."""
+        child = self._idle.get()
+        try:
+            if child is not None and (image := self._ask(child, request, data, out)) is not None:
+                return image
+            child = self._start_ready()
+            if child is None:
+                return _decode_here(request, data)
+            if (image := self._ask(child, request, data, out)) is not None:
+                return image
+            raise DecoderLostError("the decoder crashed on them")
+        finally:
+            self._idle.put(None if child is None or child.gone else child)
+
+    def _start_ready(self) -> _Child | None:
+        """A process that has started; None where none ever could."""
+        try:
+            child = self._start()
+        except OSError:
+            child = None
+        if child is not None and child.wait_ready():
+            self._worked = True
+            return child
+        if child is not None:
+            self._end(child)
+        if self._worked:
+            raise DecoderLostError("no process to decode them could be started")
+        return None
+
+    def _ask(self, child: _Child, request: wire.Request, data: bytes, out: NDArray[Any] | None) -> NDArray[Any] | None:
+        """The image, or None where the process was lost without a reason that is known."""
+        started = time.monotonic()
+        try:
+            return child.ask(request, data, out)
+        except wire.ClosedError as error:
+            self._end(child)
+            if time.monotonic() - started >= request.seconds:
+                raise DecoderLostError(f"decoding them took longer than {request.seconds:.0f} s") from error
+            return None
+        except DecoderLostError:
+            self._end(child)
+            raise
+        except CodecError:
+            raise
+        except BaseException:  # Ctrl+C between question and answer
+            self._end(child)
+            raise
+
+
+def _decode_here(request: wire.Request, data: bytes) -> NDArray[Any]:
+    """Decode in this process, where the system lets none be started: a picture unprotected is more than no picture."""
+    _log.warning("Decoder processes cannot be started; pixels are decoded in the program's own process.")
+    if request.format is None:
+        return pictures.decode(request.kind, data, request.page, request.most_pixels)
+    from ctviewer import codecs
+
+    return codecs.decode(request.kind, data, request.format)
+
+
+def _cores() -> int:
+    """Processors that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _command() -> list[str]:
+    """Without `site`, which only finds paths that are handed on anyway, and never modules from the working folder."""
+    return [sys.executable, "-S", "-P", "-m", "ctviewer.codecs.worker"]
+
+
+def _environment() -> dict[str, str]:
+    """This process's, with its own search path, and no pool of threads in numpy, which a decoder has no use for."""
+    home = str(Path(ctviewer.__file__).parents[1])
+    paths = [home, *(path for path in sys.path if path and path != home)]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def _creation_flags() -> int:
+    """Windows: no console window, no Ctrl+C of the parent's, and the processor to the window first."""
+    if sys.platform != "win32":
+        return 0
+    flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+    return flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+
+
+def _widen(process: subprocess.Popen[bytes]) -> None:
+    """Let a whole frame fit into each pipe, where the system allows it: fewer turns from one process to the other."""
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
+_DEFAULT = DecoderProcesses(min(_cores(), _MOST_CHILDREN), _command())
+atexit.register(_DEFAULT.shut_down)
+decode = _DEFAULT.decode
+decode_picture = _DEFAULT.decode_picture
+warm_up = _DEFAULT.warm_up
+shut_down = _DEFAULT.shut_down
