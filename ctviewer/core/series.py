@@ -110,6 +110,8 @@ class Series:
         notices: what to tell the reader.
         use: what the slices may be used for together.
         use_reason: why that is no volume, a clause ("slices are missing"); empty for a volume.
+        questions: what the files leave open and only the reader can state (`core.interpretation`): "values" (what they mean),
+            "spacing", "orientation"; empty for DICOM.
         private: what the reader of this format needs to load it; opaque to other layers.
     """
 
@@ -143,6 +145,7 @@ class Series:
     notices: tuple[Notice, ...] = ()
     use: VolumeUse = VolumeUse.VOLUME
     use_reason: str = ""
+    questions: tuple[str, ...] = ()
     private: object = field(default=None, compare=False, repr=False)
 
     def citation(self, index: int) -> str:

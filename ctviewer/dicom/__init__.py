@@ -1,6 +1,6 @@
 """Reading folders and files of DICOM into core objects, and writing CT series."""
 
-from ctviewer.dicom.events import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady
+from ctviewer.dicom.events import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady, VolumeTold
 from ctviewer.dicom.loading import load, load_volume
 from ctviewer.dicom.preference import analysis_candidate
 from ctviewer.dicom.quiet import silence_pydicom
@@ -14,6 +14,7 @@ __all__ = [
     "SlicesFailed",
     "SlicesLoaded",
     "VolumeReady",
+    "VolumeTold",
     "analysis_candidate",
     "load",
     "load_volume",

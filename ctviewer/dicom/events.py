@@ -31,6 +31,13 @@ class SlicesLoaded(Event):
 
 
 @dataclass(frozen=True)
+class VolumeTold(Event):
+    """What reading the slices brought to light; the series itself cannot hold it, it was made before."""
+
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True)
 class SlicesFailed(Event):
     """Slices that could not be decoded; `notice.slices` are their volume indices."""
 

@@ -18,7 +18,7 @@ from ctviewer.core.series import Notice, Series, Severity
 from ctviewer.core.threads import lower_thread_priority
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Window
-from ctviewer.dicom.events import SlicesFailed, SlicesLoaded, VolumeReady
+from ctviewer.dicom.events import SlicesFailed, SlicesLoaded, VolumeReady, VolumeTold
 from ctviewer.dicom.pixels import empty
 from ctviewer.dicom.stack import Stack
 
@@ -37,7 +37,7 @@ def load(series: Series, first: int | None = None, focus: Callable[[], int] | No
 
     Yields:
         `VolumeReady` as soon as one slice is there, `SlicesLoaded` as more follow, `SlicesFailed` if some could not be
-        decoded, and `Done` with the volume. Closing the generator stops and joins its threads.
+        decoded, `VolumeTold` where reading brought something to light, and `Done` with the volume. Closing the generator stops and joins its threads.
 
     Raises:
         InputError: the series cannot be shown (`series.reason` says why), or does not fit into memory.
@@ -52,6 +52,8 @@ def load(series: Series, first: int | None = None, focus: Callable[[], int] | No
     yield from loader.load_rest(focus or (lambda: start))
     if loader.errors:
         yield SlicesFailed(_failed_notice(volume, loader.errors))
+    if stack.afterwards is not None and (told := stack.afterwards(volume)):
+        yield VolumeTold(told)
     yield Done(volume)
 
 

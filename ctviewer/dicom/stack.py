@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.geometry import Geometry
+from ctviewer.core.series import Notice
+from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Window
 from ctviewer.dicom import tags
 from ctviewer.dicom.ordering import geometry_of
@@ -26,6 +28,7 @@ class Stack:
         signed: whether the stored values are int16 in memory, else uint16.
         slope, intercept: `[slices]`.
         unit, padding, inverted, windows: as in `core.volume.Volume`.
+        afterwards: what reading the slices brought to light, asked for once all are loaded; None where there is nothing.
     """
 
     geometry: Geometry
@@ -37,6 +40,7 @@ class Stack:
     padding: tuple[int, int] | None
     inverted: bool
     windows: tuple[Window, ...]
+    afterwards: Callable[[Volume], tuple[Notice, ...]] | None = None
 
     @classmethod
     def from_slices(cls, stack: Sequence[Slice]) -> Stack:
