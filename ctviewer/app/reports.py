@@ -22,7 +22,7 @@ from ctviewer.core.reading import Reading
 from ctviewer.core.serialise import to_dict
 from ctviewer.core.series import Series
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi
 
 FILE_SCHEMA = "ctviewer.analysis-file"
 
@@ -116,7 +116,7 @@ def write_result(volume: Volume, result: AnalysisResult, target: Path) -> None:
     write_bytes(target, json.dumps(result_file(volume, result), indent=1, allow_nan=False).encode())
 
 
-def write_overlays(volume: Volume, result: AnalysisResult, window: Window, folder: Path) -> Iterator[Event]:
+def write_overlays(volume: Volume, result: AnalysisResult, window: Voi, folder: Path) -> Iterator[Event]:
     """Write each slice that has a lesion, with its contours, as `slice_0063.png` (the number is the place shown).
 
     Raises:

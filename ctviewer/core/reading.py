@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from ctviewer.core.findings import AnalysisResult, Verdict
 from ctviewer.core.series import Series
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi
 
 
 def content_digest(slice_digests: tuple[str, ...]) -> str:
@@ -71,7 +71,7 @@ class Reading:
     question: str = ""
     comment: str = ""
     key_images: tuple[str, ...] = ()
-    window: Window | None = None
+    window: Voi | None = None
     last_slice: str = ""
 
     @classmethod

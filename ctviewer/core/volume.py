@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.geometry import Geometry
+from ctviewer.core.overlays import OverlayPlane
 from ctviewer.core.series import Series
-from ctviewer.core.windowing import PRESETS, Window
+from ctviewer.core.windowing import Voi, VoiFunction, Window, preset_for
+
+_OUTLIERS = (0.5, 99.5)  # percentiles between which values are shown where nothing says how
+_LOOK_AT = 1 << 16  # pixels are enough for them
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,8 @@ class Volume:
         unit: "HU", or the file's own unit.
         padding: stored values from..to (inclusive) that are padding, None where there is none.
         inverted: MONOCHROME1.
-        windows: the file's own windows, of the middle slice, in file order.
+        windows: the file's own windows, then its tables, of the middle slice, in file order.
+        overlays: overlay planes by slice, for those that have some; filled before `loaded` is set.
         loaded: `[slices]` bool.
         failed: `[slices]` bool: could not be decoded; its stored values are the padding or zero.
     """
@@ -40,9 +45,11 @@ class Volume:
     unit: str = "HU"
     padding: tuple[int, int] | None = None
     inverted: bool = False
-    windows: tuple[Window, ...] = ()
+    windows: tuple[Voi, ...] = ()
+    overlays: dict[int, tuple[OverlayPlane, ...]] = field(default_factory=dict)
     loaded: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     failed: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    _ranges: dict[int, Window] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         n = self.stored.shape[0]
@@ -73,17 +80,32 @@ class Volume:
         return self.slice_count // 2
 
     @property
-    def initial_window(self) -> Window:
-        """The middle slice's first window, else the lung preset for HU, else its value range, padding left out."""
+    def initial_window(self) -> Voi:
+        """What is shown first, and not changed by scrolling.
+
+        The middle slice's first window or table; without any the preset for the body part for HU, else the range of
+        values of the middle slice, or of the nearest one that is loaded.
+        """
         if self.windows:
             return self.windows[0]
         if self.unit == "HU":
-            return PRESETS[0]
-        values = self.hu(self.middle)
-        valid = self.valid(self.middle)
-        values = values[valid] if valid.any() else values
-        low, high = float(values.min()), float(values.max())
-        return Window((low + high) / 2, max(1.0, high - low))
+            return preset_for(self.series.body_part)
+        ready = np.flatnonzero(self.loaded & ~self.failed)
+        if not ready.size:
+            return Window(0.5, 1.0, VoiFunction.LINEAR_EXACT)
+        index = int(ready[np.argmin(np.abs(ready - self.middle))])
+        if index not in self._ranges:
+            self._ranges[index] = self._range_window(index)
+        return self._ranges[index]
+
+    def _range_window(self, index: int) -> Window:
+        """From black to white over nearly all values of a slice, padding left out."""
+        step = max(1, int(np.sqrt(self.stored[index].size / _LOOK_AT)))
+        stored, valid = self.stored[index, ::step, ::step], self.valid(index)[::step, ::step]
+        low, high = np.percentile(stored[valid] if valid.any() else stored, _OUTLIERS, method="nearest")
+        ends = np.array([float(low), float(high)]) * float(self.slope[index]) + float(self.intercept[index])
+        width = float(abs(ends[1] - ends[0])) or max(1.0, abs(float(self.slope[index])))
+        return Window(float(ends.mean()), width, VoiFunction.LINEAR_EXACT)
 
     def hu(self, index: int) -> NDArray[np.float32]:
         """One slice `[rows, columns]` in the volume's unit (HU for CT): stored * slope + intercept, padding included."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sqlite3
 import zlib
@@ -12,7 +13,7 @@ from ctviewer.core import serialise
 from ctviewer.core.errors import InputError
 from ctviewer.core.findings import AnalysisResult, Verdict
 from ctviewer.core.reading import ReadAnalysis, Reading
-from ctviewer.core.windowing import VoiFunction, Window
+from ctviewer.core.windowing import Voi, VoiFunction, VoiTable, Window
 
 _READING_COLUMNS = "id, series_key, series_uid, study_uid, slice_digests, question, comment, window, last_slice"
 
@@ -112,18 +113,25 @@ def _reading_in(db: sqlite3.Connection, row: tuple[Any, ...]) -> Reading:
     )
 
 
-def window_out(window: Window | None) -> str | None:
-    """A window as JSON text."""
+def window_out(window: Voi | None) -> str | None:
+    """A window as JSON text; a table with its entries, since another series may have another table of the same name."""
     if window is None:
         return None
+    if isinstance(window, VoiTable):
+        packed = base64.b64encode(zlib.compress(window.entries)).decode("ascii")
+        return json.dumps({"first": window.first, "bits": window.bits, "entries": packed, "name": window.name})
     return json.dumps([window.centre, window.width, window.function.value, window.name])
 
 
-def window_in(text: str | None) -> Window | None:
+def window_in(text: str | None) -> Voi | None:
     """The inverse of `window_out`."""
     if text is None:
         return None
-    centre, width, function, name = json.loads(text)
+    kept = json.loads(text)
+    if isinstance(kept, dict):
+        entries = zlib.decompress(base64.b64decode(kept["entries"]))
+        return VoiTable(kept["first"], kept["bits"], entries, kept["name"])
+    centre, width, function, name = kept
     return Window(centre, width, VoiFunction(function), name)
 
 

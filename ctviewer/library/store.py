@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ctviewer.core.errors import StorageError
 from ctviewer.core.reading import Reading, content_digest
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi
 from ctviewer.library import database, rows
 
 Value = TypeVar("Value")
@@ -46,7 +46,7 @@ class SavedView:
         last_slice: volume index of the slice shown last, None where unknown.
     """
 
-    window: Window | None
+    window: Voi | None
     last_slice: int | None
 
 

@@ -13,7 +13,7 @@ from ctviewer.core.geometry import Plane
 from ctviewer.core.palette import Rgb, class_colour
 from ctviewer.core.reading import ReadAnalysis, Reading
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import PRESETS, Window
+from ctviewer.core.windowing import PRESETS, Voi, Window, as_window
 from ctviewer.report import drawing, heatplot, slices
 from ctviewer.report.document import LesionRow, Picture, ReportDocument, SlicePanel
 
@@ -35,7 +35,7 @@ class ReportOptions:
     """
 
     top: int = 4
-    window: Window | None = None
+    window: Voi | None = None
     created: str = field(default_factory=_now)
 
 
@@ -73,7 +73,7 @@ def build_report(
     )
 
 
-def _window_for(volume: Volume, result: AnalysisResult | None) -> Window:
+def _window_for(volume: Volume, result: AnalysisResult | None) -> Voi:
     """The volume's first window; where it prints the lesions black or white, the first other one that shows them.
 
     A chest series often comes with a mediastinal window, in which nothing of the lungs is seen.
@@ -84,7 +84,11 @@ def _window_for(volume: Volume, result: AnalysisResult | None) -> Window:
         return first
     mean = sum(means) / len(means)
     candidates = (first, *volume.windows, *PRESETS)
-    return next((w for w in candidates if abs(mean - w.centre) < w.width / 2), first)
+    return next((voi for voi in candidates if _shows(as_window(voi), mean)), first)
+
+
+def _shows(window: Window, value: float) -> bool:
+    return abs(value - window.centre) < window.width / 2
 
 
 class _Builder:

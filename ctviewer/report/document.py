@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ctviewer.core.findings import Provenance, StudyClassification, Suitability, Verdict
 from ctviewer.core.palette import Rgb
 from ctviewer.core.series import Series
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class SlicePanel:
     rank: int | None
     weight: float | None
     times_uniform: float | None
-    window: Window
+    window: Voi
     plain: Picture
     overlay: Picture | None = None
     drawn: tuple[int, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctviewer.core.findings import SliceScore
+from ctviewer.core.windowing import Voi, VoiTable
 from ctviewer.report import markup
 from ctviewer.report.document import Picture, ReportDocument, SlicePanel
 from ctviewer.report.markup import heading, paragraph, span
@@ -64,12 +65,18 @@ def _line(panel: SlicePanel, document: ReportDocument, words: Wording) -> str:
         axis = f"{panel.axis} " if panel.axis else ""
         parts.append(f"{axis}{panel.position:.1f} mm".replace("-", "\N{MINUS SIGN}"))
     parts += _weight(panel, document, words)
-    level = f"{panel.window.centre:g}".replace("-", "\N{MINUS SIGN}")
-    parts.append(f"W {panel.window.width:g} L {level}")
+    parts.append(_window_words(panel.window))
     if document.series.lossy:
         parts.append(words.lossy)
     rest = "".join(f"  \N{MIDDLE DOT}  {part}" for part in parts)
     return span(first, size="8pt", weight=600) + span(rest, markup.MUTED, "8pt")
+
+
+def _window_words(window: Voi) -> str:
+    if isinstance(window, VoiTable):
+        return f"LUT {window.name}".strip()
+    level = f"{window.centre:g}".replace("-", "\N{MINUS SIGN}")
+    return f"W {window.width:g} L {level}"
 
 
 def _weight(panel: SlicePanel, document: ReportDocument, words: Wording) -> list[str]:

@@ -12,7 +12,7 @@ from ctviewer.core.findings import Instance
 from ctviewer.core.masks import BoxMask
 from ctviewer.core.palette import Rgb
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window, window_lut
+from ctviewer.core.windowing import Voi, window_lut
 from ctviewer.report import drawing
 from ctviewer.report.document import Picture
 
@@ -24,7 +24,7 @@ _BARS_MM = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0)
 _BAR_SHARE = 0.35  # of the picture's width at most
 
 
-def grey(volume: Volume, index: int, window: Window) -> NDArray[np.uint8]:
+def grey(volume: Volume, index: int, window: Voi) -> NDArray[np.uint8]:
     """One slice `[rows, columns]` as shown on the screen: through the rescale and the window; black where not decoded."""
     if volume.failed[index] or not volume.loaded[index]:
         return np.zeros(volume.stored.shape[1:], np.uint8)
@@ -52,7 +52,7 @@ def print_size(volume: Volume) -> tuple[int, int]:
     return max(1, round(columns * dc * scale)), max(1, round(rows * dr * scale))
 
 
-def picture(volume: Volume, index: int, window: Window) -> Image.Image:
+def picture(volume: Volume, index: int, window: Voi) -> Image.Image:
     """The slice in print size with letters, scale bar and lossy mark, mode "L"."""
     size = print_size(volume)
     image = Image.fromarray(grey(volume, index, window), "L")

@@ -8,8 +8,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QLabel, QVBoxLayout, QWidget
 
 from ctviewer.core.findings import RESEARCH_USE
+from ctviewer.core.units import unit_text
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi, VoiFunction, Window, as_window
 from ctviewer.ui.palette import area_colour, attention_colour
 from ctviewer.ui.session import Session
 from ctviewer.ui.theme import colours
@@ -23,7 +24,7 @@ def histogram(volume: Volume, index: int) -> tuple[np.ndarray, np.ndarray]:
     if not values.size:
         return np.linspace(0.0, 1.0, _BINS + 1), np.zeros(_BINS)
     low, high = float(values.min()), float(values.max())
-    counts, edges = np.histogram(values, _BINS, (low, max(high, low + 1.0)))
+    counts, edges = np.histogram(values, _BINS, (low, high if high > low else low + 1.0))
     return edges, np.log10(1.0 + counts)
 
 
@@ -86,14 +87,16 @@ class HistogramDialog(QDialog):
             return
         edges, counts = histogram(volume, self._session.index)
         self._curve.setData(edges, counts)
-        self._plot.setLabel("bottom", volume.unit or "value")
+        self._plot.setLabel("bottom", unit_text(volume.unit) or "value")
 
-    def _show_window(self, window: Window) -> None:
+    def _show_window(self, voi: Voi) -> None:
+        window = as_window(voi)
         self._region.blockSignals(True)
         self._region.setRegion((window.centre - window.width / 2, window.centre + window.width / 2))
         self._region.blockSignals(False)
 
     def _ask_window(self) -> None:
         low, high = self.region
-        if self._session.volume is not None and high - low >= 1.0:
-            self._session.set_window(Window((low + high) / 2, high - low, self._session.window.function))
+        function = as_window(self._session.window).function
+        if self._session.volume is not None and high - low >= (1.0 if function is VoiFunction.LINEAR else 1e-6):
+            self._session.set_window(Window((low + high) / 2, high - low, function))

@@ -15,7 +15,7 @@ from ctviewer.core.findings import Verdict
 from ctviewer.core.printing import PageSize
 from ctviewer.core.series import Catalog, Notice, Series, Severity
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import PRESETS, Window
+from ctviewer.core.windowing import PRESETS, Voi
 from ctviewer.dicom import analysis_candidate
 from ctviewer.jobs import JobRunner
 from ctviewer.ui import dialogs, theme
@@ -211,7 +211,7 @@ class MainWindow(QMainWindow):
         if series is not None and (current is None or current.key != key):
             self.opening.open_series(series)
 
-    def _leave_for(self, series: Series) -> tuple[int, Window | None] | None:
+    def _leave_for(self, series: Series) -> tuple[int, Voi | None] | None:
         self.analysing.show(None)
         return self.reading.place_for(series)
 

@@ -8,7 +8,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMainWindow, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
 
-from ctviewer.core.windowing import PRESETS, Window
+from ctviewer.core.windowing import PRESETS, Voi, VoiTable
+from ctviewer.ui.viewport.slice_text import number as format_number
 
 _SEPARATOR = ""
 _PAPERS = ("paper_a4", "paper_letter")
@@ -94,17 +95,25 @@ def build_toolbar(window: QMainWindow, actions: dict[str, QAction]) -> QToolButt
     return presets
 
 
-def fill_file_windows(button: QToolButton, windows: Sequence[Window], choose: Callable[[Window], object]) -> None:
-    """Offer the file's own windows below the presets, by their explanation or by width and level."""
+def fill_file_windows(button: QToolButton, windows: Sequence[Voi], choose: Callable[[Voi], object]) -> None:
+    """Offer the file's own windows and tables below the presets, by their explanation."""
     menu = button.menu()
     for action in [a for a in menu.actions() if a.data() is not None]:
         menu.removeAction(action)
         action.deleteLater()
     for number, window in enumerate(windows, 1):
-        name = window.name or f"Window {number} of the file"
-        action = menu.addAction(f"{name}  {window.width:.0f} / {window.centre:.0f}")
+        action = menu.addAction(_name_in_menu(number, window))
         action.setData(number)
         action.triggered.connect(lambda _checked=False, w=window: choose(w))
+
+
+def _name_in_menu(number: int, window: Voi) -> str:
+    """Its explanation in the file, or its number; an ampersand in it is no mark of a key."""
+    name = window.name.replace("&", "&&")
+    if isinstance(window, VoiTable):
+        return f"From file: LUT - {name or number}"
+    size = f"{format_number(window.width)} / {format_number(window.centre)}"
+    return f"{name or f'Window {number} of the file'}  {size}"
 
 
 def _add(bar: QToolBar, actions: dict[str, QAction], names: tuple[str, ...], text: bool = False) -> None:

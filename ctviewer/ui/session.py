@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from ctviewer.core.series import Catalog, Series
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import PRESETS, Window
+from ctviewer.core.windowing import PRESETS, Voi
 
 
 class Session(QObject):
@@ -24,7 +24,7 @@ class Session(QObject):
     volume_changed = Signal(object)  # Volume | None
     slices_loaded = Signal(object)  # tuple of volume indices
     slice_changed = Signal(int)  # volume index
-    window_changed = Signal(object)  # Window
+    window_changed = Signal(object)  # Voi: a window, or a table of the file
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -32,7 +32,7 @@ class Session(QObject):
         self.series: Series | None = None
         self.volume: Volume | None = None
         self.index = 0
-        self.window: Window = PRESETS[0]
+        self.window: Voi = PRESETS[0]
         self._order = np.zeros(0, np.intp)
         self._positions = np.zeros(0, np.intp)
 
@@ -46,7 +46,7 @@ class Session(QObject):
         self.series = series
         self.series_changed.emit(series)
 
-    def set_volume(self, volume: Volume | None, index: int | None = None, window: Window | None = None) -> None:
+    def set_volume(self, volume: Volume | None, index: int | None = None, window: Voi | None = None) -> None:
         """Show a volume, at its middle slice and first window unless told otherwise."""
         self.volume = volume
         count = volume.slice_count if volume else 0
@@ -106,7 +106,7 @@ class Session(QObject):
         """Move by display positions: positive towards the end shown last."""
         self.go_to_position(self.position + slices)
 
-    def set_window(self, window: Window) -> None:
+    def set_window(self, window: Voi) -> None:
         """Change window width and level. Scrolling never does."""
         if window != self.window:
             self.window = window

@@ -9,25 +9,26 @@ from PySide6.QtGui import QImage
 from ctviewer.core.people import person_name
 from ctviewer.core.series import Series
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import PRESETS, Window, window_lut
+from ctviewer.core.windowing import PRESETS, Voi, Window, window_lut
 from ctviewer.ui.panels.common import grey_image
 from ctviewer.ui.session import Session
 from ctviewer.ui.strip.heat_strip import HeatStrip
-from ctviewer.ui.viewport import SliceView
+from ctviewer.ui.viewport import SliceView, slice_text
 
 PREVIEW_PX = 128
 _CINE_MS = 1000 // 12
 
 
-def window_text(window: Window) -> str:
-    """How a window is named in the toolbar: the preset's name, or width and level."""
-    for preset in PRESETS:
-        if (preset.width, preset.centre, preset.function) == (window.width, window.centre, window.function):
-            return preset.name
-    return f"W {window.width:.0f} L {window.centre:.0f}"
+def window_text(window: Voi) -> str:
+    """How a window is named in the toolbar: the preset's name, or width and level, or the table's name."""
+    if isinstance(window, Window):
+        for preset in PRESETS:
+            if (preset.width, preset.centre, preset.function) == (window.width, window.centre, window.function):
+                return preset.name
+    return slice_text.window_text(window)
 
 
-def preview(volume: Volume, index: int, window: Window) -> QImage | None:
+def preview(volume: Volume, index: int, window: Voi) -> QImage | None:
     """A small picture of a slice in a window, about `PREVIEW_PX` wide; None while it is not loaded."""
     if not volume.loaded[index] or volume.failed[index]:
         return None
@@ -58,7 +59,7 @@ def short_name(volume: Volume, index: int) -> str:
     return f"Im {number}" if number is not None else f"slice {index + 1}"
 
 
-def analysis_window(volume: Volume) -> Window:
+def analysis_window(volume: Volume) -> Voi:
     """The window in which findings of the lung are seen: the lung preset for HU, else the volume's own."""
     return PRESETS[0] if volume.unit == "HU" else volume.initial_window
 

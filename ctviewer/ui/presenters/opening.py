@@ -14,12 +14,12 @@ from ctviewer.core.errors import CtviewerError
 from ctviewer.core.events import Event, Message, Progress
 from ctviewer.core.series import Catalog, Notice, Series
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi
 from ctviewer.dicom import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady, load, scan, thumbnail
 from ctviewer.jobs import Cancelled, Failed, Job, JobRunner, Succeeded
 from ctviewer.ui.session import Session
 
-Place = tuple[int, Window | None]  # volume index and window to come back to
+Place = tuple[int, Voi | None]  # volume index and window to come back to
 
 
 @dataclass(frozen=True)

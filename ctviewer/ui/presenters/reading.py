@@ -15,7 +15,7 @@ from ctviewer.core.reading import Reading
 from ctviewer.core.series import Series
 from ctviewer.core.undo import Command, UndoStack
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi
 from ctviewer.jobs import Job, JobRunner, Succeeded
 from ctviewer.ui.session import Session
 
@@ -26,7 +26,7 @@ class View(Protocol):
     """Where a reader left a series."""
 
     @property
-    def window(self) -> Window | None:
+    def window(self) -> Voi | None:
         """Display window."""
 
     @property
@@ -82,7 +82,7 @@ class ReadingPresenter(QObject):
 
     # Opening and closing a series
 
-    def place_for(self, series: Series) -> tuple[int, Window | None] | None:
+    def place_for(self, series: Series) -> tuple[int, Voi | None] | None:
         """Leave the series read so far, and say where the reader was in the next: volume index and window."""
         self.close()
         try:
@@ -201,7 +201,7 @@ class ReadingPresenter(QObject):
             self.reading = replace(self.reading, last_slice=self.reading.slice_digests[index])
             self._save_soon()
 
-    def _remember_window(self, window: Window) -> None:
+    def _remember_window(self, window: Voi) -> None:
         if self.reading is not None:
             self.reading = replace(self.reading, window=window)
             self._save_soon()

@@ -7,7 +7,7 @@ from enum import Enum
 
 from PySide6.QtCore import QPointF, Qt
 
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi
 from ctviewer.ui.viewport.transform import ViewTransform
 
 
@@ -46,7 +46,7 @@ class Drag:
     tool: Tool
     button: Qt.MouseButton
     start: QPointF
-    window: Window
+    window: Voi
     transform: ViewTransform
     place: int
     fits: bool

@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QPainter, QTransform
 
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window, window_lut
+from ctviewer.core.windowing import Voi, window_lut
 from ctviewer.ui.viewport.transform import ViewTransform
 
 _CHUNK = 1 << 14  # pixels
@@ -19,7 +19,7 @@ _AVERAGE_BELOW = 0.5  # bilinear drawing skips pixels when it shrinks further th
 
 
 @lru_cache(maxsize=32)
-def _rgb_lut(window: Window, slope: float, intercept: float, signed: bool, invert: bool) -> NDArray[np.uint32]:
+def _rgb_lut(window: Voi, slope: float, intercept: float, signed: bool, invert: bool) -> NDArray[np.uint32]:
     """The window's grey levels as RGB32: Qt scales 32-bit images twice as fast as 8-bit grey ones, with the same result."""
     grey = window_lut(window, slope, intercept, signed=signed, invert=invert).astype(np.uint32)
     return np.asarray(grey * 0x010101 | 0xFF000000, np.uint32)
@@ -63,7 +63,7 @@ class Canvas:
 def rasterise(
     volume: Volume,
     index: int,
-    window: Window,
+    window: Voi,
     *,
     invert: bool,
     flip_h: bool,

@@ -9,7 +9,7 @@ from enum import Enum
 import numpy as np
 
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import PRESETS, Window
+from ctviewer.core.windowing import PRESETS, Voi
 from ctviewer.ui.viewport.overlay import OverlayShape
 from ctviewer.ui.viewport.slice_text import (
     HoverInfo,
@@ -42,7 +42,7 @@ class Scene:
         volume: what is shown.
         names: of its slices.
         index: volume index of the present slice.
-        window: the display window.
+        window: the display window, or a table of the file.
         inverted: by the reader; MONOCHROME1 comes on top of it.
         lesions: overlay by volume index.
         opacity: of the lesions' fill, 0..1.
@@ -59,7 +59,7 @@ class Scene:
     volume: Volume | None = None
     names: StackNames = field(default_factory=StackNames)
     index: int = 0
-    window: Window = PRESETS[0]
+    window: Voi = PRESETS[0]
     inverted: bool = False
     lesions: Mapping[int, Sequence[OverlayShape]] = field(default_factory=dict)
     overlay_visible: bool = True

@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPalette, QResi
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi
 from ctviewer.ui.viewport.overlay import OverlayShape, same_shapes
 from ctviewer.ui.viewport.painting import Look, draw_info, image_area, info_area, render_frame
 from ctviewer.ui.viewport.raster import Canvas
@@ -68,7 +68,7 @@ class SceneView(QWidget):
         if index == present or stands_in:
             self._refresh()
 
-    def set_window(self, window: Window) -> None:
+    def set_window(self, window: Voi) -> None:
         """Show through this window."""
         if window != self._scene.window:
             self._scene.window = window
@@ -151,7 +151,7 @@ class SceneView(QWidget):
         return self._scene.index
 
     @property
-    def window_setting(self) -> Window:
+    def window_setting(self) -> Voi:
         """The present window (`window` is QWidget's own)."""
         return self._scene.window
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ctviewer.core.geometry import Geometry, Plane, Vector
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi, VoiTable
 
 _AXIS = {Plane.SAGITTAL: 0, Plane.CORONAL: 1, Plane.AXIAL: 2}
 
@@ -41,12 +41,15 @@ def hover_info(volume: Volume, index: int, row: int, column: int) -> HoverInfo:
 
 
 def number(value: float) -> str:
-    """A number as the reader writes it: whole where it is, else four significant digits."""
-    return f"{value:.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.4g}"
+    """A number as the reader writes it: whole where it is and not too long, else four significant digits."""
+    whole = (float(value).is_integer() or abs(value) >= 1000) and abs(value) < 1e8
+    return f"{value:.0f}" if whole else f"{value:.4g}"
 
 
-def window_text(window: Window) -> str:
-    """For instance "W 1500 L -600"."""
+def window_text(window: Voi) -> str:
+    """For instance "W 1500 L -600", or the name of a table of the file: "LUT LUNG"."""
+    if isinstance(window, VoiTable):
+        return f"LUT {window.name}".strip()
     return f"W {number(window.width)} L {number(window.centre)}"
 
 

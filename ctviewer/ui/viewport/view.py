@@ -15,7 +15,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QWidget
 
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi, as_window
 from ctviewer.ui.viewport.gestures import CURSORS, Drag, Tool, tool_of_button
 from ctviewer.ui.viewport.interaction import WheelSteps, drag_slices, drag_window, drag_zoom, wheel_zoom
 from ctviewer.ui.viewport.overlay import shape_at
@@ -32,7 +32,7 @@ class SliceView(SceneView):
     Signals:
         slice_requested: steps in display order (-1 is the previous slice), from the wheel.
         slice_jump_requested: volume index, from a drag with the scroll tool.
-        window_changed: the window that a drag asks for.
+        window_changed: the window that a drag asks for; a table of the file becomes the window over its range.
         hovered: `HoverInfo`, or None where there is no pixel under the cursor.
         lesion_clicked: lesion_id.
         maximise_requested: double click.
@@ -163,7 +163,7 @@ class SliceView(SceneView):
         if not drag.moved:
             return
         if drag.tool is Tool.WINDOW:
-            self._ask_window(drag_window(drag.window, delta.x(), delta.y(), self._least_step()))
+            self._ask_window(drag_window(as_window(drag.window), delta.x(), delta.y(), self._least_step()))
         elif drag.tool is Tool.PAN:
             self._fits = False
             self._set_transform(drag.transform.panned(delta.x(), delta.y()))
@@ -185,7 +185,7 @@ class SliceView(SceneView):
             self._fits = drag.fits
             self._set_transform(drag.transform)
 
-    def _ask_window(self, window: Window) -> None:
+    def _ask_window(self, window: Voi) -> None:
         if window != self._scene.window:
             self.window_changed.emit(window)
 
@@ -201,7 +201,7 @@ class SliceView(SceneView):
     def _least_step(self) -> float:
         """One pixel of a window drag is at least this much: a quarter HU, or its like in units of another range."""
         volume = self._scene.volume
-        return 0.25 if volume is None or volume.unit == "HU" else volume.initial_window.width / 4096
+        return 0.25 if volume is None or volume.unit == "HU" else as_window(volume.initial_window).width / 4096
 
     def _zoom_at(self, position: QPointF, factor: float) -> None:
         if self._scene.volume is not None:
