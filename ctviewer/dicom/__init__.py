@@ -5,6 +5,7 @@ from ctviewer.dicom.loading import load, load_volume
 from ctviewer.dicom.preference import analysis_candidate
 from ctviewer.dicom.quiet import silence_pydicom
 from ctviewer.dicom.scanning import scan
+from ctviewer.dicom.summary import concern, concerns, measure, summarise
 from ctviewer.dicom.thumbnails import thumbnail
 from ctviewer.dicom.write import SeriesAttributes, write_ct_series
 
@@ -16,9 +17,13 @@ __all__ = [
     "VolumeReady",
     "VolumeTold",
     "analysis_candidate",
+    "concern",
+    "concerns",
     "load",
     "load_volume",
+    "measure",
     "scan",
+    "summarise",
     "thumbnail",
     "write_ct_series",
 ]

@@ -1,0 +1,176 @@
+"""The words for a `SeriesSummary`: pairs of label and text that the command line and the window lay out in their own way."""
+
+from __future__ import annotations
+
+from ctviewer.core.series import VolumeUse
+from ctviewer.core.summary import Order, SeriesSummary, SliceMention, ValueRange
+from ctviewer.core.units import unit_text
+from ctviewer.core.windowing import Voi, VoiFunction, VoiTable
+
+Fact = tuple[str, str]
+UNKNOWN = "not stated"
+_ORDERED = {
+    Order.POSITION: "by position along the slice normal",
+    Order.IMAGE_NUMBER: "by image number, for want of positions",
+    Order.FILE_NAME: "by file name, for want of positions and distinct image numbers",
+}
+
+
+def number(value: float) -> str:
+    """At most six significant digits, without an exponent for what scanners write."""
+    return f"{value:.6g}"
+
+
+def counted(count: int, one: str) -> str:
+    """For instance "1 slice", "12 slices"; "series" stays as it is."""
+    return f"{count} {one}" if count == 1 or one.endswith("s") else f"{count} {one}s"
+
+
+def title(summary: SeriesSummary) -> str:
+    """For instance "Se 3  Lung 2.0"."""
+    name = "Series without a number" if summary.number is None else f"Se {summary.number}"
+    return f"{name}  {summary.description}".strip()
+
+
+def mention(one: SliceMention) -> str:
+    """For instance "Se 3 / Im 45 (-212.1 mm, IM0045.dcm)"; the frame where a file has several."""
+    place = "" if one.location is None else f"{one.location:.1f} mm, "
+    frame = f" frame {one.frame + 1}" if one.frame else ""
+    return f"{one.citation} ({place}{one.file}{frame})"
+
+
+def window_text(window: Voi) -> str:
+    """For instance "W 1500 L -600 (LUNG)"."""
+    if isinstance(window, VoiTable):
+        return f"table {window.name}".strip()
+    name = f" ({window.name})" if window.name else ""
+    function = "" if window.function is VoiFunction.LINEAR else f" {window.function.value}"
+    return f"W {number(window.width)} L {number(window.centre)}{function}{name}"
+
+
+def facts(summary: SeriesSummary, values: ValueRange | None = None) -> list[Fact]:
+    """All there is to say of a series but its warnings; empty texts are left out."""
+    if not summary.readable:
+        found = [("cannot be shown", summary.reason), ("type", _kind(summary)), ("image type", _image_type(summary))]
+    else:
+        found = [*_shape(summary), *_order(summary), *_storage(summary), *_values(summary, values), *_origin(summary)]
+    return [(label, text) for label, text in found if text]
+
+
+def values_text(values: ValueRange) -> str:
+    """For instance "-1024 to 3071 HU"; what failed is counted."""
+    if values.low is None or values.high is None:
+        text = "no pixel has a value"
+    else:
+        text = f"{number(values.low)} to {number(values.high)} {unit_text(values.unit)}".rstrip()
+    failed = f"; {counted(len(values.failed), 'slice')} could not be decoded" if values.failed else ""
+    return f"{text}{failed}"
+
+
+def _kind(summary: SeriesSummary) -> str:
+    return f"{summary.modality}, {counted(summary.slice_count, 'file')}"
+
+
+def _image_type(summary: SeriesSummary) -> str:
+    return " / ".join(summary.image_type)
+
+
+def _shape(summary: SeriesSummary) -> list[Fact]:
+    spacing, between = summary.pixel_spacing, summary.slice_spacing
+    scout = ", localizer" if summary.is_localizer else ""
+    pixels = "not stated: lengths are in pixels only"
+    if spacing is not None:
+        pixels = f"{number(spacing[0])} mm between rows, {number(spacing[1])} mm between columns"
+    return [
+        ("modality", f"{summary.modality}{scout}"),
+        ("slices", f"{summary.slice_count} of {summary.rows} rows x {summary.columns} columns"),
+        ("pixel spacing", pixels),
+        ("slice spacing", "unknown" if between is None else f"{number(between)} mm between positions (median)"),
+        ("thickness", UNKNOWN if summary.thickness is None else f"{number(summary.thickness)} mm"),
+        ("orientation", _orientation(summary)),
+    ]
+
+
+def _orientation(summary: SeriesSummary) -> str:
+    row, column = summary.row_cosines, summary.column_cosines
+    if row is None or column is None:
+        return "unknown"
+    left, right, top, bottom = summary.letters
+    cosines = [" ".join(f"{value:.4f}".rstrip("0").rstrip(".") for value in axis) for axis in (row, column)]
+    return f"{summary.plane}; rows run {left} to {right} ({cosines[0]}), columns run {top} to {bottom} ({cosines[1]})"
+
+
+def _order(summary: SeriesSummary) -> list[Fact]:
+    if summary.order is None or summary.first is None or summary.last is None:
+        return []
+    return [
+        ("order", _ORDERED[summary.order]),
+        ("shown first", mention(summary.first)),
+        ("shown last", mention(summary.last)),
+    ]
+
+
+def _storage(summary: SeriesSummary) -> list[Fact]:
+    names = summary.syntaxes
+    syntax = names[0][0] if len(names) == 1 else ", ".join(f"{name} ({count})" for name, count in names)
+    ratio = "" if summary.compression_ratio is None else f", up to {number(summary.compression_ratio)} to 1"
+    some = "all" if summary.lossy_slices == summary.slice_count else str(summary.lossy_slices)
+    lossy = (
+        f"{some} of {counted(summary.slice_count, 'slice')} lost detail{ratio}"
+        if summary.lossy_slices
+        else "none known"
+    )
+    bits = ", ".join(f"{stored} of {allocated}" for stored, allocated, _ in summary.bits)
+    return [
+        ("transfer syntax", syntax),
+        ("lossy compression", lossy),
+        ("bits per pixel", f"{bits}, {'signed' if summary.signed else 'unsigned'}" if bits else ""),
+    ]
+
+
+def _values(summary: SeriesSummary, values: ValueRange | None) -> list[Fact]:
+    padding = summary.padding
+    span = "none stated"
+    if padding is not None:
+        span = f"stored {padding[0]}" if padding[0] == padding[1] else f"stored {padding[0]} to {padding[1]}"
+    return [
+        ("unit", unit_text(summary.unit) or "unknown"),
+        ("values", "" if values is None else values_text(values)),
+        ("rescale", _rescale(summary)),
+        ("padding", span),
+        ("windows", "; ".join(window_text(one) for one in summary.windows) or "none in the file"),
+        ("grey scale", "low values are white (MONOCHROME1)" if summary.inverted else ""),
+    ]
+
+
+def _rescale(summary: SeriesSummary) -> str:
+    if summary.slopes is None or summary.intercepts is None:
+        return ""
+    slope, intercept = (
+        number(low) if low == high else f"{number(low)} to {number(high)}"
+        for low, high in (summary.slopes, summary.intercepts)
+    )
+    return f"slope {slope}, intercept {intercept}"
+
+
+def _origin(summary: SeriesSummary) -> list[Fact]:
+    scanner = " ".join(part for part in (summary.manufacturer, summary.model_name) if part)
+    tube = "" if summary.kvp is None else f"{number(summary.kvp)} kV"
+    return [
+        ("kernel", summary.kernel or UNKNOWN),
+        ("scanner", ", ".join(part for part in (scanner, tube) if part)),
+        ("contrast agent", summary.contrast_agent),
+        ("body part", summary.body_part),
+        ("image type", _image_type(summary)),
+        ("may be used for", _use(summary)),
+        ("left open by files", ", ".join(summary.questions)),
+    ]
+
+
+def _use(summary: SeriesSummary) -> str:
+    words = {
+        VolumeUse.VOLUME: "reading, reformatting, measuring as a volume",
+        VolumeUse.SHEARED: "a volume once each slice is shifted back",
+        VolumeUse.SLICES_ONLY: "2-D only: reading slice by slice",
+    }
+    return f"{words[summary.use]}{f' ({summary.use_reason})' if summary.use_reason else ''}"
