@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ctviewer.core.events import Event
-from ctviewer.core.series import Notice, Series
+from ctviewer.core.events import Event, Progress
+from ctviewer.core.files import reason
+from ctviewer.core.series import Notice, Series, Severity
+from ctviewer.dicom.formats.grid import FormatError
+from ctviewer.dicom.formats.nifti import read_nifti
+from ctviewer.dicom.text import clean
+
+_VOLUMES: dict[str, Callable[[Path], list[Series]]] = {".nii": read_nifti, ".nii.gz": read_nifti, ".hdr": read_nifti}
+_STAGE = "Reading other formats"
+
+
+def _volume_reader(name: str) -> Callable[[Path], list[Series]] | None:
+    lower = name.lower()
+    return next((reader for ending, reader in _VOLUMES.items() if lower.endswith(ending)), None)
 
 
 def is_other_format(name: str) -> bool:
     """Whether a file of this name may be an image of another format than DICOM, by its ending."""
-    return False
+    return _volume_reader(name) is not None
 
 
 def read_series(paths: Sequence[Path]) -> Generator[Event, None, tuple[list[Series], list[Notice]]]:
@@ -23,5 +37,30 @@ def read_series(paths: Sequence[Path]) -> Generator[Event, None, tuple[list[Seri
     Returns:
         The series, and what there is to say of files that could not be read.
     """
-    yield from ()
-    return [], []
+    found: list[Series] = []
+    refused: list[Notice] = []
+    for number, path in enumerate(paths):
+        yield Progress(_STAGE, number, len(paths))
+        reader = _volume_reader(path.name)
+        if reader is None:
+            continue
+        try:
+            found += reader(path)
+        except FormatError as error:
+            refused.append(_refusal(path, str(error)))
+        except OSError as error:
+            refused.append(_refusal(path, f"it could not be read: {reason(error)}"))
+    return list(_with_own_keys(found)), refused
+
+
+def _refusal(path: Path, why: str) -> Notice:
+    text = f"{clean(path.name)} cannot be opened: {why}."
+    return Notice("unreadable-files", Severity.WARNING, text, paths=(path,))
+
+
+def _with_own_keys(found: Iterable[Series]) -> Iterable[Series]:
+    """Copies of one file are series of their own."""
+    seen: Counter[str] = Counter()
+    for one in found:
+        seen[one.key] += 1
+        yield one if seen[one.key] == 1 else replace(one, key=f"{one.key}@{seen[one.key]}")
