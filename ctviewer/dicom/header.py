@@ -29,12 +29,14 @@ class PixelLocation:
         offset, length: bytes of an uncompressed value; of a deflated data set: offset 0, and it must be inflated.
         fragments: offset and length of each fragment of a compressed value; empty for an uncompressed one.
         deflated: the whole data set is deflated, so there is no place in the file to read from.
+        swapped: bytes are swapped in pairs: big endian words, to be read as bytes where a pixel is one (PS3.5 8.2).
     """
 
     offset: int
     length: int
     fragments: tuple[tuple[int, int], ...] = ()
     deflated: bool = False
+    swapped: bool = False
 
     @classmethod
     def checked(cls, offset: int, length: int, size: int) -> PixelLocation:

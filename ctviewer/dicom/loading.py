@@ -17,7 +17,7 @@ from ctviewer.core.geometry import Geometry
 from ctviewer.core.series import Notice, Series, Severity
 from ctviewer.core.threads import lower_thread_priority
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi
 from ctviewer.dicom.events import SlicesFailed, SlicesLoaded, VolumeReady, VolumeTold
 from ctviewer.dicom.pixels import empty
 from ctviewer.dicom.stack import Stack
@@ -122,7 +122,7 @@ class _Meaning(TypedDict):
     unit: str
     padding: tuple[int, int] | None
     inverted: bool
-    windows: tuple[Window, ...]
+    windows: tuple[Voi, ...]
 
 
 def _meaning(stack: Stack) -> _Meaning:

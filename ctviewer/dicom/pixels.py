@@ -52,19 +52,26 @@ class PixelSource:
 
     def read(self, out: Stored) -> None:
         """Decode the frame; see `SliceSource.read`."""
-        try:
-            with open_file(self.path) as (file, _):
-                image = _read(file, self, out)
-        except OSError as error:
-            raise DecodeError(f"{self.path} could not be read: {reason(error)}.") from error
-        except DecodeError as error:
-            raise DecodeError(f"{self.path} could not be decoded: {error}.") from error
-        align(image, self.format, out)
+        align(self.words(out), self.format, out)
         if self.lut is not None:
             first, table = self.lut
             values = out.view(np.int16) if self.format.signed else out.view(np.uint16)
             positions = np.clip(values.astype(np.int32) - first, 0, len(table) - 1)
             out[...] = table[positions].astype(out.dtype, copy=False)
+
+    def words(self, scratch: Stored) -> Image:
+        """The frame's words with all their bits, those that are not the value too; `[rows, columns]`, may be `scratch`.
+
+        Raises:
+            DecodeError: the text names the file and the reason.
+        """
+        try:
+            with open_file(self.path) as (file, _):
+                return _read(file, self, scratch)
+        except OSError as error:
+            raise DecodeError(f"{self.path} could not be read: {reason(error)}.") from error
+        except DecodeError as error:
+            raise DecodeError(f"{self.path} could not be decoded: {error}.") from error
 
 
 def empty(shape: tuple[int, ...], *, signed: bool) -> Stored:
@@ -85,7 +92,8 @@ def _read(file: ReadableFile, source: PixelSource, out: Stored) -> Image:
         file.seek(location.offset)  # straight into place: no copy
         fill(file, out.data.cast("B"))
         return out
-    return _as_image(exactly(file, location.offset, pixel_format.frame_bytes), source)
+    fetch = _swapped if location.swapped and pixel_format.bits_allocated == 8 else exactly
+    return _as_image(fetch(file, location.offset, pixel_format.frame_bytes), source)
 
 
 def _decode(syntax: str, data: bytes, pixel_format: PixelFormat, out: Stored) -> Image:
@@ -122,6 +130,13 @@ def exactly(file: ReadableFile, offset: int, length: int) -> bytes:
     data = bytearray(length)
     fill(file, memoryview(data))
     return bytes(data)
+
+
+def _swapped(file: ReadableFile, offset: int, length: int) -> bytes:
+    """`length` bytes from `offset` on of data whose bytes are swapped in pairs; values start at even places of a file."""
+    start, end = offset - offset % 2, offset + length + (offset + length) % 2
+    pairs = np.frombuffer(exactly(file, start, end - start), np.uint16).byteswap().tobytes()
+    return pairs[offset - start :][:length]
 
 
 def _inflate(file: ReadableFile, pixel_format: PixelFormat) -> bytes:

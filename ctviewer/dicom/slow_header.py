@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import pydicom
@@ -78,5 +79,6 @@ def _locate(file: ReadableFile, dataset: FileDataset, header: Header, size: int)
     explicit = head[4:6] in (b"OW", b"OB", b"UN")
     offset, raw_length = (position + 12, head[8:12]) if explicit else (position + 8, head[4:8])
     if raw_length != _UNDEFINED:
-        return PixelLocation.checked(offset, int.from_bytes(raw_length, order), size)
+        location = PixelLocation.checked(offset, int.from_bytes(raw_length, order), size)
+        return replace(location, swapped=order == "big" and head[4:6] == b"OW")
     return PixelLocation(offset, 0, find_fragments(file, offset, size))

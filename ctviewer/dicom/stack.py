@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.series import Notice
 from ctviewer.core.volume import Volume
-from ctviewer.core.windowing import Window
+from ctviewer.core.windowing import Voi
 from ctviewer.dicom import tags
 from ctviewer.dicom.ordering import geometry_of
 from ctviewer.dicom.pixels import PixelSource, SliceSource
 from ctviewer.dicom.record import Slice
-from ctviewer.dicom.values import modality_lut, padding_of, unit_of, windows_of
+from ctviewer.dicom.values import is_inverted, modality_lut, padding_of, unit_of, windows_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Stack:
     unit: str
     padding: tuple[int, int] | None
     inverted: bool
-    windows: tuple[Window, ...]
+    windows: tuple[Voi, ...]
     afterwards: Callable[[Volume], tuple[Notice, ...]] | None = None
 
     @classmethod
@@ -62,7 +62,7 @@ class Stack:
             intercept=np.array([pair[1] for pair in rescales]),
             unit=units.pop() if len(units) == 1 else "",
             padding=None if mapped else padding_of(stack)[0],  # after the table the padding value is any other value
-            inverted=stack[0].photometric == "MONOCHROME1",
+            inverted=is_inverted(stack[middle]),
             windows=windows_of(stack[middle]),
         )
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
-from ctviewer.core.windowing import VoiFunction, Window
+from ctviewer.core.windowing import Voi, VoiFunction, VoiTable, Window
 from ctviewer.dicom import tags
+from ctviewer.dicom.luts import Lut, read_luts
 from ctviewer.dicom.record import Slice
-from ctviewer.dicom.storage import open_file
-from ctviewer.dicom.text import clean
+from ctviewer.dicom.text import clean, decode
 
 _NOT_HU = re.compile(
     r"IODINE|WATER|CALCIUM|URIC|EFF_ATOMIC|ELECTRON|DENSITY|Z_EFF|MAT_|MATERIAL|FRACTION|PERFUSION|RCBF|RCBV|MTT|PHOTO"
@@ -28,6 +26,8 @@ _NOT_HU = re.compile(
 def unit_of(one: Slice) -> str:
     """The unit of rescaled values: "HU" only where the file says so, or says nothing and the image is plain CT."""
     stated = one.header.text(tags.RESCALE_TYPE)
+    if one.modality == "MR" or (one.rescale is None and one.header.has(tags.RESCALE_SLOPE) and one.modality != "CT"):
+        return ""  # arbitrary; or values that cannot be brought into the unit stated
     if one.modality != "CT":
         return one.header.text(tags.UNITS) or ("" if stated == "US" else stated)
     if one.rescale is None or _NOT_HU.search("\\".join(one.image_type)) or one.is_localizer:
@@ -37,18 +37,52 @@ def unit_of(one: Slice) -> str:
     return "" if stated == "US" else stated
 
 
-def windows_of(one: Slice) -> tuple[Window, ...]:
-    """The windows of a file in its order; pairs that are not valid are left out."""
+def is_inverted(one: Slice) -> bool:
+    """Whether the lowest value is white (MONOCHROME1, or Presentation LUT Shape INVERSE, which says the same)."""
+    return one.photometric == "MONOCHROME1" or one.header.text(tags.PRESENTATION_LUT_SHAPE).upper() == "INVERSE"
+
+
+def windows_of(one: Slice) -> tuple[Voi, ...]:
+    """The windows of a file in its order, pairs that are not valid left out; then its VOI tables."""
     header = one.header
     stated = header.text(tags.VOI_LUT_FUNCTION).upper()
     function = VoiFunction(stated) if stated in VoiFunction.__members__ else VoiFunction.LINEAR
-    pairs = zip(header.numbers(tags.WINDOW_CENTER), header.numbers(tags.WINDOW_WIDTH), strict=False)
-    found: list[Window] = []
-    for pair, name in zip_longest(pairs, header.strings(tags.WINDOW_EXPLANATION), fillvalue=None):
-        if isinstance(pair, tuple):
-            with contextlib.suppress(ValueError):
-                found.append(Window(pair[0], pair[1], function, name if isinstance(name, str) else ""))
-    return tuple(found)
+    centres, widths = header.strings(tags.WINDOW_CENTER), header.strings(tags.WINDOW_WIDTH)
+    names = header.strings(tags.WINDOW_EXPLANATION)
+    found: list[Voi] = []
+    for centre, width, name in zip_longest(centres, widths, names, fillvalue=""):
+        with contextlib.suppress(ValueError):  # no number, or no window
+            found.append(Window(_number(centre), _number(width), function, name))
+    return (*found, *_tables(one))
+
+
+def _number(text: str) -> float:
+    if "_" in text:  # float() would take 1_000
+        raise ValueError
+    return float(text)
+
+
+def _tables(one: Slice) -> Iterator[VoiTable]:
+    if not one.header.has(tags.VOI_LUT_SEQUENCE):
+        return
+    for lut in read_luts(one.path, tags.VOI_LUT_SEQUENCE):
+        first = lut.first_below(_highest(one))
+        yield VoiTable(first, lut.bits, lut.entries.astype("<u2").tobytes(), _text(one, lut.explanation))
+
+
+def _highest(one: Slice) -> float:
+    """The highest value that the slice can have: after its modality table, or stored value through slope and intercept."""
+    pixels = one.pixel_format
+    if pixels is None or one.header.has(tags.MODALITY_LUT_SEQUENCE):
+        return 65535.0
+    span = 1 << pixels.bits_stored
+    low, high = (-span // 2, span // 2 - 1) if pixels.signed else (0, span - 1)
+    slope, intercept = one.rescale or (1.0, 0.0)
+    return max(low * slope, high * slope) + intercept
+
+
+def _text(one: Slice, raw: bytes) -> str:
+    return clean(decode(raw, one.header.values.get(tags.SPECIFIC_CHARACTER_SET, b"")))
 
 
 def padding_of(stack: Sequence[Slice]) -> tuple[tuple[int, int] | None, bool]:
@@ -60,24 +94,12 @@ def padding_of(stack: Sequence[Slice]) -> tuple[tuple[int, int] | None, bool]:
 
 def modality_lut(one: Slice) -> tuple[tuple[int, NDArray[np.uint16]], str] | None:
     """First stored value, table and unit of a Modality LUT Sequence (PS3.3 C.11.1); None where it is not usable."""
-    try:
-        with open_file(one.path) as (file, _):
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-        item = dataset.ModalityLUTSequence[0]
-        count, first, _ = (int(value) for value in item.LUTDescriptor)
-        table = _table(item["LUTData"].value, dataset.original_encoding[1] is not False)
-        unit = clean(str(item.get("ModalityLUTType", "") or ""))
-    except Exception:  # noqa: BLE001 - boundary: a malformed sequence can raise nearly anything inside pydicom
+    found = read_luts(one.path, tags.MODALITY_LUT_SEQUENCE)
+    if not found:
         return None
-    count = count or 65536
-    if one.signed and first > 32767:
-        first -= 65536
-    if table.size < count:
-        return None
-    return (first, table[:count]), "" if unit == "US" else unit
+    unit = _text(one, found[0].kind)
+    return (_first_stored(one, found[0]), found[0].entries), "" if unit == "US" else unit
 
 
-def _table(value: Any, little: bool) -> NDArray[np.uint16]:
-    if isinstance(value, bytes):
-        return np.frombuffer(value, "<u2" if little else ">u2").astype(np.uint16)
-    return np.array(value, dtype=np.uint16).reshape(-1)
+def _first_stored(one: Slice, lut: Lut) -> int:
+    return lut.first - 65536 if one.signed and lut.first > 32767 else lut.first
