@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ctviewer.core.series import Notice, Patient, Series, SliceRef, Study
-from ctviewer.dicom import tags
-from ctviewer.dicom.checks import copies_notice, notices_for, split_notice
+from ctviewer.dicom import place_checks, tags
+from ctviewer.dicom.checks import copies_notice, notices_for, use_of
+from ctviewer.dicom.copies import copy_key
 from ctviewer.dicom.grouping import Part
 from ctviewer.dicom.header import Header
 from ctviewer.dicom.ordering import geometry_of, in_order
@@ -26,6 +27,7 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
     reason = why_not(stack)
     private = None if reason else Stack.from_slices(stack)
     geometry = private.geometry if private else geometry_of(stack)
+    use, use_reason = use_of(stack, geometry)
     uid = header.text(tags.SERIES_INSTANCE_UID)
     localizer = first.is_localizer or (len(stack) <= _FEW and first.is_named_localizer)
     return Series(
@@ -38,13 +40,15 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         rows=first.rows,
         columns=first.columns,
         image_type=middle.image_type,
-        is_original=bool(middle.image_type) and middle.image_type[0] == "ORIGINAL" and not localizer,
+        is_original=not localizer and not middle.is_derived,
         is_localizer=localizer,
         lossy=any(one.lossy for one in stack),
         transfer_syntax=short_name(header.syntax),
         readable=not reason,
         reason=reason,
         notices=(*_about_the_part(part, stack, dropped), *(() if reason else notices_for(stack, geometry))),
+        use=use,
+        use_reason=use_reason,
         private=private,
         description=header.text(tags.SERIES_DESCRIPTION),
         number=header.integer(tags.SERIES_NUMBER),
@@ -76,16 +80,16 @@ def _reference(one: Slice) -> SliceRef:
 
 def _about_the_part(part: Part, stack: Sequence[Slice], dropped: Sequence[Slice]) -> Iterator[Notice]:
     if part.parts > 1:
-        yield split_notice(part.part, part.parts, part.reasons, len(stack))
+        yield place_checks.apart(part.part, part.parts, part.reasons, len(stack), part.apart)
     if dropped:
-        places = {one.sop_instance_uid: one.location for one in stack}
+        kept = {copy_key(one): index for index, one in enumerate(stack)}
         for one in dropped:
-            one.location = places[one.sop_instance_uid]
-        yield copies_notice(dropped)
+            one.location = stack[kept[copy_key(one)]].location
+        yield copies_notice(dropped, sorted({kept[copy_key(one)] for one in dropped}))
 
 
 def _key(uid: str, part: Part) -> str:
-    return uid if part.parts == 1 else f"{uid}#{part.part}"
+    return uid if part.parts == 1 else f"{uid}#{part.digest}"
 
 
 def _patient(header: Header) -> Patient:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ctviewer.dicom import tags
+from ctviewer.dicom.directions import common_orientation
+from ctviewer.dicom.passes import acquisition_passes
 from ctviewer.dicom.record import Slice
 
-SAME_POSITION_MM = 0.005
+_FEW = 6  # slices of other parts that are named
 _SAME_DIRECTION = 2e-3  # largest difference of a direction cosine: 0.1 degrees
 _SAME_SPACING = 1e-3  # relative
 
@@ -23,13 +26,26 @@ class Part:
     Attributes:
         slices: in no order yet.
         part, parts: which part of how many of its SeriesInstanceUID, counted from 1.
-        reasons: in what the parts differ, in words; empty for a series that is whole.
+        reasons: in what it differs from other parts, in words; empty for a series that is whole.
+        digest: of what sets it apart; the same whatever other parts there are, and however many slices it has.
+        apart: slices of the other parts, where these are a few single ones.
     """
 
     slices: tuple[Slice, ...]
     part: int = 1
     parts: int = 1
     reasons: tuple[str, ...] = ()
+    digest: str = ""
+    apart: tuple[Slice, ...] = ()
+
+
+@dataclass
+class _Stack:
+    """A part on its way."""
+
+    slices: list[Slice]
+    reasons: tuple[str, ...] = ()
+    acquisition: Hashable = None
 
 
 Labels = list[Hashable]
@@ -53,30 +69,62 @@ def series_key(one: Slice) -> tuple[str, ...]:
 
 def split(slices: Iterable[Slice]) -> list[Part]:
     """Split slices that share a `series_key` into stacks, largest first."""
-    stacks = [list(slices)]
-    reasons: list[str] = []
+    stacks = [_Stack(list(slices))]
     for reason, labeller in _SPLITTERS:
-        divided = [part for stack in stacks for part in _divide(stack, labeller(stack))]
-        if len(divided) > len(stacks):
-            reasons.append(reason)
-        stacks = divided
-    passes = [part for stack in stacks for part in _divide(stack, _pass_labels(stack))]
-    if len(passes) > len(stacks):
-        reasons.append("acquisition pass at the same positions")
-    passes.sort(key=lambda stack: (-len(stack), _first_number(stack), str(min(one.path for one in stack))))
-    count = len(passes)
-    return [Part(tuple(stack), i + 1, count, tuple(reasons)) for i, stack in enumerate(passes)]
+        stacks = [part for stack in stacks for part in _divide(stack, labeller(stack.slices), reason)]
+    stacks = [part for stack in stacks for part in _divide_passes(stack)]
+    stacks.sort(key=lambda s: (-len(s.slices), _first_number(s.slices), str(min(one.path for one in s.slices))))
+    return [
+        Part(tuple(s.slices), number, len(stacks), s.reasons, _digest(s), _apart(s, stacks))
+        for number, s in enumerate(stacks, start=1)
+    ]
 
 
 def _first_number(stack: list[Slice]) -> tuple[int, int]:
     return min((one.acquisition_number or 0, one.instance_number or 0) for one in stack)
 
 
-def _divide(stack: list[Slice], labels: Labels) -> list[list[Slice]]:
+def _divide(stack: _Stack, labels: Labels, reason: str) -> list[_Stack]:
+    if len(set(labels)) == 1:
+        return [stack]
     groups: dict[Hashable, list[Slice]] = defaultdict(list)
-    for one, label in zip(stack, labels, strict=True):
+    for one, label in zip(stack.slices, labels, strict=True):
         groups[label].append(one)
-    return list(groups.values())
+    return [_Stack(members, (*stack.reasons, reason), stack.acquisition) for members in groups.values()]
+
+
+def _divide_passes(stack: _Stack) -> list[_Stack]:
+    found = acquisition_passes(stack.slices)
+    if found is None:
+        return [stack]
+    reason, labels = found
+    parts = _divide(stack, labels, reason)
+    for part, label in zip(parts, dict.fromkeys(labels), strict=True):
+        part.acquisition = label
+    return parts
+
+
+def _apart(stack: _Stack, stacks: list[_Stack]) -> tuple[Slice, ...]:
+    others = [one for other in stacks if other is not stack for one in other.slices]
+    return tuple(others) if len(others) <= min(_FEW, len(stack.slices) - 1) else ()
+
+
+def _digest(stack: _Stack) -> str:
+    """Of what can set a part apart: coarse enough for the rounding of a file more or less, fine enough to tell parts apart."""
+    first = stack.slices[0]
+    direction, spacing = common_orientation(stack.slices), first.spacing
+    facts = (
+        _kind_of_object(first),
+        (first.rows, first.columns),
+        _kind(first),
+        _image_type(first),
+        None if direction is None else tuple((np.round(direction, 3) + 0.0).tolist()),
+        None if spacing is None else tuple(f"{value:.4g}" for value in spacing),
+        first.kernel,
+        any(one.signed for one in stack.slices),
+        stack.acquisition,
+    )
+    return hashlib.blake2b(repr(facts).encode("utf-8", "replace"), digest_size=4).hexdigest()
 
 
 def _by(fact: Callable[[Slice], Hashable]) -> Labeller:
@@ -84,38 +132,31 @@ def _by(fact: Callable[[Slice], Hashable]) -> Labeller:
 
 
 def _orientation_labels(stack: list[Slice]) -> Labels:
-    """Number of the first cluster whose direction is the same within a tenth of a degree; -1 without orientation."""
-    found: list[np.ndarray] = []
-    labels: Labels = []
-    for one in stack:
-        if one.orientation is None:
-            labels.append(-1)
-            continue
-        for number, known in enumerate(found):
-            if np.abs(one.orientation - known).max() <= _SAME_DIRECTION:
-                labels.append(number)
-                break
-        else:
-            labels.append(len(found))
-            found.append(one.orientation)
-    return labels
+    """Apart where directions differ by more than a tenth of a degree; the most common ones found groups."""
+    return _near([one.orientation for one in stack], lambda a, b: bool(np.abs(a - b).max() <= _SAME_DIRECTION))
 
 
 def _spacing_labels(stack: list[Slice]) -> Labels:
-    found: list[tuple[float, float]] = []
-    labels: Labels = []
-    for one in stack:
-        if one.spacing is None:
-            labels.append(-1)
-            continue
-        for number, known in enumerate(found):
-            if all(abs(a - b) <= _SAME_SPACING * b for a, b in zip(one.spacing, known, strict=True)):
-                labels.append(number)
-                break
-        else:
-            labels.append(len(found))
-            found.append(one.spacing)
-    return labels
+    return _near(
+        [None if one.spacing is None else np.array(one.spacing) for one in stack],
+        lambda a, b: bool(np.all(np.abs(a - b) <= _SAME_SPACING * b)),
+    )
+
+
+def _near(facts: list[np.ndarray | None], same: Callable[[np.ndarray, np.ndarray], bool]) -> Labels:
+    """Number of the first group to which each fact is near; -1 without one. The order of slices does not matter."""
+    keys = [None if fact is None else fact.tobytes() for fact in facts]
+    counts = Counter(key for key in keys if key is not None)
+    ranked = sorted(counts, key=lambda key: (-counts[key], np.frombuffer(key).tolist()))
+    founders: list[np.ndarray] = []
+    label_of: dict[bytes | None, int] = {None: -1}
+    for key in ranked:
+        fact = np.frombuffer(key)
+        label = next((i for i, founder in enumerate(founders) if same(fact, founder)), len(founders))
+        if label == len(founders):
+            founders.append(fact)
+        label_of[key] = label
+    return [label_of[key] for key in keys]
 
 
 def _sign_labels(stack: list[Slice]) -> Labels:
@@ -125,6 +166,10 @@ def _sign_labels(stack: list[Slice]) -> Labels:
         return [True] * len(stack)
     wide = any(not one.signed and (one.pixel_format is None or one.pixel_format.bits_stored == 16) for one in stack)
     return [one.signed or not wide for one in stack]
+
+
+def _kind_of_object(one: Slice) -> Hashable:
+    return one.modality, one.header.text(tags.SOP_CLASS_UID)
 
 
 def _kind(one: Slice) -> Hashable:
@@ -137,7 +182,7 @@ def _image_type(one: Slice) -> Hashable:
 
 
 _SPLITTERS: tuple[tuple[str, Labeller], ...] = (
-    ("modality or kind of object", _by(lambda one: (one.modality, one.header.text(tags.SOP_CLASS_UID)))),
+    ("modality or kind of object", _by(_kind_of_object)),
     ("image size", _by(lambda one: (one.rows, one.columns))),
     ("kind of pixels", _by(_kind)),
     ("image type", _by(_image_type)),
@@ -147,50 +192,3 @@ _SPLITTERS: tuple[tuple[str, Labeller], ...] = (
     ("reconstruction kernel", _by(lambda one: one.kernel)),
     ("signed and unsigned pixels", _sign_labels),
 )
-
-
-def normal(orientation: np.ndarray) -> np.ndarray:
-    """Unit normal `[3]`, row cosines x column cosines."""
-    return np.cross(orientation[:3], orientation[3:])
-
-
-def locations(stack: Iterable[Slice], direction: np.ndarray) -> np.ndarray:
-    """Positions in mm along a direction, in the order given."""
-    return np.asarray(np.array([one.position for one in stack], dtype=np.float64) @ direction)
-
-
-def _repeats(places: np.ndarray) -> bool:
-    return bool(np.any(np.diff(np.sort(places)) <= SAME_POSITION_MM))
-
-
-_PASS_FACTS: tuple[Callable[[Slice], Hashable], ...] = (
-    lambda one: one.acquisition_number,
-    lambda one: one.header.integer(tags.TEMPORAL_POSITION_IDENTIFIER),
-    lambda one: one.header.number(tags.KVP),
-    lambda one: one.header.number(tags.ECHO_TIME),
-    lambda one: one.image_type,
-    lambda one: (one.header.text(tags.ACQUISITION_DATE), one.header.text(tags.ACQUISITION_TIME)),
-    lambda one: one.header.text(tags.CONTRAST_BOLUS_AGENT),
-)
-
-
-def _pass_labels(stack: list[Slice]) -> Labels:
-    """Labels of acquisition passes where positions repeat and one fact tells the passes apart; else one label.
-
-    A stack that lies at a single position (bolus monitoring) stays whole: it is a series over time.
-    """
-    whole: Labels = [0] * len(stack)
-    direction = stack[0].orientation
-    if direction is None or len(stack) < 3:
-        return whole
-    places = locations(stack, normal(direction))
-    if not _repeats(places) or np.ptp(places) <= SAME_POSITION_MM:
-        return whole
-    for fact in _PASS_FACTS:
-        labels = [fact(one) for one in stack]
-        groups: dict[Hashable, list[int]] = defaultdict(list)
-        for index, label in enumerate(labels):
-            groups[label].append(index)
-        if 1 < len(groups) <= len(stack) // 2 and not any(_repeats(places[members]) for members in groups.values()):
-            return labels
-    return whole

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ctviewer.core.geometry import Geometry
-from ctviewer.dicom.grouping import locations, normal
+from ctviewer.dicom.directions import common_orientation, locations, normal, rounding
 from ctviewer.dicom.record import Slice
 
 _DIGITS = re.compile(r"(\d+)")
@@ -24,7 +24,7 @@ def in_order(stack: Sequence[Slice]) -> list[Slice]:
 
     Slices at one position follow acquisition and instance number. Sets `location` of each slice.
     """
-    orientation = stack[0].orientation
+    orientation = common_orientation(stack)
     if orientation is not None:
         for one, place in zip(stack, locations(stack, normal(orientation)), strict=True):
             one.location = round(float(place), 4)  # below what positions are written with; makes equal positions equal
@@ -41,15 +41,16 @@ def in_order(stack: Sequence[Slice]) -> list[Slice]:
 
 def geometry_of(stack: Sequence[Slice]) -> Geometry:
     """Geometry of slices that are in order."""
-    first = stack[0]
+    first, orientation = stack[0], common_orientation(stack)
     shape = (len(stack), first.rows, first.columns)
-    if first.orientation is None:
+    if orientation is None:
         return Geometry(shape, None, pixel_spacing=first.spacing)
-    x = [float(value) for value in first.orientation]
+    x = [float(value) for value in orientation]
     return Geometry(
         shape,
         np.array([one.position for one in stack], dtype=np.float64),
         (x[0], x[1], x[2]),
         (x[3], x[4], x[5]),
         first.spacing,
+        rounding(stack, normal(orientation)),
     )

@@ -16,6 +16,7 @@ from ctviewer.dicom import tags
 from ctviewer.dicom.header import DamagedError, Header, PixelLocation
 
 _LOCALIZER = re.compile(r"scout|topogram|localizer|localiser|surview|scanogram|scano\b", re.IGNORECASE)
+_DERIVED = re.compile(r"\b(derived|mpr|mip|minip|mpvr|reformat\w*|vrt?|3-?d|screen)\b", re.IGNORECASE)
 _ABSURD = 1e7  # numbers beyond it, or slopes and spacings below its inverse, are damage
 _IMAGE_CLASSES = frozenset(  # CT, Enhanced CT, Legacy Converted CT, MR, Enhanced MR, PET
     f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "2.2", "4", "4.1", "128")
@@ -119,6 +120,16 @@ class Slice:
         return bool(_LOCALIZER.search(self.header.text(tags.SERIES_DESCRIPTION)))
 
     @property
+    def is_derived(self) -> bool:
+        """Whether its image type, or else the series' description, says that it was made from other images.
+
+        Where ImageType is absent nothing is known, and an image is taken for an original.
+        """
+        if self.image_type and self.image_type[0] in ("ORIGINAL", "DERIVED"):
+            return self.image_type[0] == "DERIVED"
+        return bool(_DERIVED.search(self.header.text(tags.SERIES_DESCRIPTION)))
+
+    @property
     def is_colour(self) -> bool:
         """Whether it has more than one sample per pixel, or a palette."""
         return (self.header.short(tags.SAMPLES_PER_PIXEL) or 1) != 1 or self.photometric not in _MONOCHROME
@@ -193,13 +204,15 @@ def _spacing(values: tuple[float, ...]) -> tuple[float, float] | None:
 
 
 def _orthonormal(values: tuple[float, ...]) -> NDArray[np.float64] | None:
-    """Row and column cosines made exactly unit length and perpendicular; None where they are neither nearly so."""
+    """Row and column cosines made exactly unit length and perpendicular; None where they give no two such directions."""
     if len(values) != 6:
         return None
     row, column = np.array(values[:3]), np.array(values[3:])
     lengths = math.dist(row, (0, 0, 0)), math.dist(column, (0, 0, 0))
-    if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(float(row @ column))) > 0.01:
+    if not 0.1 < min(lengths) <= max(lengths) < 10:
         return None
-    row = row / lengths[0]
+    row, column = row / lengths[0], column / lengths[1]
+    if abs(float(row @ column)) > 0.01:
+        return None
     column = column - row * float(row @ column)
-    return np.concatenate([row, column / np.linalg.norm(column)])
+    return np.concatenate([row, column / np.linalg.norm(column)]) + 0.0  # -0.0 is 0.0

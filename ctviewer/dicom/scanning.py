@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections import Counter, defaultdict
@@ -15,7 +16,7 @@ from ctviewer.core.files import reason
 from ctviewer.core.series import Catalog, Notice, Series, Severity
 from ctviewer.dicom import files, formats
 from ctviewer.dicom.assemble import assemble
-from ctviewer.dicom.copies import drop_copies
+from ctviewer.dicom.copies import copies_in, drop_copies
 from ctviewer.dicom.events import SeriesFound
 from ctviewer.dicom.grouping import series_key, split
 from ctviewer.dicom.header import DamagedError, NotDicomError
@@ -131,31 +132,28 @@ def _series(slices: Sequence[Slice]) -> Generator[Event, None, tuple[Series, ...
     for group in groups.values():
         kept, dropped = yield from drop_copies(group)
         for part in split(kept):
-            made.append(assemble(part, _copies_in(part.slices, dropped)))
+            made.append(assemble(part, copies_in(part.slices, dropped)))
     return tuple(sorted(_with_own_keys(made), key=preference))
 
 
-def _copies_in(kept: Sequence[Slice], dropped: Sequence[Slice]) -> list[Slice]:
-    """The dropped copies of slices of one part."""
-    uids = {one.sop_instance_uid for one in kept} if dropped else set()
-    return [one for one in dropped if one.sop_instance_uid in uids]
-
-
 def _with_own_keys(made: Sequence[Series]) -> Iterator[Series]:
-    """Tell series apart that share a UID by mistake (two patients, two studies): a key must be found once only."""
-    seen: Counter[str] = Counter()
+    """Tell series apart that share a UID by mistake (two patients, two studies): a key must be found once only.
+
+    The addition to the key comes from patient and study, so that what was saved of one is never shown with another.
+    """
     shared = {key for key, count in Counter(one.key for one in made).items() if count > 1}
     for one in made:
         if one.key not in shared:
             yield one
             continue
-        seen[one.key] += 1
+        owner = repr((one.patient.patient_id, one.patient.name, one.study.uid)).encode("utf-8", "replace")
         notice = Notice(
             "shared-series-uid",
             Severity.DANGER,
             "Files of another patient or study have the same series UID; they are kept apart.",
         )
-        yield replace(one, key=f"{one.key}@{seen[one.key]}", notices=(notice, *one.notices))
+        key = f"{one.key}@{hashlib.blake2b(owner, digest_size=4).hexdigest()}"
+        yield replace(one, key=key, notices=(notice, *one.notices))
 
 
 def _unreadable(found: _Findings) -> tuple[Notice, ...]:

@@ -39,7 +39,7 @@ def test_large_irregular_gaps_are_no_volume(written, edit, only, notice_of):
     made = written()
     edit(made.paths, _move({3: (0, 0, 0.9)}))
     series = only(made.folder)
-    assert "no regular volume" in notice_of(series, "irregular-gaps").text
+    assert "2-D reading only" in notice_of(series, "irregular-gaps").text
     assert not series.private.geometry.is_regular()
 
 

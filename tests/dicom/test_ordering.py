@@ -40,15 +40,23 @@ def test_slices_follow_the_right_handed_normal(written, edit, volume_of, only, p
     assert [ref.position for ref in volume.series.slices] == [
         pytest.approx(tuple(origin)) for origin in made.geometry.origins
     ]
-    assert volume.series.notices == ()
+    shown = [numbers[index] for index in volume.geometry.display_order]
+    told = (
+        []
+        if shown == sorted(shown)
+        else ["opposite-direction"]
+        if shown == sorted(shown)[::-1]
+        else ["numbers-disagree"]
+    )
+    assert [notice.code for notice in volume.series.notices] == told
 
 
-def test_equal_instance_numbers_do_not_shuffle(written, edit, volume_of):
+def test_equal_instance_numbers_do_not_shuffle(written, edit, volume_of, notice_of):
     made = written()
     edit(made.paths, InstanceNumber=1)
     volume = volume_of(made.folder)
     assert np.array_equal(volume.stored, made.stored)
-    assert volume.series.notices == ()
+    assert "7 slices share their image number" in notice_of(volume.series, "repeated-numbers").text
 
 
 def test_without_positions_the_image_numbers_count_and_it_is_told(written, edit, volume_of, notice_of):
@@ -73,7 +81,14 @@ def test_without_positions_and_numbers_file_names_count_naturally(written, edit,
 
 @pytest.mark.parametrize(
     "orientation",
-    [[0, 0, 0, 0, 0, 0], [1, 0, 0, 1, 0, 0], [2, 0, 0, 0, 2, 0], [1, 0, 0], ["nan", 0, 0, 0, 1, 0]],
+    [
+        [0, 0, 0, 0, 0, 0],
+        [1, 0, 0, 1, 0, 0],
+        [1, 0, 0, 0.1, 1, 0],
+        [90, 0, 0, 0, 90, 0],
+        [1, 0, 0],
+        ["nan", 0, 0, 0, 1, 0],
+    ],
 )
 def test_impossible_orientation_is_no_orientation(written, edit, only, notice_of, orientation):
     made = written()
@@ -81,6 +96,14 @@ def test_impossible_orientation_is_no_orientation(written, edit, only, notice_of
     series = only(made.folder)
     assert series.plane is Plane.UNKNOWN
     notice_of(series, "no-positions")
+
+
+def test_directions_of_another_length_are_directions(written, edit, only, notice_of):
+    made = written(plane="oblique")
+    edit(made.paths, lambda d, i: setattr(d, "ImageOrientationPatient", [2, 0, 0, 0, 0.7, 0.7]))
+    series = only(made.folder)
+    assert np.allclose(series.private.geometry.locations, made.geometry.locations)
+    assert "not of length 1" in notice_of(series, "scaled-directions").text
 
 
 def test_nearly_orthonormal_cosines_are_made_exact(written, edit, only):

@@ -1,0 +1,47 @@
+"""How notices name slices and count them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctviewer.dicom import tags
+from ctviewer.dicom.record import Slice
+from ctviewer.dicom.text import clean
+
+_MOST_NAMED = 6
+
+
+def name(one: Slice) -> str:
+    """A slice by the file's own numbers: `Se 3 / Im 45`."""
+    series, image = one.header.integer(tags.SERIES_NUMBER), one.instance_number
+    text = f"Im {image}" if image is not None else clean(one.path.name)
+    return text if series is None else f"Se {series} / {text}"
+
+
+def cite(one: Slice) -> str:
+    """A slice by its numbers and its place along the normal: `Se 3 / Im 45 (-212.1 mm)`."""
+    return name(one) if one.position is None else f"{name(one)} ({one.location:.1f} mm)"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """The first of many."""
+    shown = ", ".join(texts[:_MOST_NAMED])
+    return shown if len(texts) <= _MOST_NAMED else f"{shown} and {len(texts) - _MOST_NAMED} more"
+
+
+def slices(count: int) -> str:
+    """`1 slice`, `2 slices`."""
+    return "1 slice" if count == 1 else f"{count} slices"
+
+
+def where(flags: NDArray[np.bool_]) -> list[int]:
+    """Indices that are set."""
+    return [int(i) for i in np.flatnonzero(flags)]
+
+
+def both_sides(gaps: Iterable[int]) -> tuple[int, ...]:
+    """The slices on both sides of gaps."""
+    return tuple(sorted({i + side for i in gaps for side in (0, 1)}))
