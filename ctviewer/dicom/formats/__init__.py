@@ -11,10 +11,17 @@ from ctviewer.core.events import Event, Progress
 from ctviewer.core.files import reason
 from ctviewer.core.series import Notice, Series, Severity
 from ctviewer.dicom.formats.grid import FormatError
+from ctviewer.dicom.formats.metaimage import read_metaimage
 from ctviewer.dicom.formats.nifti import read_nifti
 from ctviewer.dicom.text import clean
 
-_VOLUMES: dict[str, Callable[[Path], list[Series]]] = {".nii": read_nifti, ".nii.gz": read_nifti, ".hdr": read_nifti}
+_VOLUMES: dict[str, Callable[[Path], list[Series]]] = {
+    ".nii": read_nifti,
+    ".nii.gz": read_nifti,
+    ".hdr": read_nifti,
+    ".mha": read_metaimage,
+    ".mhd": read_metaimage,
+}
 _STAGE = "Reading other formats"
 
 
