@@ -208,6 +208,8 @@ class _Loader:
             return str(error)
         if rescale is not None:
             self._volume.slope[index], self._volume.intercept[index] = rescale
+        if overlays := self._stack.overlays.get(index):
+            self._volume.overlays[index] = overlays.read()
         return ""
 
     def _finish(self, index: int, error: str) -> None:

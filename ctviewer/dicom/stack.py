@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Voi
 from ctviewer.dicom import tags
 from ctviewer.dicom.ordering import geometry_of
+from ctviewer.dicom.overlays import OverlaySource
 from ctviewer.dicom.pixels import PixelSource, SliceSource
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.values import is_inverted, modality_lut, padding_of, unit_of, windows_of
@@ -28,6 +29,7 @@ class Stack:
         signed: whether the stored values are int16 in memory, else uint16.
         slope, intercept: `[slices]`.
         unit, padding, inverted, windows: as in `core.volume.Volume`.
+        overlays: where the overlay planes of a slice come from, for those that have some.
         afterwards: what reading the slices brought to light, asked for once all are loaded; None where there is nothing.
     """
 
@@ -40,6 +42,7 @@ class Stack:
     padding: tuple[int, int] | None
     inverted: bool
     windows: tuple[Voi, ...]
+    overlays: Mapping[int, OverlaySource] = field(default_factory=dict)
     afterwards: Callable[[Volume], tuple[Notice, ...]] | None = None
 
     @classmethod
@@ -54,9 +57,11 @@ class Stack:
             (1.0, 0.0) if table is not None else one.rescale or (1.0, 0.0)
             for one, table in zip(stack, tables, strict=True)
         ]
+        sources = tuple(_source(one, table) for one, table in zip(stack, tables, strict=True))
+        overlays = {i: OverlaySource.of(one, sources[i]) for i, one in enumerate(stack)}
         return cls(
             geometry=geometry_of(stack),
-            sources=tuple(_source(one, table) for one, table in zip(stack, tables, strict=True)),
+            sources=sources,
             signed=any(one.signed for one in stack) and not mapped,
             slope=np.array([pair[0] for pair in rescales]),
             intercept=np.array([pair[1] for pair in rescales]),
@@ -64,6 +69,7 @@ class Stack:
             padding=None if mapped else padding_of(stack)[0],  # after the table the padding value is any other value
             inverted=is_inverted(stack[middle]),
             windows=windows_of(stack[middle]),
+            overlays={i: source for i, source in overlays.items() if source is not None},
         )
 
     def filler(self, index: int) -> int:
