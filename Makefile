@@ -16,7 +16,7 @@ SET_UP := @$(if $(PYTHON),$(PYTHON) packaging/bootstrap.py $(if $(TORCH),--torch
 # A window manager is no part of Xvfb; the end-to-end tests need none.
 XVFB := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(if $(shell command -v xvfb-run),QT_QPA_PLATFORM=xcb xvfb-run -a -s '-screen 0 1920x1200x24'))
 
-.PHONY: demo test lint unit end-to-end bench train-starter pins clean
+.PHONY: demo test lint unit end-to-end bench fuzz train-starter pins clean
 
 demo:
 	$(SET_UP) demo
@@ -44,6 +44,11 @@ end-to-end:
 bench:
 	$(SET_UP) test
 	$(VENV)/python tests/benchmarks/run.py $(ARGS)
+
+# Thousands of damaged files of every kind: `make fuzz ARGS="--cases 5000 --seed 1 --only jpeg_ls"`.
+fuzz:
+	$(SET_UP) test
+	@PYTHONPATH=tests $(VENV)/python -m fuzz $(ARGS)
 
 train-starter:
 	$(SET_UP) demo
