@@ -67,9 +67,9 @@ def layout_of(geometry: Geometry) -> Layout:
     )
 
 
-def volume_use(geometry: Geometry) -> tuple[VolumeUse, str]:
+def volume_use(geometry: Geometry, layout: Layout | None = None) -> tuple[VolumeUse, str]:
     """What slices may be used for together, and why that is no volume, in a clause (the worst reason alone)."""
-    layout = layout_of(geometry)
+    layout = layout or layout_of(geometry)
     reasons = (
         (geometry.shape[0] == 1, "there is one slice only"),
         (geometry.origins is None, "positions of the slices are not known"),

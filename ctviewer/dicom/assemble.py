@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ctviewer.core.series import Notice, Patient, Series, SliceRef, Study
 from ctviewer.dicom import place_checks, tags
-from ctviewer.dicom.checks import copies_notice, notices_for, use_of
+from ctviewer.dicom.checks import copies_notice, examine
 from ctviewer.dicom.copies import copy_key
 from ctviewer.dicom.grouping import Part
 from ctviewer.dicom.header import Header
@@ -27,7 +27,7 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
     reason = why_not(stack)
     private = None if reason else Stack.from_slices(stack)
     geometry = private.geometry if private else geometry_of(stack)
-    use, use_reason = use_of(stack, geometry)
+    found = examine(stack, geometry)
     uid = header.text(tags.SERIES_INSTANCE_UID)
     localizer = first.is_localizer or (len(stack) <= _FEW and first.is_named_localizer)
     return Series(
@@ -46,9 +46,9 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         transfer_syntax=short_name(header.syntax),
         readable=not reason,
         reason=reason,
-        notices=(*_about_the_part(part, stack, dropped), *(() if reason else notices_for(stack, geometry))),
-        use=use,
-        use_reason=use_reason,
+        notices=(*_about_the_part(part, stack, dropped), *(() if reason else found.notices)),
+        use=found.use,
+        use_reason=found.use_reason,
         private=private,
         description=header.text(tags.SERIES_DESCRIPTION),
         number=header.integer(tags.SERIES_NUMBER),

@@ -1,6 +1,6 @@
 """What there is to tell the reader about a series: every doubt about geometry and values, in one sentence each.
 
-Each check takes the slices in volume order with the series' geometry and layout and gives notices; `notices_for` runs
+Each check takes the slices in volume order with the series' geometry and layout and gives notices; `examine` runs
 them all. A notice names the slices it concerns by volume index; none means the whole series.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.layout import Layout, layout_of, volume_use
@@ -69,9 +70,10 @@ def _decodable(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> It
     if bad:
         names = sorted({syntaxes.syntax_name(stack[i].header.syntax) for i in bad})
         text = f"{slices(len(bad))} cannot be decoded ({', '.join(names)}) and stay empty. 2-D reading only: no reformatting."
-        yield Notice("undecodable-slices", Severity.WARNING, text, tuple(bad))
+        yield Notice(_UNDECODABLE, Severity.WARNING, text, tuple(bad))
 
 
+_UNDECODABLE = "undecodable-slices"
 Check = Callable[[Sequence[Slice], Geometry, Layout], Iterator[Notice]]
 _CHECKS: tuple[Check, ...] = (
     place_checks.positions,
@@ -91,18 +93,23 @@ _CHECKS: tuple[Check, ...] = (
 )
 
 
-def notices_for(stack: Sequence[Slice], geometry: Geometry) -> tuple[Notice, ...]:
-    """All notices of one stack in volume order."""
+@dataclass(frozen=True)
+class Findings:
+    """What is to be told of a stack, and what it may be used for."""
+
+    notices: tuple[Notice, ...]
+    use: VolumeUse
+    use_reason: str
+
+
+def examine(stack: Sequence[Slice], geometry: Geometry) -> Findings:
+    """Check one stack in volume order."""
     layout = layout_of(geometry)
-    return tuple(notice for check in _CHECKS for notice in check(stack, geometry, layout))
-
-
-def use_of(stack: Sequence[Slice], geometry: Geometry) -> tuple[VolumeUse, str]:
-    """What the slices may be used for together, and why that is no volume, in a clause."""
-    use, reason = volume_use(geometry)
-    if use is not VolumeUse.SLICES_ONLY and any(not _is_decodable(one) for one in stack):
-        return VolumeUse.SLICES_ONLY, "some slices cannot be decoded"
-    return use, reason
+    notices = tuple(notice for check in _CHECKS for notice in check(stack, geometry, layout))
+    use, reason = volume_use(geometry, layout)
+    if use is not VolumeUse.SLICES_ONLY and any(notice.code == _UNDECODABLE for notice in notices):
+        use, reason = VolumeUse.SLICES_ONLY, "some slices cannot be decoded"
+    return Findings(notices, use, reason)
 
 
 def copies_notice(dropped: Sequence[Slice], kept: Sequence[int] = ()) -> Notice:

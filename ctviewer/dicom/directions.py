@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ctviewer.dicom.record import Slice
 
+_MOST_DECIMALS = 12  # a number may be written with any exponent
 Array = NDArray[np.float64]
 
 
@@ -37,5 +38,5 @@ def locations(stack: Iterable[Slice], direction: Array) -> Array:
 
 def rounding(stack: Sequence[Slice], direction: Array) -> float:
     """Mm by which a distance along a direction may be wrong for the decimals of the positions: half a unit at either end."""
-    unit = 10.0 ** -max(one.decimals for one in stack)
+    unit = 10.0 ** -min(max(one.decimals for one in stack), _MOST_DECIMALS)
     return float(1.01 * unit * np.abs(direction).sum())  # 1 % for float noise

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ctviewer.dicom import tags
 from ctviewer.dicom.text import clean, decode
@@ -75,9 +76,7 @@ class Header:
         raw = self.values.get(tag)
         if not raw:
             return ()
-        text = decode(raw, self.values.get(tags.SPECIFIC_CHARACTER_SET, b""))
-        parts = tuple(clean(part) for part in text.split("\\"))
-        return parts if any(parts) else ()
+        return _strings(raw, self.values.get(tags.SPECIFIC_CHARACTER_SET, b""))
 
     def text(self, tag: int) -> str:
         """A text attribute cleaned for display, several values joined by a backslash; empty where absent."""
@@ -113,6 +112,12 @@ class Header:
         """The most decimal places that any of the DS values is written with."""
         raw = self.values.get(tag, b"")
         return max((_decimals(part.strip(b" \0")) for part in raw.split(b"\\")), default=0)
+
+
+@lru_cache(4096)  # most texts are the same in all files of a series
+def _strings(raw: bytes, character_set: bytes) -> tuple[str, ...]:
+    parts = tuple(clean(part) for part in decode(raw, character_set).split("\\"))
+    return parts if any(parts) else ()
 
 
 def _decimals(raw: bytes) -> int:

@@ -108,7 +108,7 @@ def _numbered_passes(stack: list[Slice], places: Array) -> Labels | None:
     numbers = [one.instance_number for one in stack]
     if None in numbers or len(set(numbers)) < len(numbers):
         return None
-    order = np.argsort(np.array(numbers, dtype=np.int64))
+    order = np.argsort(np.array(numbers, dtype=np.float64))
     ascending = np.argsort(places, kind="stable")
     rank = np.empty(len(places), np.intp)
     rank[ascending] = np.concatenate([[0], np.cumsum(np.diff(places[ascending]) > SAME_POSITION_MM)])

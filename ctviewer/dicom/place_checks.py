@@ -19,6 +19,7 @@ from ctviewer.dicom.wording import both_sides, cite, listed, name, slices, where
 
 _FLAT = "2-D reading only: no reformatting"
 _THICK, _THIN = 1.5, 1.1  # slices this much thicker than their spacing overlap; a spacing so much wider leaves gaps
+_ABSURD = 1 << 31  # no image number (IS) nor place is as large
 _UNIT = 0.01  # lengths of direction vectors off by more are told
 
 
@@ -126,6 +127,8 @@ def numbers(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Itera
     stated = [one.instance_number for one in stack if one.instance_number is not None]
     if geometry.origins is None or len(stack) < 3 or len(stated) < len(stack) or layout.repeated.any():
         return
+    if max(map(abs, stated)) >= _ABSURD:
+        return
     values = np.array(stated, dtype=np.float64)
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     if (counts > 1).any():
@@ -165,7 +168,7 @@ def slice_locations(stack: Sequence[Slice], geometry: Geometry, layout: Layout) 
 def _slice_locations(stack: Sequence[Slice]) -> NDArray[np.float64] | None:
     """Slice Location of all slices, None where one has none or all are alike."""
     found = [one.header.number(tags.SLICE_LOCATION) for one in stack]
-    values = [value for value in found if value is not None]
+    values = [value for value in found if value is not None and abs(value) < _ABSURD]
     return np.array(values) if len(values) == len(stack) and len(set(values)) > 1 else None
 
 

@@ -6,7 +6,7 @@ import math
 import re
 
 from ctviewer.core.geometry import Plane
-from ctviewer.core.series import Catalog, Series
+from ctviewer.core.series import Catalog, Series, VolumeUse
 
 _LUNG_KERNEL = re.compile(
     r"""
@@ -22,7 +22,7 @@ _DERIVED = re.compile(r"mpr|mip|minip|reformat|projection|average|3d|screen|dose
 
 
 def preference(series: Series) -> tuple[object, ...]:
-    """Sorting key: readable, CT, no scout, original, axial first; then the most slices."""
+    """Sorting key: readable, CT, no scout, original, axial, at several positions first; then the most slices."""
     return (
         not series.readable,
         series.modality != "CT",
@@ -30,6 +30,7 @@ def preference(series: Series) -> tuple[object, ...]:
         not series.is_original,
         bool(_DERIVED.search("\\".join(series.image_type[2:]))),
         series.plane is not Plane.AXIAL,
+        series.slice_spacing is None,  # one position over time (bolus monitoring), or no positions
         -len(series.slices),
         -series.rows * series.columns,
         series.number if series.number is not None else math.inf,
@@ -45,7 +46,8 @@ def has_lung_kernel(series: Series) -> bool:
 def analysis_candidate(catalog: Catalog, study_uid: str) -> Series | None:
     """The thinnest lung-kernel original axial CT series of a study; without a lung kernel, the thinnest; None without CT.
 
-    Thin means a small distance between slices as well as a small thickness; series of fewer than ten slices come last.
+    Thin means a small distance between slices as well as a small thickness; series of fewer than ten slices come last,
+    and of the others those with holes or repetitions.
     """
     fit = [
         series
@@ -61,4 +63,11 @@ def analysis_candidate(catalog: Catalog, study_uid: str) -> Series | None:
 
 def _analysis_key(series: Series) -> tuple[object, ...]:
     thickness = max(series.thickness or 0.0, series.slice_spacing or 0.0) or math.inf
-    return (len(series.slices) < 10, not has_lung_kernel(series), thickness, -len(series.slices), series.key)
+    return (
+        len(series.slices) < 10,
+        not has_lung_kernel(series),
+        series.use is VolumeUse.SLICES_ONLY,
+        thickness,
+        -len(series.slices),
+        series.key,
+    )

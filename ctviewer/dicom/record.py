@@ -55,6 +55,9 @@ class Slice:
     kernel: str
     frame: int = 0
     location: float = field(default=0.0)
+    _format: list[PixelFormat | None] = field(
+        default_factory=list, init=False, repr=False
+    )  # empty until it is asked for
 
     @classmethod
     def from_header(cls, path: Path, header: Header) -> Slice:
@@ -142,6 +145,11 @@ class Slice:
     @property
     def pixel_format(self) -> PixelFormat | None:
         """How a word holds a value, None where the header contradicts itself or is of a kind not supported."""
+        if not self._format:
+            self._format.append(self._find_format())
+        return self._format[0]
+
+    def _find_format(self) -> PixelFormat | None:
         header = self.header
         allocated, stored = header.short(tags.BITS_ALLOCATED), header.short(tags.BITS_STORED)
         if allocated not in (8, 16) or not self.rows or not self.columns:

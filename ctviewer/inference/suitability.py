@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ctviewer.core.anatomy import AERATED_LUNG_HU, look_at_chest
 from ctviewer.core.findings import Check, Suitability
 from ctviewer.core.geometry import Plane
+from ctviewer.core.layout import layout_of
 from ctviewer.core.volume import Volume
 from ctviewer.models.metadata import InputLimits
 
@@ -105,15 +106,29 @@ def _spacing(volume: Volume, limits: InputLimits) -> Check:
 
 
 def _gaps(volume: Volume, _limits: InputLimits) -> Check:
-    locations, step = volume.geometry.locations, volume.geometry.slice_spacing
-    if locations is None or step is None or volume.geometry.is_regular():
-        return Check("gaps", "ok", "The distances between slices are even.")
-    widest = float(np.diff(locations).max())
-    return Check(
-        "gaps",
-        "warn",
-        f"The distances between slices are uneven: up to {widest:.2f} mm where most are {step:.2f} mm; slices may be missing.",
-    )
+    """Whether each part of the patient is there once: none twice, no holes, nothing shifted."""
+    step, layout = volume.geometry.slice_spacing, layout_of(volume.geometry)
+    if layout.repeated.any():
+        text = "Several slices lie at the same position; the model takes one slice for each."
+        return Check("gaps", "abstain", text)
+    if step is not None and not volume.geometry.is_regular():
+        text = (
+            f"The distances between slices are uneven: up to {layout.gaps.max():.2f} mm where most are {step:.2f} mm; "
+        )
+        return Check("gaps", "warn", text + "slices may be missing.")
+    if layout.shifted.any():
+        count = int(layout.shifted.sum())
+        text = f"{count} of {volume.slice_count} slices are shifted sideways against the others."
+        return Check("gaps", "warn", text)
+    return Check("gaps", "ok", "The distances between slices are even.")
+
+
+def _tilt(volume: Volume, _limits: InputLimits) -> Check:
+    tilt = layout_of(volume.geometry).tilt
+    if tilt:
+        text = f"The gantry was tilted by {tilt:.1f} degrees; findings may be joined less well from slice to slice."
+        return Check("gantry tilt", "warn", text)
+    return Check("gantry tilt", "ok", "The gantry was not tilted.")
 
 
 def _field(volume: Volume, limits: InputLimits) -> Check:
@@ -138,7 +153,7 @@ def _lossy(volume: Volume, _limits: InputLimits) -> Check:
 
 
 _CHECKS: tuple[Callable[[Volume, InputLimits], Check], ...] = (
-    _modality, _unit, _original, _plane, _slices, _spacing, _gaps, _field, _contrast, _lossy,
+    _modality, _unit, _original, _plane, _slices, _spacing, _gaps, _tilt, _field, _contrast, _lossy,
 )  # fmt: skip
 
 

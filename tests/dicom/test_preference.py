@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ctviewer.core.geometry import Plane
-from ctviewer.core.series import Catalog, Patient, Series, SliceRef, Study
+from ctviewer.core.series import Catalog, Patient, Series, SliceRef, Study, VolumeUse
 from ctviewer.dicom import analysis_candidate
 from ctviewer.dicom.preference import has_lung_kernel, preference
 
@@ -26,6 +26,7 @@ def test_the_largest_original_axial_ct_opens():
     order = [
         _series("large", 300),
         _series("small", 100),
+        _series("bolus", 350, slice_spacing=None),
         _series("coronal", 400, plane=Plane.CORONAL),
         _series("mip", 500, is_original=False, image_type=("DERIVED", "SECONDARY", "MIP")),
         _series("scout", 2, is_localizer=True, is_original=False),
@@ -62,6 +63,7 @@ def test_analysis_takes_the_thinnest_lung_series_of_its_study():
         Path(),
         (
             _series("soft thin", kernel="B30f", thickness=0.6, slice_spacing=0.6),
+            _series("lung hole", kernel="B70f", thickness=0.5, slice_spacing=0.5, use=VolumeUse.SLICES_ONLY),
             _series("lung thick", kernel="B70f", thickness=5.0, slice_spacing=5.0),
             _series("lung thin", kernel="B70f", thickness=1.0, slice_spacing=0.8),
             _series("lung gaps", kernel="B70f", thickness=0.6, slice_spacing=10.0),

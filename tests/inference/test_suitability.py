@@ -8,8 +8,8 @@ from ctviewer.core.geometry import Geometry
 from ctviewer.inference.suitability import check, check_all
 
 NAMES = [
-    "modality", "unit", "image type", "orientation", "number of slices", "slice spacing", "gaps", "field of view",
-    "contrast", "compression", "air", "soft tissue", "lungs",
+    "modality", "unit", "image type", "orientation", "number of slices", "slice spacing", "gaps", "gantry tilt",
+    "field of view", "contrast", "compression", "air", "soft tissue", "lungs",
 ]  # fmt: skip
 
 
@@ -107,6 +107,18 @@ def test_doubt_is_a_warning(volume_of, limits, name, series, options):
     suitability = check(volume_of(**options, **series), limits)
     assert not suitability.abstains
     assert suitability.warnings == (one(suitability, name).text,)
+
+
+def test_slices_at_one_position_and_a_tilted_gantry(volume, limits):
+    geometry = volume.geometry
+    twice = dataclasses.replace(geometry, origins=np.repeat(geometry.origins[:6], 2, axis=0))
+    assert one(check(dataclasses.replace(volume, geometry=twice), limits), "gaps").outcome == "abstain"
+    leaning = geometry.origins + np.outer(np.arange(12) * 0.5, [0, 1, 0])
+    tilted = check(dataclasses.replace(volume, geometry=dataclasses.replace(geometry, origins=leaning)), limits)
+    assert one(tilted, "gantry tilt").outcome == "warn" and "14.0 degrees" in one(tilted, "gantry tilt").text
+    aside = geometry.origins + np.outer(np.arange(12) == 4, [20, 0, 0])
+    moved = check(dataclasses.replace(volume, geometry=dataclasses.replace(geometry, origins=aside)), limits)
+    assert moved.warnings == ("1 of 12 slices are shifted sideways against the others.",)
 
 
 @pytest.mark.parametrize(
