@@ -1,4 +1,4 @@
-"""The command line: `ctviewer [PATH]`, `ctviewer analyze`, `ctviewer models`, `ctviewer demo`.
+"""The command line: `ctviewer [PATH]`, `ctviewer info`, `ctviewer analyze`, `ctviewer models`, `ctviewer demo`.
 
 Exit codes: 0 done, 1 internal error, 2 bad input or usage, 3 abstained, 4 done with unreadable files left out,
 130 cancelled.
@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     view = commands.add_parser("view", help="open the window (the default: `ctviewer PATH` does the same)")
     view.add_argument("path", nargs="?", type=_path, help="folder of CT slices, or one file of a series")
 
+    _add_info(commands)
     analyze = commands.add_parser("analyze", help="analyse a folder without a window")
     analyze.add_argument("folder", type=_path, help="folder of CT slices")
     analyze.add_argument("--out", type=_path, required=True, metavar="DIR", help="where result.json, report.pdf go")
@@ -51,6 +52,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    info = commands.add_parser(
+        "info",
+        help="print what is in a folder or file: series, order, geometry, values, warnings",
+        description="Print what is in a folder or file. Patient data are left out unless --patient is given.",
+    )
+    info.add_argument("path", type=_path, help="folder or file")
+    info.add_argument("--json", action="store_true", help="as JSON (resources/schemas/info.schema.json)")
+    info.add_argument("--series", metavar="KEY", help="this series alone: its key, or SeriesInstanceUID")
+    info.add_argument("--no-pixels", dest="pixels", action="store_false", help="headers alone: no range of values")
+    info.add_argument("--patient", action="store_true", help="show patient, dates and accession number too")
+    info.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+
 def _path(text: str) -> Path:
     """A path; an empty one, of a variable that a script forgot, would mean the folder that one happens to be in."""
     if not text:
@@ -60,7 +75,7 @@ def _path(text: str) -> Path:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse; a first argument that is no command is a path to open."""
-    commands = ("view", "analyze", "models", "demo")
+    commands = ("view", "info", "analyze", "models", "demo")
     if not arguments or (arguments[0] not in commands and not arguments[0].startswith("-")):
         arguments = ["view", *arguments]
     return _parser().parse_args(arguments)
@@ -95,6 +110,10 @@ def _log() -> str:
 
 def _run(options: argparse.Namespace) -> int:
     """Import what a command needs only when it is asked for."""
+    if options.command == "info":
+        from ctviewer.app.info import run_info
+
+        return run_info(options)
     if options.command == "analyze":
         from ctviewer.app.analyze import run_analyze
 

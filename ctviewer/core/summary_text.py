@@ -85,7 +85,7 @@ def _shape(summary: SeriesSummary) -> list[Fact]:
         ("modality", f"{summary.modality}{scout}"),
         ("slices", f"{summary.slice_count} of {summary.rows} rows x {summary.columns} columns"),
         ("pixel spacing", pixels),
-        ("slice spacing", "unknown" if between is None else f"{number(between)} mm between positions (median)"),
+        ("slice spacing", "unknown" if between is None else f"{number(between)} mm between positions"),
         ("thickness", UNKNOWN if summary.thickness is None else f"{number(summary.thickness)} mm"),
         ("orientation", _orientation(summary)),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ctviewer.app.cli import main
 from ctviewer.core.geometry import Geometry
 from ctviewer.dicom import SeriesAttributes, write_ct_series
 
@@ -46,3 +47,51 @@ def tiny_models(make_classifier, make_detector, private_folders, tmp_path):
     for bundle in found:
         installed().activate(bundle)
     return tuple(found)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command line; exit code, what it printed, what it said on standard error."""
+
+    def act(*arguments):
+        code = main([str(a) for a in arguments])
+        told = capsys.readouterr()
+        assert "Traceback" not in told.out + told.err
+        return code, told.out, told.err
+
+    return act
+
+
+@pytest.fixture
+def check_against():
+    """Compare a value with its documented schema: every key is known, every required one there, types fit."""
+    return _check_against
+
+
+def _check_against(schema, value, where="result.json"):
+    """The few keywords of JSON Schema that ours uses."""
+    if "const" in schema:
+        assert value == schema["const"], where
+    if "enum" in schema:
+        assert value in schema["enum"], where
+    names = {
+        bool: "boolean",
+        dict: "object",
+        list: "array",
+        str: "string",
+        int: "integer",
+        float: "number",
+        type(None): "null",
+    }
+    kinds = schema.get("type", names[type(value)])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    assert names[type(value)] in kinds or (type(value) is int and "number" in kinds), where
+    if isinstance(value, list):
+        assert schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)), where
+    if isinstance(value, dict):
+        assert set(schema["required"]) <= set(value) <= set(schema["properties"]), where
+        for name, part in value.items():
+            _check_against(schema["properties"][name], part, f"{where}.{name}")
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            _check_against(schema["items"], part, f"{where}[{number}]")

@@ -24,19 +24,6 @@ def snapshot(folder):
     return sorted((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*"))
 
 
-@pytest.fixture
-def run(capsys):
-    """Run the command line; exit code, what it printed, what it said on standard error."""
-
-    def act(*arguments):
-        code = main([str(a) for a in arguments])
-        told = capsys.readouterr()
-        assert "Traceback" not in told.out + told.err
-        return code, told.out, told.err
-
-    return act
-
-
 def test_writes_result_report_and_overlays(run, tiny_models, chest_folder, tmp_path):
     before = snapshot(chest_folder)
     out = tmp_path / "out"
@@ -63,28 +50,7 @@ def test_writes_result_report_and_overlays(run, tiny_models, chest_folder, tmp_p
     assert snapshot(chest_folder) == before
 
 
-def check_against(schema, value, where="result.json"):
-    """The few keywords of JSON Schema that ours uses."""
-    if "const" in schema:
-        assert value == schema["const"], where
-    if "enum" in schema:
-        assert value in schema["enum"], where
-    if isinstance(value, bool):
-        return
-    names = {dict: "object", list: "array", str: "string", int: "integer", float: "number", type(None): "null"}
-    kinds = schema.get("type", names.get(type(value)))
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    assert names[type(value)] in kinds or (isinstance(value, int) and "number" in kinds), where
-    if isinstance(value, dict):
-        assert set(schema["required"]) <= set(value) <= set(schema["properties"]), where
-        for name, part in value.items():
-            check_against(schema["properties"][name], part, f"{where}.{name}")
-    elif isinstance(value, list):
-        for number, part in enumerate(value):
-            check_against(schema["items"], part, f"{where}[{number}]")
-
-
-def test_the_documented_schema_is_what_is_written(run, tiny_models, chest_folder, tmp_path):
+def test_the_documented_schema_is_what_is_written(run, check_against, tiny_models, chest_folder, tmp_path):
     assert run("analyze", chest_folder, "--out", tmp_path / "out", "--quiet")[0] == 0
     schema = json.loads((resources() / "schemas" / "result.schema.json").read_text())
     check_against(schema, json.loads((tmp_path / "out" / "result.json").read_text()))

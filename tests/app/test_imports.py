@@ -39,6 +39,10 @@ def test_analyze_imports_no_widgets():
     assert below(modules, *WIDGETS) == set()
 
 
+def test_info_imports_neither_widgets_nor_models():
+    assert below(imported_by("import ctviewer.app.info"), *WIDGETS, "PySide6", "torch", "scipy") == set()
+
+
 def test_running_analyze_imports_no_widgets(tmp_path):
     """Through scan, load and suitability check to its end."""
     origins = np.stack([np.zeros(3), np.zeros(3), np.arange(3.0)], 1)
