@@ -1,12 +1,30 @@
-"""Opening the files that readers read, wherever they lie. All reading in `ctviewer.dicom` goes through `open_file`."""
+"""Opening the files that readers read, wherever they lie. All reading in `ctviewer.dicom` goes through `open_file`.
+
+A path may lead into a ZIP archive: `/x/study.zip/DICOM/IM1`. Such a path does not exist for the system, which is how it
+is recognised: opening an ordinary file costs nothing more.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import gzip
+import io
 import os
+import threading
+import zipfile
+from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from ctviewer.dicom.archive import Archive, Member, archive_above, is_archive, read_archive, signature_of, start_of
+from ctviewer.dicom.unpacking import Seekable, Unpacked, UnpackingError, keeping, reader, unpacked
+
+__all__ = ["Entry", "ReadableFile", "inflated", "is_archive", "is_folder", "keeping", "list_folder", "open_file"]
+
+_MOST_ARCHIVES = 4  # tables of contents in memory
+_NOT_KEPT = 1 << 20  # files of one slice are read once
 
 
 class ReadableFile(Protocol):
@@ -25,12 +43,156 @@ class ReadableFile(Protocol):
         """The position."""
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What lies in a folder: a file (no pipe, no device), a folder, or neither (a link that leads nowhere)."""
+
+    name: str
+    is_file: bool
+    is_folder: bool
+
+
 @contextlib.contextmanager
 def open_file(path: Path) -> Iterator[tuple[ReadableFile, int]]:
-    """Open a file for reading; gives it and its size in bytes.
+    """Open a file, or a member of a ZIP archive, for reading; gives it and its size in bytes.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: it cannot be opened. Reading raises it too where a member of an archive is damaged.
     """
-    with path.open("rb", buffering=0) as file:
-        yield file, os.fstat(file.fileno()).st_size
+    try:
+        file = path.open("rb", buffering=0)
+    except OSError:
+        found = _inside(path)
+        if found is None:
+            raise
+    else:
+        with file:
+            yield file, os.fstat(file.fileno()).st_size
+        return
+    archive, name = found
+    member = archive.member(name)
+    if member is None:
+        raise FileNotFoundError(2, "the archive holds no such file")
+    if member.refusal:
+        raise UnpackingError(member.refusal)
+    with _open_member(archive, member) as opened:
+        yield opened, member.info.file_size
+
+
+@contextlib.contextmanager
+def inflated(path: Path) -> Iterator[ReadableFile]:
+    """Open a gzip stream (`.nii.gz`) for reading what is packed in it.
+
+    It is unpacked forwards only as far as is read, into memory up to 16 MB, beyond that into a temporary file without a
+    name; going back costs nothing, nor does opening it again within `keeping()`. How long it is nobody knows: read what
+    the format's own header announces and no more.
+
+    Raises:
+        OSError: it cannot be opened. Reading raises it too where the stream is damaged or ends too early.
+    """
+
+    def make() -> Unpacked:
+        stack = contextlib.ExitStack()
+        file, _ = stack.enter_context(open_file(path))
+        return Unpacked(gzip.GzipFile(fileobj=file), stack.close)
+
+    with unpacked(("gzip", str(path)), make) as view:
+        yield view
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder, a ZIP archive, or a folder in one."""
+    try:
+        if path.is_dir():
+            return True
+        if path.exists():
+            return is_archive(path)
+        found = _inside(path)
+    except OSError:
+        return False
+    return found is not None and found[1] in found[0].folders
+
+
+def list_folder(path: Path) -> Iterator[Entry]:
+    """What lies in a folder, a ZIP archive or a folder in one, in no order.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    found = _inside(path)
+    if found is None:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                yield Entry(entry.name, *_kind(entry))
+        return
+    archive, name = found
+    for one, member in archive.folders.get(name, {}).items():
+        yield Entry(one, member is not None, member is None)
+
+
+def _kind(entry: os.DirEntry[str]) -> tuple[bool, bool]:
+    """Whether it is a file, a folder; neither where the system gives no answer: links in a circle, no rights."""
+    try:
+        return entry.is_file(), entry.is_dir()
+    except OSError:
+        return False, False
+
+
+_archives: OrderedDict[Path, Archive] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _inside(path: Path) -> tuple[Archive, str] | None:
+    """The archive that a path leads into, and the name within; None for a path that leads into none."""
+    with _lock:
+        above = next((known for known in _archives if path.is_relative_to(known)), None)
+    above = above or (path if is_archive(path) else archive_above(path))
+    if above is None or not (above in _archives or is_archive(above)):
+        return None
+    return _archive(above), "/".join(path.parts[len(above.parts) :])
+
+
+def _archive(path: Path) -> Archive:
+    signature = signature_of(path)
+    with _lock:
+        known = _archives.get(path)
+        if known is None or known.signature != signature:
+            known = _archives[path] = read_archive(path)
+        _archives.move_to_end(path)
+        while len(_archives) > _MOST_ARCHIVES:
+            _archives.popitem(last=False)
+        return known
+
+
+def _part(file: io.FileIO, start: int, size: int) -> Seekable:
+    """A stored member: a stretch of the archive's own file."""
+
+    def read_at(position: int, buffer: memoryview) -> int:
+        file.seek(start + position)
+        return file.readinto(buffer[: max(0, size - position)]) or 0
+
+    return Seekable(read_at, lambda: size)
+
+
+@contextlib.contextmanager
+def _open_member(archive: Archive, member: Member) -> Iterator[Seekable]:
+    if member.is_stored:
+        with archive.path.open("rb", buffering=0) as file:
+            yield _part(file, start_of(file, member.info), member.info.file_size)
+        return
+
+    def make() -> Unpacked:
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(archive.path.open("rb", buffering=0))
+            file.seek(start_of(file, member.info))
+            stream = stack.enter_context(zipfile.ZipExtFile(file, "r", member.info))
+            return Unpacked(stream, stack.pop_all().close)
+        raise AssertionError  # mypy: an ExitStack might swallow the error; this one does not
+
+    if member.info.file_size <= _NOT_KEPT:
+        own = make()
+        with contextlib.closing(own):
+            yield reader(own)
+        return
+    with unpacked((archive.path, archive.signature, member.info.header_offset), make) as view:
+        yield view

@@ -35,6 +35,16 @@ def clean(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
+def visible(name: str, instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
+    """The name of a file or folder, safe to show in one line at any length: what cannot be shown is replaced.
+
+    Bytes of a name that are no text in the system's encoding (Python's lone surrogates) are among that.
+    """
+    if name.isascii() and name.isprintable():
+        return name
+    return "".join(one if _shows(one) and one not in "\t\r\n\f" else instead for one in name)
+
+
 def _shows(character: str) -> bool:
     if character in "\t\r\n\f\u200c\u200d":  # white space; joiners that Persian and Indic names need
         return True
