@@ -66,7 +66,7 @@ def scan(path: Path) -> Iterator[Event]:
         candidates = [one for one in next(files.walk(path.parent), []) if not formats.is_other_format(one.name)]
         candidates = candidates if path in candidates else [path, *candidates]
     yield from _read_all(candidates, found, wanted)
-    other_series, other_notices = yield from formats.read_series(others)
+    other_series, other_notices = yield from formats.read_series(others, alone=not found.slices)
     if not found.slices and not other_series:
         raise InputError(other_notices[0].text if other_notices else _nothing_read(path, found))
     series = yield from _series(found.slices)

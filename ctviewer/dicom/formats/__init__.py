@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ctviewer.core.series import Notice, Series, Severity
 from ctviewer.dicom.formats.grid import FormatError
 from ctviewer.dicom.formats.metaimage import read_metaimage
 from ctviewer.dicom.formats.nifti import read_nifti
+from ctviewer.dicom.formats.stacks import read_stacks
 from ctviewer.dicom.text import clean
 
 _VOLUMES: dict[str, Callable[[Path], list[Series]]] = {
@@ -22,6 +23,7 @@ _VOLUMES: dict[str, Callable[[Path], list[Series]]] = {
     ".mha": read_metaimage,
     ".mhd": read_metaimage,
 }
+_PICTURES = (".png", ".tif", ".tiff")
 _STAGE = "Reading other formats"
 
 
@@ -30,13 +32,22 @@ def _volume_reader(name: str) -> Callable[[Path], list[Series]] | None:
     return next((reader for ending, reader in _VOLUMES.items() if lower.endswith(ending)), None)
 
 
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith(_PICTURES)
+
+
 def is_other_format(name: str) -> bool:
     """Whether a file of this name may be an image of another format than DICOM, by its ending."""
-    return _volume_reader(name) is not None
+    return _volume_reader(name) is not None or _is_picture(name)
 
 
-def read_series(paths: Sequence[Path]) -> Generator[Event, None, tuple[list[Series], list[Notice]]]:
+def read_series(paths: Sequence[Path], alone: bool) -> Generator[Event, None, tuple[list[Series], list[Notice]]]:
     """The series in these files, for all of which `is_other_format` holds, in the order of a walk through a folder.
+
+    Args:
+        paths: the files.
+        alone: nothing else was found. Beside other images only stacks of at least three pictures count: a logo or a
+            screenshot is passed over.
 
     Yields:
         `Progress`.
@@ -45,27 +56,29 @@ def read_series(paths: Sequence[Path]) -> Generator[Event, None, tuple[list[Seri
         The series, and what there is to say of files that could not be read.
     """
     found: list[Series] = []
-    refused: list[Notice] = []
+    refused: dict[Path, str] = {}
     for number, path in enumerate(paths):
-        yield Progress(_STAGE, number, len(paths))
         reader = _volume_reader(path.name)
         if reader is None:
             continue
+        yield Progress(_STAGE, number, len(paths))
         try:
             found += reader(path)
         except FormatError as error:
-            refused.append(_refusal(path, str(error)))
+            refused[path] = str(error)
         except OSError as error:
-            refused.append(_refusal(path, f"it could not be read: {reason(error)}"))
-    return list(_with_own_keys(found)), refused
+            refused[path] = f"it could not be read: {reason(error)}"
+    stacks, more = yield from read_stacks([path for path in paths if _is_picture(path.name)], alone and not found)
+    return list(_with_own_keys([*found, *stacks])), list(_refusals(refused | more))
 
 
-def _refusal(path: Path, why: str) -> Notice:
-    text = f"{clean(path.name)} cannot be opened: {why}."
-    return Notice("unreadable-files", Severity.WARNING, text, paths=(path,))
+def _refusals(refused: dict[Path, str]) -> Iterator[Notice]:
+    for path, why in refused.items():
+        text = f"{clean(path.name)} cannot be opened: {why}."
+        yield Notice("unreadable-files", Severity.WARNING, text, paths=(path,))
 
 
-def _with_own_keys(found: Iterable[Series]) -> Iterable[Series]:
+def _with_own_keys(found: Iterable[Series]) -> Iterator[Series]:
     """Copies of one file are series of their own."""
     seen: Counter[str] = Counter()
     for one in found:

@@ -25,6 +25,12 @@ def is_named_mask(name: str) -> bool:
     return bool(_NAME.search(name))
 
 
+def looks_labelled(values: NDArray[Any], named: bool) -> bool:
+    """Whether the values of one slice are a few whole numbers: 2 or 3, or any below 256 where the name says mask."""
+    found = _distinct(values)
+    return 1 < len(found) <= (_MOST_NAMED_LABELS if named else 3) and all(value in range(256) for value in found)
+
+
 def is_mask(path: Path, offset: int, length: int, dtype: np.dtype[Any], name: str, stream: int | None = None) -> bool:
     """Whether values look like labels: a few distinct whole numbers, from 0 to 255; or the name says mask and few differ.
 
