@@ -6,16 +6,19 @@ one block and skipping what is not wanted without looking at it.
 
 from __future__ import annotations
 
+import re
 import struct
 
 from ctviewer.dicom import tags
 from ctviewer.dicom.fragments import find_fragments
-from ctviewer.dicom.header import DamagedError, Header, PixelLocation
+from ctviewer.dicom.functional_groups import read_items
+from ctviewer.dicom.header import LARGEST_VALUE, DamagedError, Header, PixelLocation
 from ctviewer.dicom.storage import ReadableFile
 
 _BLOCK = 16384
-_LARGEST_VALUE = 65536  # wanted values are short; a longer one is damage
 _UNDEFINED = 0xFFFF_FFFF
+_SYNTAX = re.compile(r"1\.2\.840\.10008\.1\.2[0-9.]*")
+_LONGEST_UID = 64  # PS3.5 9.1
 _IMPLICIT = "1.2.840.10008.1.2"
 _EXPLICIT = "1.2.840.10008.1.2.1"
 _UNUSUAL = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})  # deflated, big endian
@@ -102,7 +105,7 @@ def read_fast(file: ReadableFile, size: int) -> Header | None:
     walker = _Walker(file, size, block)
     try:
         syntax, start = _file_meta(walker)
-        if syntax in _UNUSUAL or not syntax.startswith("1.2.840.10008.1.2"):
+        if syntax in _UNUSUAL or not _SYNTAX.fullmatch(syntax):
             return None
         return _data_set(walker, syntax, start)
     except _UnusualError:
@@ -114,6 +117,8 @@ def _file_meta(walker: _Walker) -> tuple[str, int]:
     while walker.bytes_at(position, 2) == b"\x02\x00":
         tag, value, length = walker.element(position, explicit=True)
         if tag == tags.TRANSFER_SYNTAX_UID:
+            if length > _LONGEST_UID:
+                raise _UnusualError
             syntax = walker.bytes_at(value, length).rstrip(b" \0").decode("ascii", "replace")
         position = value + length
     return syntax, position
@@ -134,7 +139,8 @@ def _data_set(walker: _Walker, syntax: str, position: int) -> Header:
             header.pixels = _locate(walker, syntax, value, length)
             break
         if length == _UNDEFINED:
-            position = walker.skip_sequence(value, explicit=explicit)
+            known = tag in tags.NESTED
+            position = _nested(walker, header, tag, value, length) if known else walker.skip_sequence(value, explicit=explicit)
             if tag in wanted:
                 values[tag] = b""
             continue
@@ -142,13 +148,13 @@ def _data_set(walker: _Walker, syntax: str, position: int) -> Header:
         if position > size:
             raise DamagedError("it ends in the middle of the header")
         if tag in wanted:
-            values[tag] = walker.bytes_at(value, length) if length <= _LARGEST_VALUE else b""
+            values[tag] = walker.bytes_at(value, length) if length <= LARGEST_VALUE else b""
     return header
 
 
 def _locate(walker: _Walker, syntax: str, value: int, length: int) -> PixelLocation:
     if length != _UNDEFINED:
-        return PixelLocation.checked(value, length, walker.size)
+        return PixelLocation.within(value, length, walker.size)
     if syntax in (_IMPLICIT, _EXPLICIT):
         raise _UnusualError
-    return PixelLocation(value, 0, find_fragments(walker.file, value, walker.size))
+    return find_fragments(walker.file, value, walker.size)

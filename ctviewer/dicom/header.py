@@ -13,6 +13,11 @@ from functools import lru_cache
 from ctviewer.dicom import tags
 from ctviewer.dicom.text import clean, decode
 
+LARGEST_VALUE = 65536
+"""Bytes. Wanted values are short: a longer one is damage, and is taken for empty."""
+_LARGE_FRAME = 32 << 20
+_MOST_COMPRESSED = 1000
+
 
 class NotDicomError(Exception):
     """The file is not DICOM at all: it is passed over."""
@@ -31,6 +36,7 @@ class PixelLocation:
         fragments: offset and length of each fragment of a compressed value; empty for an uncompressed one.
         deflated: the whole data set is deflated, so there is no place in the file to read from.
         swapped: bytes are swapped in pairs: big endian words, to be read as bytes where a pixel is one (PS3.5 8.2).
+        cut: the file ends before the value does; `length` and `fragments` tell what is there.
     """
 
     offset: int
@@ -38,17 +44,28 @@ class PixelLocation:
     fragments: tuple[tuple[int, int], ...] = ()
     deflated: bool = False
     swapped: bool = False
+    cut: bool = False
 
     @classmethod
-    def checked(cls, offset: int, length: int, size: int) -> PixelLocation:
-        """An uncompressed value in a file of `size` bytes.
+    def within(cls, offset: int, length: int, size: int) -> PixelLocation:
+        """An uncompressed value in a file of `size` bytes."""
+        return cls(offset, max(0, min(length, size - offset)), cut=offset + length > size)
+
+    def require_room_for(self, frame_bytes: int, frames: int = 1) -> None:
+        """Refuse a few kilobytes that are said to hold gigabytes, before memory is taken for them.
+
+        No image of tissue shrinks to a thousandth; small ones without any content do, and cost nothing.
+
+        Args:
+            frame_bytes: size of one uncompressed frame as the header states it.
+            frames: how many of them these fragments hold.
 
         Raises:
-            DamagedError: the file ends before the value does.
+            DamagedError: the header states an image that these fragments cannot hold.
         """
-        if offset + length > size:
-            raise DamagedError("it ends in the middle of the pixels")
-        return cls(offset, length)
+        held = sum(length for _, length in self.fragments)
+        if frame_bytes > _LARGE_FRAME and frame_bytes * frames > _MOST_COMPRESSED * held:
+            raise DamagedError("its header states a larger image than its compressed data can hold")
 
 
 @dataclass(slots=True)
@@ -60,12 +77,14 @@ class Header:
         little: byte order of binary values.
         values: tag to raw value bytes; sequences are present as empty bytes.
         pixels: where Pixel Data lies, None where there is none.
+        nested: values in the items of `tags.NESTED` (see `functional_groups`), None where the file has none of them.
     """
 
     syntax: str
     little: bool
     values: dict[int, bytes]
     pixels: PixelLocation | None = None
+    nested: dict[int, list[dict[int, bytes]]] | None = None
 
     def has(self, tag: int) -> bool:
         """Whether the attribute is in the file, empty or not."""

@@ -105,7 +105,7 @@ def _volume(series: Series, stack: Stack) -> Volume:
         stored = empty(shape, signed=stack.signed)
     except (MemoryError, ValueError) as error:
         size = np.prod(shape, dtype=float) * 2 / 1e9
-        raise InputError(f"This series needs {size:.1f} GB of memory, more than there is.") from error
+        raise InputError(f"The series of {series.slices[0].path} needs {size:.1f} GB of memory, more than there is.") from error
     return Volume(
         series,
         stack.geometry,

@@ -96,10 +96,13 @@ class Slice:
             if self.header.text(tags.SOP_CLASS_UID) in _IMAGE_CLASSES:
                 raise DamagedError("it has no pixels")
             return
-        if location.fragments or location.deflated or self.is_colour:  # colour may be subsampled, and is not shown
+        frame_bytes = self.rows * self.columns * (self.header.short(tags.BITS_ALLOCATED) or 0) // 8
+        if location.fragments:
+            location.require_room_for(frame_bytes, self.frames)
             return
-        bits = self.header.short(tags.BITS_ALLOCATED) or 0
-        if location.length < self.rows * self.columns * self.frames * bits // 8:
+        if location.deflated or self.is_colour:  # colour may be subsampled, and is not shown
+            return
+        if location.length < frame_bytes * self.frames:
             raise DamagedError("it ends in the middle of the pixels")
 
     @property

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import Any, Literal
 
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.tag import Tag
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.tag import BaseTag, Tag
 
 from ctviewer.dicom import tags
 from ctviewer.dicom.fragments import find_fragments
-from ctviewer.dicom.header import DamagedError, Header, NotDicomError, PixelLocation
+from ctviewer.dicom.functional_groups import read_items
+from ctviewer.dicom.header import LARGEST_VALUE, DamagedError, Header, NotDicomError, PixelLocation
 from ctviewer.dicom.storage import ReadableFile
+from ctviewer.dicom.text import clean
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _UNDEFINED = b"\xff\xff\xff\xff"
@@ -50,16 +55,34 @@ def read_slow(file: ReadableFile, size: int) -> Header:
 
 def _header(dataset: FileDataset) -> Header:
     implicit, little = dataset.original_encoding
-    stated = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
+    stated = clean(str(dataset.file_meta.get("TransferSyntaxUID", "") or ""))
     syntax = stated or ("1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2")
     values = {int(tag): _raw(dataset, tag) for tag in _WANTED if tag in dataset}
-    return Header(syntax, little is not False, values)
+    nested = {int(tag): _items(dataset, tag) for tag in _WANTED if tag in tags.NESTED and tag in dataset}
+    return Header(syntax, little is not False, values, nested=nested or None)
+
+
+def _items(dataset: Dataset, tag: BaseTag) -> list[dict[int, bytes]]:
+    """Items of a sequence, written anew as the fast reader knows them; none where pydicom cannot read or write them."""
+    only = Dataset()
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, True
+    try:
+        only[tag] = dataset[tag]
+        write_dataset(buffer, only)
+    except Exception:  # noqa: BLE001 - boundary: malformed sequences can raise nearly anything inside pydicom
+        return []
+    data = buffer.getvalue()
+    length = int.from_bytes(data[4:8], "little")
+    return read_items(io.BytesIO(data), len(data), tag, 8, length, explicit=False)[0]
 
 
 def _raw(dataset: Dataset, tag: Any) -> bytes:
+    if tag in tags.NESTED:
+        return b""
     value = dataset.get_item(tag).value
     if isinstance(value, bytes):
-        return value
+        return value if len(value) <= LARGEST_VALUE else b""
     if isinstance(value, str):  # pydicom converts the character set itself at once
         return value.encode("ascii", "replace")
     return "\\".join(value).encode("ascii", "replace") if tag == tags.SPECIFIC_CHARACTER_SET and value else b""
@@ -79,6 +102,6 @@ def _locate(file: ReadableFile, dataset: FileDataset, header: Header, size: int)
     explicit = head[4:6] in (b"OW", b"OB", b"UN")
     offset, raw_length = (position + 12, head[8:12]) if explicit else (position + 8, head[4:8])
     if raw_length != _UNDEFINED:
-        location = PixelLocation.checked(offset, int.from_bytes(raw_length, order), size)
+        location = PixelLocation.within(offset, int.from_bytes(raw_length, order), size)
         return replace(location, swapped=order == "big" and head[4:6] == b"OW")
-    return PixelLocation(offset, 0, find_fragments(file, offset, size))
+    return find_fragments(file, offset, size)
