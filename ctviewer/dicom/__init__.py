@@ -1,6 +1,7 @@
-"""Reading folders and files of DICOM into core objects, and writing CT series."""
+"""Reading folders and files of DICOM and of other formats into core objects, and writing CT series."""
 
 from ctviewer.dicom.events import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady, VolumeTold
+from ctviewer.dicom.interpret import interpret
 from ctviewer.dicom.loading import load, load_volume
 from ctviewer.dicom.preference import analysis_candidate
 from ctviewer.dicom.quiet import silence_pydicom
@@ -19,6 +20,7 @@ __all__ = [
     "analysis_candidate",
     "concern",
     "concerns",
+    "interpret",
     "load",
     "load_volume",
     "measure",

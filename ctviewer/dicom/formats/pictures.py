@@ -104,11 +104,13 @@ class PictureSource:
         picture: where it is and what its head says.
         index: volume index, for what is told of the slice.
         rounded: where to note what rounding did.
+        scale: slope and intercept to apply where a slice gets a slope of its own.
     """
 
     picture: Picture
     index: int
     rounded: Rounded
+    scale: tuple[float, float] = (1.0, 0.0)
 
     def read(self, out: Stored) -> tuple[float, float] | None:
         """Read the slice into `out`; see `SliceSource.read`.
@@ -148,10 +150,10 @@ class PictureSource:
     def _rounded(self, image: NDArray[Any], out: NDArray[np.int16]) -> tuple[float, float]:
         slope, intercept, error = to_stored(image, out)
         if error:
-            self.rounded.errors[self.index] = error
+            self.rounded.errors[self.index] = error * abs(self.scale[0])
         if image.dtype.kind == "f" and (empty := int((out == PADDING).sum())):
             self.rounded.empty[self.index] = empty
-        return slope, intercept
+        return slope * self.scale[0], intercept * self.scale[0] + self.scale[1]
 
 
 def decode(picture: Picture) -> NDArray[Any]:
