@@ -68,6 +68,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("histogram", "Hi&stogram…", ("Ctrl+H",), "", "Values of this slice, with the window to drag"),
     Command("bars", "&Heat bars", ("B",), "heat", "Show or hide the bars per slice", checkable=True),
     Command("overlay", "&Lesion overlay", ("O",), "overlay", "Show or hide lesions on the image", checkable=True),
+    Command("graphics", "&Graphics of the file", ("G",), "", "Show or hide overlay planes of the file", checkable=True),
     Command("marks", "All &marks and text", ("Space",), "", "The plain image is one key away", checkable=True),
     Command("panels", "&Panels", ("F9",), "", "Fold the panels away", checkable=True),
     Command("theme", "&Light theme", (), "", "Light panels instead of dark ones", checkable=True),

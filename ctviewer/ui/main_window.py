@@ -143,6 +143,7 @@ class MainWindow(QMainWindow):
                 ("histogram", lambda: dialogs.show_histogram(self, session)),
                 ("bars", self.parts.strip.set_visible_bars),
                 ("overlay", self._show_overlay),
+                ("graphics", view.set_graphics_visible),
                 ("marks", self._show_marks),
                 ("panels", self._show_panels),
                 ("theme", self._set_light),
@@ -159,7 +160,7 @@ class MainWindow(QMainWindow):
                 ("log", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(services.log_folder)))),
             ],
         )
-        for name in ("tool_window", "bars", "overlay", "marks", "panels"):
+        for name in ("tool_window", "bars", "overlay", "graphics", "marks", "panels"):
             self.actions_[name].setChecked(True)
 
     def _bind_panels(self) -> None:

@@ -22,7 +22,7 @@ _MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             *("presets", _SEPARATOR, "tool_window", "tool_pan", "tool_zoom", _SEPARATOR),
             *("fit", "actual_size", "reset", "flip_h", "flip_v", "invert", "histogram", _SEPARATOR),
-            *("bars", "overlay", "marks", "panels", "theme"),
+            *("bars", "overlay", "graphics", "marks", "panels", "theme"),
         ),
     ),
     (

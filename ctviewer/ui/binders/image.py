@@ -14,6 +14,7 @@ from ctviewer.ui.panels.common import grey_image
 from ctviewer.ui.session import Session
 from ctviewer.ui.strip.heat_strip import HeatStrip
 from ctviewer.ui.viewport import SliceView, slice_text
+from ctviewer.ui.viewport.transform import pixel_aspect
 
 PREVIEW_PX = 128
 _CINE_MS = 1000 // 12
@@ -32,9 +33,7 @@ def preview(volume: Volume, index: int, window: Voi) -> QImage | None:
     """A small picture of a slice in a window, about `PREVIEW_PX` wide; None while it is not loaded."""
     if not volume.loaded[index] or volume.failed[index]:
         return None
-    stored = volume.stored[index]
-    step = max(1, stored.shape[1] // PREVIEW_PX)
-    small = np.ascontiguousarray(stored[::step, ::step])
+    small = _reduced(volume.stored[index], volume.geometry.pixel_spacing)
     lut = window_lut(
         window,
         float(volume.slope[index]),
@@ -43,6 +42,16 @@ def preview(volume: Volume, index: int, window: Voi) -> QImage | None:
         invert=volume.inverted,
     )
     return grey_image(lut[small.view(np.uint16)])
+
+
+def _reduced(stored: np.ndarray, spacing: tuple[float, float] | None) -> np.ndarray:
+    """Some of the pixels of a slice, in the proportions of the patient."""
+    step = max(1, stored.shape[1] // PREVIEW_PX)
+    places = []
+    for count, stretch in zip(stored.shape, pixel_aspect(spacing), strict=True):
+        shown = min(max(1, round(-(-count // step) * stretch)), 4 * PREVIEW_PX)
+        places.append(np.arange(shown) * count // shown)
+    return np.ascontiguousarray(stored[np.ix_(*places)])
 
 
 def series_name(series: Series) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPalette
 
+from ctviewer.ui.viewport.graphics import GRAPHICS, draw_graphics, names
 from ctviewer.ui.viewport.layout import Box, flow
 from ctviewer.ui.viewport.lettering import QUIET, TEXT, WARNING, draw_paragraph, draw_scale_bar, draw_text
 from ctviewer.ui.viewport.overlay import draw_labels, draw_shapes
@@ -104,8 +105,10 @@ def render_frame(scene: Scene, look: Look, canvas: Canvas) -> QImage:
     painter.setClipRect(QRectF(*scene.transform.area))
     _draw_image(painter, scene, canvas)
     if scene.volume is not None and scene.marks_visible:
+        draw_graphics(painter, scene.graphics, scene.transform)
         draw_shapes(painter, scene.shapes, scene.transform, scene.opacity, scene.selected)
         taken = [*_draw_letters(painter, scene, look), *_draw_corners(painter, scene, look)]
+        taken += _draw_graphics_name(painter, scene, look)
         draw_labels(painter, scene.shapes, scene.transform, taken, scene.selected)
     _draw_notice(painter, scene, look)
     painter.end()
@@ -187,6 +190,17 @@ def _draw_corners(painter: QPainter, scene: Scene, look: Look) -> list[Box]:
         draw_text(painter, width - _MARGIN - w, top + 4.0 + metrics.ascent(), text, WARNING)
         boxes.append((width - _MARGIN - w, top + 4.0, w, metrics.height()))
     return boxes
+
+
+def _draw_graphics_name(painter: QPainter, scene: Scene, look: Look) -> list[Box]:
+    """What the overlay planes on this slice are called, at the upper left, in their colour."""
+    if not scene.graphics:
+        return []
+    metrics, (left, top, width, _) = look.metrics, scene.transform.area
+    room = width / 2 - metrics.horizontalAdvance("A") - 2 * _MARGIN  # up to the letter in the middle
+    text = metrics.elidedText(names(scene.graphics), Qt.TextElideMode.ElideRight, room)
+    draw_text(painter, left + _MARGIN, top + 4.0 + metrics.ascent(), text, GRAPHICS)
+    return [(left + _MARGIN, top + 4.0, metrics.horizontalAdvance(text), metrics.height())]
 
 
 def _draw_notice(painter: QPainter, scene: Scene, look: Look) -> None:

@@ -8,6 +8,8 @@ from enum import Enum
 
 import numpy as np
 
+from ctviewer.core.overlays import OverlayPlane
+from ctviewer.core.units import unit_text
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import PRESETS, Voi
 from ctviewer.ui.viewport.overlay import OverlayShape
@@ -45,6 +47,7 @@ class Scene:
         window: the display window, or a table of the file.
         inverted: by the reader; MONOCHROME1 comes on top of it.
         lesions: overlay by volume index.
+        graphics_visible: whether overlay planes of the file are drawn.
         opacity: of the lesions' fill, 0..1.
         selected: lesion that stands out.
         marks_visible: whether text, scale bar and overlay are drawn over the image.
@@ -63,6 +66,7 @@ class Scene:
     inverted: bool = False
     lesions: Mapping[int, Sequence[OverlayShape]] = field(default_factory=dict)
     overlay_visible: bool = True
+    graphics_visible: bool = True
     opacity: float = 0.25
     selected: int | None = None
     marks_visible: bool = True
@@ -111,6 +115,12 @@ class Scene:
         hidden = not (self.overlay_visible and self.marks_visible) or self.state is not SliceState.READY
         return () if hidden else self.lesions.get(self.index, ())
 
+    @property
+    def graphics(self) -> tuple[OverlayPlane, ...]:
+        """Overlay planes on the present slice; none while it cannot be seen."""
+        hidden = not (self.graphics_visible and self.marks_visible) or self.state is not SliceState.READY
+        return () if hidden or self.volume is None else self.volume.overlays.get(self.index, ())
+
     def notice(self) -> str:
         """Text in the middle of the image: what is wrong with the present slice, else the message."""
         volume = self.volume
@@ -157,4 +167,4 @@ class Scene:
             place = cursor_place_text(hover.position)
         value = "" if hover is None else value_text(hover)
         places = ((place, widest),) if place else ()
-        return (*places, (value, volume.unit + _WIDEST_VALUE))
+        return (*places, (value, unit_text(volume.unit) + _WIDEST_VALUE))

@@ -89,6 +89,10 @@ class SceneView(QWidget):
         """Show or hide the lesions."""
         self._change(overlay_visible=visible)
 
+    def set_graphics_visible(self, visible: bool) -> None:
+        """Show or hide the overlay planes of the file."""
+        self._change(graphics_visible=visible)
+
     def set_overlay_opacity(self, opacity: float) -> None:
         """Opacity of the lesions' fill, 0..1; contours stay."""
         self._change(opacity=min(max(opacity, 0.0), 1.0))

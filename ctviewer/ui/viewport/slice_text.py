@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctviewer.core.geometry import Geometry, Plane, Vector
+from ctviewer.core.units import unit_text
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Voi, VoiTable
 
@@ -99,4 +100,4 @@ def cursor_place_text(position: Vector) -> str:
 def value_text(info: HoverInfo) -> str:
     """The value under the cursor with its unit, a dash where there is none."""
     shown = "–" if info.value is None else number(round(info.value) if info.unit == "HU" else info.value)
-    return f"{info.unit} {shown}".strip()
+    return f"{unit_text(info.unit)} {shown}".strip()
