@@ -10,12 +10,9 @@ from ctviewer.app.info_report import IDENTIFYING, PRIVATE, Entry, Report
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.core.people import date_text, person_name, time_text
 from ctviewer.core.series import Patient, Study
-from ctviewer.core.summary import Concern, SeriesSummary
-from ctviewer.core.summary_text import counted, facts, mention, number, title
+from ctviewer.core.summary import SeriesSummary
+from ctviewer.core.summary_text import WIDTH, concern_lines, counted, details, number, title
 
-WIDTH = 100
-_LABEL = 20
-_MOST_NAMED = 8
 _HEADINGS = ("#", "Se", "type", "slices", "size", "apart", "plane", "description")
 _RIGHT = (0, 1, 3, 5)  # columns of numbers
 
@@ -26,7 +23,7 @@ def as_text(report: Report) -> str:
     for entry in report.entries:
         lines += ["", *_details(entry, report)]
     for one in report.concerns:
-        lines += ["", *_concern(one)]
+        lines += ["", *concern_lines(one)]
     lines += ["", *textwrap.wrap(f"{IDENTIFYING if report.identifying else PRIVATE} {RESEARCH_USE}", WIDTH)]
     return "\n".join(lines)
 
@@ -93,31 +90,4 @@ def _details(entry: Entry, report: Report) -> Iterator[str]:
     s: SeriesSummary = entry.summary
     heading = f"{entry.place}  {title(s)}" if report.listed > 1 else title(s)
     yield from textwrap.wrap(heading, WIDTH)
-    for label, text in (("series", s.key), *facts(s, entry.values)):
-        yield from _fact(label, text)
-    for one in s.warnings:
-        yield from _concern(one, indent="  ")
-
-
-def _fact(label: str, text: str) -> list[str]:
-    indent = " " * (_LABEL + 2)
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=f"  {label:{_LABEL}}", subsequent_indent=indent, break_on_hyphens=False
-    )
-
-
-def _concern(one: Concern, indent: str = "") -> list[str]:
-    lines = textwrap.wrap(
-        f"{one.severity.value}: {one.text}",
-        WIDTH,
-        initial_indent=f"{indent}{'-' if one.severity.value == 'info' else '!'} ",
-        subsequent_indent=f"{indent}  ",
-        break_on_hyphens=False,
-    )
-    named = [mention(each) for each in one.slices] or list(one.files)
-    if not named:
-        return lines
-    more = f", and {len(named) - _MOST_NAMED} more (--json names all)" if len(named) > _MOST_NAMED else ""
-    listed = f"{'slices' if one.slices else 'files'}: {', '.join(named[:_MOST_NAMED])}{more}"
-    room = f"{indent}    "
-    return lines + textwrap.wrap(listed, WIDTH, initial_indent=room, subsequent_indent=room, break_on_hyphens=False)
+    yield from details(s, entry.values)

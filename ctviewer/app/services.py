@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from ctviewer.app.analysis import Analyst
 from ctviewer.app.folders import data_folder, log_folder
 from ctviewer.app.logs import redactor
@@ -53,7 +55,14 @@ class AppServices:
         documents = Path.home() / "Documents"
         folder = (documents if documents.is_dir() else Path.home()) / "ctviewer reports"
         return Preferences(
-            s.theme == "light", s.analyse_automatically, s.page_size, s.overlay_opacity, folder, s.window_geometry
+            light=s.theme == "light",
+            auto_analyse=s.analyse_automatically,
+            page=s.page_size,
+            overlay_opacity=s.overlay_opacity,
+            report_folder=folder,
+            geometry=s.window_geometry,
+            memory_budget_mb=s.memory_budget_mb,
+            memory_share_mb=_memory_share_mb(),
         )
 
     def set_preference(self, **changes: Any) -> None:
@@ -63,6 +72,7 @@ class AppServices:
             "page": "page_size",
             "overlay_opacity": "overlay_opacity",
             "geometry": "window_geometry",
+            "memory_budget_mb": "memory_budget_mb",
         }
         values = {names[name]: value for name, value in changes.items() if name in names}
         if "light" in changes:
@@ -125,6 +135,11 @@ class AppServices:
     def log_folder(self) -> Path:
         """Where the log is."""
         return log_folder()
+
+
+def _memory_share_mb() -> int:
+    """A quarter of the machine's memory: the models, other programs and the system need theirs."""
+    return int(psutil.virtual_memory().total) // 2**20 // 4
 
 
 def _card(folder: Path) -> str:

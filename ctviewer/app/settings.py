@@ -30,6 +30,8 @@ class Settings:
         device: "auto", "cpu" or "cuda".
         page_size: paper of the report, "A4" or "Letter".
         overlay_opacity: of lesion fill, 0..1.
+        memory_budget_mb: for the images of all series in memory; 0 keeps the open one alone, -1 is a share of what the
+            machine has.
         window_geometry: place and size of the main window, as base64 text.
         version: of the file's layout.
         unknown: keys of another version of the program, written back as they were.
@@ -40,6 +42,7 @@ class Settings:
     device: str = "auto"
     page_size: str = "A4"
     overlay_opacity: float = 0.35
+    memory_budget_mb: int = -1
     window_geometry: str = ""
     version: int = VERSION
     unknown: Mapping[str, Any] = field(default_factory=dict)
@@ -65,12 +68,17 @@ def _is_share(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 <= value <= 1.0
 
 
+def _is_budget(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -1 <= value <= 1 << 24
+
+
 _CHECKS: dict[str, Check] = {
     "theme": _one_of("dark", "light"),
     "analyse_automatically": _is_bool,
     "device": _one_of("auto", "cpu", "cuda"),
     "page_size": _one_of("A4", "Letter"),
     "overlay_opacity": _is_share,
+    "memory_budget_mb": _is_budget,
     "window_geometry": _is_text,
 }
 _MIGRATIONS: dict[int, Migration] = {}

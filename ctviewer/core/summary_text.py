@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from ctviewer.core.series import VolumeUse
-from ctviewer.core.summary import Order, SeriesSummary, SliceMention, ValueRange
+import textwrap
+from collections.abc import Sequence
+
+from ctviewer.core.series import Severity, VolumeUse
+from ctviewer.core.summary import Concern, Order, SeriesSummary, SliceMention, ValueRange
 from ctviewer.core.units import unit_text
 from ctviewer.core.windowing import Voi, VoiFunction, VoiTable
 
 Fact = tuple[str, str]
+WIDTH = 100  # columns of text
+_LABEL = 20
+_MOST_NAMED = 8
 UNKNOWN = "not stated"
 _ORDERED = {
     Order.POSITION: "by position along the slice normal",
@@ -65,6 +71,41 @@ def values_text(values: ValueRange) -> str:
         text = f"{number(values.low)} to {number(values.high)} {unit_text(values.unit)}".rstrip()
     failed = f"; {counted(len(values.failed), 'slice')} could not be decoded" if values.failed else ""
     return f"{text}{failed}"
+
+
+def details(
+    summary: SeriesSummary, values: ValueRange | None = None, more: Sequence[Concern] = (), *, most: int = _MOST_NAMED
+) -> list[str]:
+    """Facts and warnings as lines of text, at most `WIDTH` columns wide, without a title.
+
+    Args:
+        summary: the series.
+        values: the range of its values, where known.
+        more: what came up since it was scanned.
+        most: slices named for each warning.
+    """
+    lines = []
+    for label, text in (("series", summary.key), *facts(summary, values)):
+        lines += _wrapped(text, f"  {label:{_LABEL}}", " " * (_LABEL + 2))
+    for one in (*summary.warnings, *more):
+        lines += concern_lines(one, "  ", most)
+    return lines
+
+
+def concern_lines(one: Concern, indent: str = "", most: int = _MOST_NAMED) -> list[str]:
+    """A warning as lines of text, then the slices or files that it concerns."""
+    mark = "-" if one.severity is Severity.INFO else "!"
+    lines = _wrapped(f"{one.severity.value}: {one.text}", f"{indent}{mark} ", f"{indent}  ")
+    named = [mention(each) for each in one.slices] or list(one.files)
+    if named:
+        rest = f", and {len(named) - most} more" if len(named) > most else ""
+        listed = f"{'slices' if one.slices else 'files'}: {', '.join(named[:most])}{rest}"
+        lines += _wrapped(listed, f"{indent}    ", f"{indent}    ")
+    return lines
+
+
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
 def _kind(summary: SeriesSummary) -> str:

@@ -46,6 +46,8 @@ class Preferences:
         overlay_opacity: 0..1.
         report_folder: where one click writes reports.
         geometry: place and size of the window, as base64 text; "" for the first time.
+        memory_budget_mb: for the images of all series in memory; 0 keeps the open one alone, -1 is `memory_share_mb`.
+        memory_share_mb: what -1 stands for on this machine.
     """
 
     light: bool = False
@@ -54,6 +56,14 @@ class Preferences:
     overlay_opacity: float = 0.35
     report_folder: Path = Path()
     geometry: str = ""
+    memory_budget_mb: int = -1
+    memory_share_mb: int = 1024
+
+    @property
+    def memory_bytes(self) -> int:
+        """The budget for images in bytes."""
+        budget = self.memory_share_mb if self.memory_budget_mb < 0 else self.memory_budget_mb
+        return budget * 2**20
 
 
 class Services(Protocol):

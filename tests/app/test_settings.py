@@ -21,6 +21,7 @@ FULL = Settings(
     device="cpu",
     page_size="Letter",
     overlay_opacity=0.5,
+    memory_budget_mb=2048,
     window_geometry="AdnQ",
     unknown={"later": [1, {"x": None}]},
 )
