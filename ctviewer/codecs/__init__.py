@@ -1,13 +1,20 @@
-"""Decoders of compressed pixels, one small file per family. A new one is a new file and one line in `_FAMILIES`."""
+"""Decoders of compressed pixels, one small file per family. A new one is a new file and one entry in `_FAMILIES`.
+
+This package decodes in the process that calls it; `processes` does the same out of harm's way.
+"""
 
 from __future__ import annotations
 
-from ctviewer.codecs import jpeg, jpeg2000, jpegls, rle
-from ctviewer.codecs.base import CodecError, Decoder, Image, PixelFormat
+import contextlib
+
+import numpy as np
+
+from ctviewer.codecs import deflate, fallback, jpeg, jpeg2000, jpegls, jpegxl, rle
+from ctviewer.codecs.base import CodecError, Decoded, Decoder, Image, PixelFormat
 
 __all__ = ["LOSSY", "SUPPORTED", "CodecError", "Image", "PixelFormat", "decode"]
 
-_FAMILIES = (jpeg, jpegls, jpeg2000, rle)
+_FAMILIES = (jpeg, jpegls, jpeg2000, jpegxl, rle, deflate)
 _DECODERS: dict[str, Decoder] = {syntax: family.decode for family in _FAMILIES for syntax in family.SYNTAXES}
 SUPPORTED = frozenset(_DECODERS)
 """Transfer Syntax UIDs of compressed pixels that can be decoded."""
@@ -24,12 +31,41 @@ def decode(syntax: str, data: bytes, pixel_format: PixelFormat) -> Image:
         pixel_format: what the DICOM header says of it.
 
     Returns:
-        `[rows, columns]` of 8 or 16-bit integers, as the codec gives them.
+        `[rows, columns]` words of 8 or 16 bits in which the value lies where the header says.
 
     Raises:
         CodecError: the data are damaged, or of another size or type than stated.
     """
-    image = _DECODERS[syntax](data, pixel_format)
+    return _as_stated(_decode(syntax, data, pixel_format), pixel_format)
+
+
+def _decode(syntax: str, data: bytes, pixel_format: PixelFormat) -> Decoded:
+    """By imagecodecs; by pydicom's plug-ins for what it lacks, and for the odd but whole frames that it refuses."""
+    try:
+        return _DECODERS[syntax](data, pixel_format)
+    except ImportError:  # an imagecodecs that was built without this codec
+        return fallback.decode(syntax, data, pixel_format)
+    except CodecError:
+        if syntax in fallback.SECOND_OPINION:
+            with contextlib.suppress(CodecError):
+                return fallback.decode(syntax, data, pixel_format)
+        raise
+
+
+def _as_stated(decoded: Decoded, pixel_format: PixelFormat) -> Image:
+    """Check what a codec gave, and bring its values to the bits where the header says that they are.
+
+    Raises:
+        CodecError: another size, colour, or deeper than stated.
+    """
+    image, precision = decoded
+    if image.ndim == 3 and image.shape[2] in (3, 4) and bool(np.all(image[..., :3] == image[..., :1])):
+        image = image[..., 0]  # grey, compressed as if it were colour
     if image.shape != (pixel_format.rows, pixel_format.columns) or image.dtype.kind not in "iu" or image.itemsize > 2:
         raise CodecError("the compressed image has another size or type than the header says")
-    return image
+    if 8 * image.itemsize > pixel_format.bits_allocated and int(image.max()) >> pixel_format.bits_stored:
+        raise CodecError("the compressed image is deeper than the header says")
+    if image.itemsize == 1 and pixel_format.bits_allocated == 16:
+        image = image.astype(np.int16 if image.dtype.kind == "i" else np.uint16)
+    low = pixel_format.high_bit + 1 - pixel_format.bits_stored
+    return image << low if low and precision <= pixel_format.bits_stored else image  # codecs count from the lowest bit

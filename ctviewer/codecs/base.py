@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.integer[Any]]
+
+
+OTHER_SIZE = "the size in the compressed data differs from the header"  # refused before a codec allocates memory for it
 
 
 class CodecError(Exception):
@@ -39,14 +42,29 @@ class PixelFormat:
         return self.rows * self.columns * self.bits_allocated // 8
 
 
-Decoder = Callable[[bytes, PixelFormat], Image]
+class Decoded(NamedTuple):
+    """What a codec gives.
 
-
-def require_size(found: tuple[int, int] | None, pixel_format: PixelFormat) -> None:
-    """Refuse data whose own header states another size, before a codec allocates memory for it.
-
-    Raises:
-        CodecError: no size found, or another one than in the DICOM header.
+    Attributes:
+        image: `[rows, columns]`, or `[rows, columns, channels]`; of a signed type where the codec knows signs.
+        precision: bits of a value in the compressed data, whatever the header says.
     """
-    if found != (pixel_format.rows, pixel_format.columns):
-        raise CodecError("the size in the compressed data differs from the header")
+
+    image: NDArray[Any]
+    precision: int
+
+
+Decoder = Callable[[bytes, PixelFormat], Decoded]
+
+
+def sign_extended(image: NDArray[Any], precision: int) -> NDArray[np.int16]:
+    """Words of 8 or 16 bits as int16, the highest of their `precision` bits taken as the sign."""
+    shift = 16 - precision
+    return (image.astype(np.int16) << shift) >> shift
+
+
+def with_end(data: bytes, mark: bytes = b"\xff\xd9") -> bytes:
+    """The data with their end mark, where a writer cut it off: the codecs that are strict about it check all the rest."""
+    if data.rstrip(b"\0").endswith(mark) or data.rfind(mark, -16) >= 0:
+        return data
+    return data + mark[1:] if data.endswith(mark[:1]) else data + mark

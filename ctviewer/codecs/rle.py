@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import imagecodecs
 import numpy as np
 
-from ctviewer.codecs.base import CodecError, Image, PixelFormat
+from ctviewer.codecs.base import CodecError, Decoded, PixelFormat
 
 LOSSY: tuple[str, ...] = ()
 SYNTAXES = ("1.2.840.10008.1.2.5",)
 
 
-def decode(data: bytes, pixel_format: PixelFormat) -> Image:
+def decode(data: bytes, pixel_format: PixelFormat) -> Decoded:
     """Decode one frame.
 
     Raises:
         CodecError: damaged data, or of another size.
     """
+    import imagecodecs
+
     dtype = np.dtype("<u2" if pixel_format.bits_allocated == 16 else "u1")
     count = pixel_format.rows * pixel_format.columns
     try:
@@ -25,4 +26,5 @@ def decode(data: bytes, pixel_format: PixelFormat) -> Image:
         raise CodecError(str(error)) from error
     if flat.size < count:
         raise CodecError("too few pixels")
-    return np.asarray(flat[:count].reshape(pixel_format.rows, pixel_format.columns))
+    image = flat[:count].reshape(pixel_format.rows, pixel_format.columns)
+    return Decoded(image, pixel_format.bits_allocated)

@@ -16,6 +16,7 @@ def _image(seed: int = 0, shape=(40, 50), bits: int = 12) -> np.ndarray:
 
 
 FORMAT = PixelFormat(40, 50, 16, 12, 11, False)
+EIGHT = PixelFormat(40, 50, 8, 8, 7, False)
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"])
@@ -76,16 +77,21 @@ def test_damaged_data_are_refused_or_keep_their_size(syntax, damage):
         assert str(error)
 
 
-def test_colour_in_a_grey_series_is_refused():
-    data = imagecodecs.jpeg8_encode(np.zeros((40, 50, 3), np.uint8))
+def test_colour_in_a_grey_series_is_refused_unless_it_is_grey():
+    image = np.zeros((40, 50, 3), np.uint8)
+    image[:, 16:] = 77
+    grey = codecs.decode("1.2.840.10008.1.2.4.50", imagecodecs.jpeg8_encode(image), EIGHT)
+    assert np.array_equal(grey, image[..., 0])
+    image[:, 32:] = (200, 10, 10)
     with pytest.raises(CodecError, match="size or type"):
-        codecs.decode("1.2.840.10008.1.2.4.50", data, FORMAT)
+        codecs.decode("1.2.840.10008.1.2.4.50", imagecodecs.jpeg8_encode(image), EIGHT)
 
 
 def test_sizes_are_read_from_the_streams():
     image = _image()
-    assert jpeg.frame_size(ENCODED["1.2.840.10008.1.2.4.70"](image)) == (40, 50)
-    assert jpeg.frame_size(ENCODED["1.2.840.10008.1.2.4.80"](image)) == (40, 50)
-    assert jpeg.frame_size(b"\xff\xd8\xff\xff\xff\xe0\x00\x02" + b"\xff") is None
-    assert jpeg2000.codestream_size(ENCODED["1.2.840.10008.1.2.4.90"](image)) == (40, 50)
-    assert jpeg2000.codestream_size(b"\xff\x4f\xff\x51") is None
+    assert jpeg.frame_head(ENCODED["1.2.840.10008.1.2.4.70"](image)).size == (40, 50)
+    assert jpeg.frame_head(ENCODED["1.2.840.10008.1.2.4.80"](image)).size == (40, 50)
+    assert jpeg.frame_head(b"\xff\xd8\xff\xff\xff\xe0\x00\x02" + b"\xff") is None
+    head = jpeg2000.codestream_head(ENCODED["1.2.840.10008.1.2.4.90"](image))
+    assert (head.rows, head.columns, head.precision, head.signed) == (40, 50, 16, False)
+    assert jpeg2000.codestream_head(b"\xff\x4f\xff\x51") is None

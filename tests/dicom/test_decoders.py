@@ -97,6 +97,7 @@ def test_unknown_syntaxes_are_named():
         ("1.2.840.10008.1.2.4.70", "JPEG Lossless"),
         ("1.2.840.10008.1.2.4.90", "JPEG 2000"),
         ("1.2.840.10008.1.2.4.80", "JPEG-LS Lossless"),
+        ("1.2.840.10008.1.2.4.110", "JPEG XL Lossless"),
         ("1.2.840.10008.1.2.1", "Explicit VR Little Endian"),
     ],
 )
