@@ -21,6 +21,7 @@ from ctviewer.core.windowing import Voi
 from ctviewer.dicom.events import SlicesFailed, SlicesLoaded, VolumeReady, VolumeTold
 from ctviewer.dicom.pixels import empty
 from ctviewer.dicom.stack import Stack
+from ctviewer.dicom.storage import keeping
 
 _REPORT_SECONDS = 0.02
 _MOST_THREADS = 8
@@ -47,9 +48,10 @@ def load(series: Series, first: int | None = None, focus: Callable[[], int] | No
     volume = _volume(series, stack)
     loader = _Loader(volume, stack)
     start = min(max(volume.middle if first is None else first, 0), volume.slice_count - 1)
-    loader.load_one_near(start)
-    yield VolumeReady(volume)
-    yield from loader.load_rest(focus or (lambda: start))
+    with keeping():
+        loader.load_one_near(start)
+        yield VolumeReady(volume)
+        yield from loader.load_rest(focus or (lambda: start))
     if loader.errors:
         yield SlicesFailed(_failed_notice(volume, loader.errors))
     if stack.afterwards is not None and (told := stack.afterwards(volume)):
@@ -105,7 +107,9 @@ def _volume(series: Series, stack: Stack) -> Volume:
         stored = empty(shape, signed=stack.signed)
     except (MemoryError, ValueError) as error:
         size = np.prod(shape, dtype=float) * 2 / 1e9
-        raise InputError(f"The series of {series.slices[0].path} needs {size:.1f} GB of memory, more than there is.") from error
+        raise InputError(
+            f"The series of {series.slices[0].path} needs {size:.1f} GB of memory, more than there is."
+        ) from error
     return Volume(
         series,
         stack.geometry,

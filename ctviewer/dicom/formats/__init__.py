@@ -15,6 +15,7 @@ from ctviewer.dicom.formats.metaimage import read_metaimage
 from ctviewer.dicom.formats.nifti import read_nifti
 from ctviewer.dicom.formats.stacks import read_stacks
 from ctviewer.dicom.text import clean
+from ctviewer.dicom.unpacking import UnpackingError
 
 _VOLUMES: dict[str, Callable[[Path], list[Series]]] = {
     ".nii": read_nifti,
@@ -66,6 +67,8 @@ def read_series(paths: Sequence[Path], alone: bool) -> Generator[Event, None, tu
             found += reader(path)
         except FormatError as error:
             refused[path] = str(error)
+        except UnpackingError as error:
+            refused[path] = reason(error)
         except OSError as error:
             refused[path] = f"it could not be read: {reason(error)}"
     stacks, more = yield from read_stacks([path for path in paths if _is_picture(path.name)], alone and not found)

@@ -14,7 +14,7 @@ from ctviewer.core.errors import DecodeError
 from ctviewer.core.files import reason
 from ctviewer.core.series import Notice, Severity
 from ctviewer.core.volume import Volume
-from ctviewer.dicom.formats.inflate import Inflated, InflateError
+from ctviewer.dicom.formats.inflate import Inflated
 from ctviewer.dicom.formats.placement import Placement
 from ctviewer.dicom.formats.rounding import PADDING, is_wide, to_stored
 from ctviewer.dicom.pixels import Stored, fill
@@ -100,7 +100,7 @@ class GridSource:
                 fill(file, target)
         except OSError as error:
             raise DecodeError(f"{self.path} could not be read: {reason(error)}.") from error
-        except (DecodeError, InflateError) as error:
+        except DecodeError as error:
             raise DecodeError(f"{self.path} could not be decoded: {error}.") from error
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctviewer.dicom.formats.inflate import InflateError, inflated_parts
+from ctviewer.dicom.formats.inflate import Inflated
 from ctviewer.dicom.storage import open_file
 
 _NAME = re.compile(r"(^|[^a-z])(mask|masks|seg|segmentation|label|labels|roi|gt|annotation)([^a-z]|$)", re.IGNORECASE)
@@ -51,7 +51,7 @@ def is_mask(path: Path, offset: int, length: int, dtype: np.dtype[Any], name: st
                 found.update(_distinct(values))
             if len(found) > most:
                 return False
-    except (OSError, InflateError):
+    except OSError:
         return False
     return 1 < len(found) <= most and all(value in range(256) for value in found)
 
@@ -65,7 +65,7 @@ def _distinct(values: NDArray[Any]) -> list[float]:
 def _parts(path: Path, offset: int, length: int, stream: int | None) -> Iterator[bytes]:
     """Pieces of the values, from all over the volume; of compressed ones the first 64 MB."""
     if stream is not None:
-        yield from inflated_parts(path, stream, offset, min(length, _INFLATED), _PART)
+        yield from Inflated(path, stream).parts(offset, min(length, _INFLATED), _PART)
         return
     with open_file(path) as (file, _):
         for number in range(_PARTS if length > _PART else 1):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ctviewer.core.series import Notice, Series, Severity
 from ctviewer.dicom.formats.build import Grid, file_key, grid_series
 from ctviewer.dicom.formats.grid import FormatError
-from ctviewer.dicom.formats.inflate import MOST_RATIO, Inflated, InflateError, inflate_head
+from ctviewer.dicom.formats.inflate import MOST_RATIO, Inflated
 from ctviewer.dicom.formats.masks import is_mask
 from ctviewer.dicom.formats.placement import NoGeometryError, Placement, place, unplaced
 from ctviewer.dicom.storage import open_file
@@ -135,10 +135,7 @@ def _read_header(path: Path) -> _Header:
         head = file.read(_HEAD)
     gzipped = head.startswith(_GZIP)
     if gzipped:
-        try:
-            head = inflate_head(path, 0, _HEAD)
-        except InflateError as error:
-            raise FormatError(str(error)) from error
+        head = Inflated(path).head(_HEAD)
     for size, layout in _LAYOUTS.items():
         for order in "<>":
             if len(head) >= size and int.from_bytes(head[:4], "little" if order == "<" else "big") == size:
