@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 import ctviewer
 from ctviewer.codecs import pictures, wire
 from ctviewer.codecs.base import CodecError, Image, PixelFormat
+from ctviewer.core.threads import cores
 
 __all__ = ["DecoderLostError", "DecoderProcesses", "decode", "decode_picture", "shut_down", "warm_up"]
 
@@ -217,6 +218,7 @@ class DecoderProcesses:
         """A process that has started; None where none ever could."""
         try:
             child = self._start()
+            self.warm_up()  # the others, for the frames that follow this one
         except OSError:
             child = None
         if child is not None and child.wait_ready():
@@ -258,11 +260,6 @@ def _decode_here(request: wire.Request, data: bytes) -> NDArray[Any]:
     return codecs.decode(request.kind, data, request.format)
 
 
-def _cores() -> int:
-    """Processors that this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _command() -> list[str]:
     """Without `site`, which only finds paths that are handed on anyway, and never modules from the working folder."""
     return [sys.executable, "-S", "-P", "-m", "ctviewer.codecs.worker"]
@@ -295,7 +292,7 @@ def _widen(process: subprocess.Popen[bytes]) -> None:
                 fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
-_DEFAULT = DecoderProcesses(min(_cores(), _MOST_CHILDREN), _command())
+_DEFAULT = DecoderProcesses(min(cores(), _MOST_CHILDREN), _command())
 atexit.register(_DEFAULT.shut_down)
 decode = _DEFAULT.decode
 decode_picture = _DEFAULT.decode_picture

@@ -10,6 +10,11 @@ import threading
 _NICENESS = 10
 
 
+def cores() -> int:
+    """Processors that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def lower_thread_priority() -> None:
     """Let the window's thread go before this one when both want the processor.
 

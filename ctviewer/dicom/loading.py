@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,10 +14,11 @@ from ctviewer.core.errors import DecodeError, InputError
 from ctviewer.core.events import Done, Event
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.series import Notice, Series, Severity
-from ctviewer.core.threads import lower_thread_priority
+from ctviewer.core.threads import cores, lower_thread_priority
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Voi
 from ctviewer.dicom.events import SlicesFailed, SlicesLoaded, VolumeReady, VolumeTold
+from ctviewer.dicom.memory import require_memory
 from ctviewer.dicom.pixels import empty
 from ctviewer.dicom.stack import Stack
 from ctviewer.dicom.storage import keeping
@@ -38,7 +38,8 @@ def load(series: Series, first: int | None = None, focus: Callable[[], int] | No
 
     Yields:
         `VolumeReady` as soon as one slice is there, `SlicesLoaded` as more follow, `SlicesFailed` if some could not be
-        decoded, `VolumeTold` where reading brought something to light, and `Done` with the volume. Closing the generator stops and joins its threads.
+        decoded, `VolumeTold` where reading brought something to light, and `Done` with the volume. Closing the
+        generator stops and joins its threads.
 
     Raises:
         InputError: the series cannot be shown (`series.reason` says why), or does not fit into memory.
@@ -103,13 +104,12 @@ def _stack(series: Series) -> Stack:
 
 def _volume(series: Series, stack: Stack) -> Volume:
     shape = stack.geometry.shape
+    name = f"The series of {series.slices[0].path}"
+    require_memory(shape, name)
     try:
         stored = empty(shape, signed=stack.signed)
-    except (MemoryError, ValueError) as error:
-        size = np.prod(shape, dtype=float) * 2 / 1e9
-        raise InputError(
-            f"The series of {series.slices[0].path} needs {size:.1f} GB of memory, more than there is."
-        ) from error
+    except (MemoryError, ValueError) as error:  # a limit of this process's own
+        raise InputError(f"{name} needs more memory than this program may use.") from error
     return Volume(
         series,
         stack.geometry,
@@ -165,7 +165,7 @@ class _Loader:
 
     def load_rest(self, focus: Callable[[], int]) -> Iterator[Event]:
         """Decode all slices that are left, nearest to `focus()` first."""
-        threads = min(_cores(), _MOST_THREADS)
+        threads = min(cores(), _MOST_THREADS) + 1  # one reads while the others wait for their decoder processes
         pool = ThreadPoolExecutor(threads, "decode", lower_thread_priority)
         results: SimpleQueue[Future[tuple[int, str]]] = SimpleQueue()
         running, fresh, told = 0, [], time.monotonic()
@@ -222,11 +222,6 @@ class _Loader:
             self._volume.stored[index] = self._stack.filler(index)
             self._volume.failed[index] = True
         self._volume.loaded[index] = True
-
-
-def _cores() -> int:
-    """Processors that this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _failed_notice(volume: Volume, errors: dict[int, str]) -> Notice:
