@@ -6,12 +6,14 @@ import base64
 import json
 import sqlite3
 import zlib
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from ctviewer.core import serialise
 from ctviewer.core.errors import InputError
 from ctviewer.core.findings import AnalysisResult, Verdict
+from ctviewer.core.interpretation import Interpretation
 from ctviewer.core.reading import ReadAnalysis, Reading
 from ctviewer.core.windowing import Voi, VoiFunction, VoiTable, Window
 
@@ -111,6 +113,28 @@ def _reading_in(db: sqlite3.Connection, row: tuple[Any, ...]) -> Reading:
         window=window_in(row[7]),
         last_slice=row[8],
     )
+
+
+def write_statement(db: sqlite3.Connection, series_key: str, stated: Interpretation) -> None:
+    """Keep a statement in the place of an earlier one."""
+    db.execute(
+        """INSERT INTO statement (series_key, stated, saved_at) VALUES (?, ?, ?)
+           ON CONFLICT (series_key) DO UPDATE SET stated = excluded.stated, saved_at = excluded.saved_at""",
+        (series_key, json.dumps(asdict(stated), allow_nan=False), now()),
+    )
+
+
+def read_statement(db: sqlite3.Connection, series_key: str) -> Interpretation | None:
+    """What was stated of a series; None where nothing was, or where this program cannot read it."""
+    row = db.execute("SELECT stated FROM statement WHERE series_key = ?", (series_key,)).fetchone()
+    if row is None:
+        return None
+    try:
+        fields = json.loads(row[0])
+        spacing = fields.pop("pixel_spacing")
+        return Interpretation(**fields, pixel_spacing=None if spacing is None else (spacing[0], spacing[1]))
+    except (ValueError, TypeError, KeyError, LookupError, AttributeError):
+        return None
 
 
 def window_out(window: Voi | None) -> str | None:

@@ -60,6 +60,17 @@ def _readings(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+@migration
+def _statements(db: sqlite3.Connection) -> None:
+    """What the reader stated of series that do not say it themselves: the meaning of values, distances, orientation."""
+    db.execute(
+        """CREATE TABLE statement (
+            series_key TEXT PRIMARY KEY,
+            stated TEXT NOT NULL,
+            saved_at TEXT NOT NULL) WITHOUT ROWID"""
+    )
+
+
 def version(db: sqlite3.Connection) -> int:
     """How many steps the file has had."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])

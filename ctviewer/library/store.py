@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ctviewer.core.errors import StorageError
+from ctviewer.core.interpretation import Interpretation
 from ctviewer.core.reading import Reading, content_digest
 from ctviewer.core.windowing import Voi
 from ctviewer.library import database, rows
@@ -116,6 +117,25 @@ class WorkStore:
             StorageError: read-only, full, or locked; the store is as before.
         """
         self._write(lambda: rows.write_reading(self._db, reading))
+
+    def load_statement(self, key: str) -> Interpretation | None:
+        """What the reader stated of a series that does not say it itself.
+
+        Args:
+            key: `Series.key` as the scan gives it.
+
+        Raises:
+            StorageError: the store cannot be read.
+        """
+        return self._retried(lambda: rows.read_statement(self._db, key))
+
+    def save_statement(self, key: str, stated: Interpretation) -> None:
+        """Keep what the reader stated of a series.
+
+        Raises:
+            StorageError: the store cannot be written.
+        """
+        self._write(lambda: rows.write_statement(self._db, key, stated))
 
     def remember_folder(self, path: Path, title: str) -> None:
         """Put a folder on top of the list of those opened lately.
