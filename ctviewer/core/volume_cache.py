@@ -75,6 +75,12 @@ class VolumeCache:
         self._kept[series.key] = found
         return found
 
+    def fits(self, volume: Volume, series: Series) -> bool:
+        """Whether a volume that is on screen may stay while this series is loaded."""
+        if any(kept.volume is volume for kept in self._kept.values()):
+            return True  # room was made with it
+        return self.used + int(volume.stored.nbytes) + size_of(series) <= self._budget
+
     def put(self, kept: Kept) -> None:
         """Keep a volume that has loaded; it is the one used last."""
         key = kept.volume.series.key

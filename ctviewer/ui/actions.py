@@ -38,7 +38,13 @@ class Command:
 
 COMMANDS: tuple[Command, ...] = (
     Command("open_folder", "&Open folder…", ("Ctrl+O",), "open", "Open a folder of CT slices"),
-    Command("open_file", "Open &file…", ("Ctrl+Shift+O",), "", "Open one DICOM file and the series it belongs to"),
+    Command(
+        "open_file",
+        "Open &file…",
+        ("Ctrl+Shift+O",),
+        "",
+        "Open an image, an archive or a DICOMDIR: with the series that it belongs to",
+    ),
     Command("report", "&Write report", ("Ctrl+P",), "report", "Write the PDF report"),
     Command("report_as", "Write report &as…", ("Ctrl+Shift+P",), "", "Write the PDF report to a place you choose"),
     Command("paper_a4", "A&4", checkable=True),
@@ -66,6 +72,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("flip_v", "Flip &vertically", ("V",)),
     Command("invert", "&Invert grey", ("I",), "invert", "Swap black and white", checkable=True),
     Command("histogram", "Hi&stogram…", ("Ctrl+H",), "", "Values of this slice, with the window to drag"),
+    Command(
+        "information",
+        "Series &information…",
+        ("Ctrl+I",),
+        "info",
+        "Geometry, order, values and warnings of this series",
+    ),
+    Command("memory", "Memory for i&mages…", (), "", "How much memory series may take together"),
     Command("bars", "&Heat bars", ("B",), "heat", "Show or hide the bars per slice", checkable=True),
     Command("overlay", "&Lesion overlay", ("O",), "overlay", "Show or hide lesions on the image", checkable=True),
     Command("graphics", "&Graphics of the file", ("G",), "", "Show or hide overlay planes of the file", checkable=True),

@@ -10,17 +10,19 @@ from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMainWindow
 
-from ctviewer.core.errors import StorageError
 from ctviewer.core.findings import Verdict
 from ctviewer.core.printing import PageSize
 from ctviewer.core.series import Catalog, Notice, Series, Severity
 from ctviewer.core.volume import Volume
+from ctviewer.core.volume_cache import VolumeCache
 from ctviewer.core.windowing import PRESETS, Voi
 from ctviewer.dicom import analysis_candidate
 from ctviewer.jobs import JobRunner
 from ctviewer.ui import dialogs, theme
 from ctviewer.ui.actions import connect, make_actions
+from ctviewer.ui.binders.files import FilesBinder
 from ctviewer.ui.binders.image import ImageBinder, series_name, window_text
+from ctviewer.ui.binders.information import InformationBinder
 from ctviewer.ui.binders.results import ResultsBinder
 from ctviewer.ui.binders.status import StatusBinder
 from ctviewer.ui.binders.words import WordsBinder
@@ -53,14 +55,15 @@ class MainWindow(QMainWindow):
         self.services = services
         self._jobs = jobs
         self.session = Session(self)
-        self.opening = OpeningPresenter(self.session, jobs, self)
+        self.volumes = VolumeCache(services.preferences().memory_bytes)
+        self.opening = OpeningPresenter(self.session, jobs, self.volumes, self)
         self.analysing = AnalysingPresenter(self.session, jobs, services.analyse, self)
         self.reading = ReadingPresenter(self.session, jobs, services.store, self)
         self.reporting = ReportingPresenter(self.session, self.analysing, self.reading, jobs, services, self)
         self.parts = build_parts()
         self.setCentralWidget(self.parts.splitter)
         self.actions_ = make_actions(self, self.parts.centre)
-        self._recent = build_menus(self, self.actions_)
+        recent = build_menus(self, self.actions_)
         self._preset_button = build_toolbar(self, self.actions_)
         self._status = QLabel()
         self._status.setTextFormat(Qt.TextFormat.PlainText)
@@ -73,7 +76,8 @@ class MainWindow(QMainWindow):
         self.status = StatusBinder(
             self.session, self.analysing, self.reading, self.actions_, self._status, services.device_text(), self
         )
-        self._path: Path | None = None
+        self.files = FilesBinder(self.session, self.opening, services, self.parts.messages, recent, self)
+        self.information = InformationBinder(self.session, self.opening, self.volumes, jobs, services, self)
         self._bind_presenters()
         self._bind_commands()
         self._bind_panels()
@@ -93,7 +97,6 @@ class MainWindow(QMainWindow):
         opening.scanning.connect(self.parts.series.set_scanning)
         opening.thumbnail_made.connect(self._show_thumbnail)
         opening.notices_changed.connect(self._show_notices)
-        opening.opened.connect(self._on_opened)
         opening.failed.connect(self._on_open_failed)
         opening.fully_loaded.connect(self._on_loaded)
         reading.ready.connect(self._on_reading)
@@ -116,8 +119,8 @@ class MainWindow(QMainWindow):
             self.actions_,
             [
                 *presets,
-                ("open_folder", self._ask_folder),
-                ("open_file", self._ask_file),
+                ("open_folder", self.files.ask_folder),
+                ("open_file", self.files.ask_file),
                 ("report", self.reporting.write),
                 ("report_as", self._ask_report),
                 ("quit", self.close),
@@ -141,6 +144,8 @@ class MainWindow(QMainWindow):
                 ("flip_v", lambda: view.set_flips(view.flips[0], not view.flips[1])),
                 ("invert", view.set_inverted),
                 ("histogram", lambda: dialogs.show_histogram(self, session)),
+                ("information", self.information.show_information),
+                ("memory", self.information.show_memory),
                 ("bars", self.parts.strip.set_visible_bars),
                 ("overlay", self._show_overlay),
                 ("graphics", view.set_graphics_visible),
@@ -185,26 +190,12 @@ class MainWindow(QMainWindow):
         self.actions_["auto_analyse"].setChecked(preferences.auto_analyse)
         self.parts.findings.set_overlay(True, preferences.overlay_opacity)
         self.parts.view.set_overlay_opacity(preferences.overlay_opacity)
-        self._fill_recent()
 
     # Opening
 
     def open_path(self, path: Path) -> None:
         """Open a folder or file; what was open stays until something readable is found."""
-        self.parts.messages.clear()
-        self.services.will_open(path)
-        self._path = path
-        self.opening.open_path(path)
-
-    def _ask_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Open a folder of CT slices", str(self._path or Path.home()))
-        if chosen:
-            self.open_path(Path(chosen))
-
-    def _ask_file(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, "Open a DICOM file", str(self._path or Path.home()))
-        if chosen:
-            self.open_path(Path(chosen))
+        self.files.open_path(path)
 
     def _open_key(self, key: str) -> None:
         catalog, current = self.session.catalog, self.session.series
@@ -216,17 +207,8 @@ class MainWindow(QMainWindow):
         self.analysing.show(None)
         return self.reading.place_for(series)
 
-    def _on_opened(self, path: Path) -> None:
-        catalog = self.session.catalog
-        title = catalog.series[0].study.description if catalog and catalog.series else ""
-        try:
-            self.services.store.remember_folder(path, title or path.name)
-        except StorageError as error:
-            self.parts.messages.say(str(error), Severity.WARNING)
-        self._fill_recent()
-
     def _on_open_failed(self, text: str) -> None:
-        self.parts.messages.say(text, Severity.DANGER, (("Open another folder…", self._ask_folder),))
+        self.parts.messages.say(text, Severity.DANGER, (("Open another folder…", self.files.ask_folder),))
         if self.session.volume is None:
             self.parts.view.set_message(WELCOME)
 
@@ -261,17 +243,6 @@ class MainWindow(QMainWindow):
 
     def _show_notices(self, notices: tuple[Notice, ...]) -> None:
         self.parts.notices.set_notices(notices)
-
-    def _fill_recent(self) -> None:
-        self._recent.clear()
-        try:
-            folders = self.services.store.recent_folders()
-        except StorageError:  # told when it is written to
-            folders = ()
-        for folder in folders:
-            action = self._recent.addAction(f"{folder.title}   {folder.path}")
-            action.triggered.connect(lambda _checked=False, path=folder.path: self.open_path(path))
-        self._recent.setEnabled(not self._recent.isEmpty())
 
     # Looking
 
@@ -369,11 +340,7 @@ class MainWindow(QMainWindow):
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open the first local folder or file."""
-        for url in event.mimeData().urls():
-            if url.isLocalFile():
-                event.acceptProposedAction()
-                self.open_path(Path(url.toLocalFile()))
-                return
+        self.files.drop(event.mimeData(), event.acceptProposedAction)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Save; ask only where something could not be saved. Then end all work."""

@@ -16,12 +16,23 @@ _PAPERS = ("paper_a4", "paper_letter")
 _PRESETS = tuple(f"preset_{n}" for n in range(1, len(PRESETS) + 1))
 _MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("&File", ("open_folder", "open_file", "recent", _SEPARATOR, "report", "report_as", "paper", _SEPARATOR, "quit")),
-    ("&Edit", ("undo", "redo", _SEPARATOR, "key_image", "accept", "reject")),
+    ("&Edit", ("undo", "redo", _SEPARATOR, "key_image", "accept", "reject", _SEPARATOR, "memory")),
     (
         "&View",
         (
             *("presets", _SEPARATOR, "tool_window", "tool_pan", "tool_zoom", _SEPARATOR),
-            *("fit", "actual_size", "reset", "flip_h", "flip_v", "invert", "histogram", _SEPARATOR),
+            *(
+                "fit",
+                "actual_size",
+                "reset",
+                "flip_h",
+                "flip_v",
+                "invert",
+                _SEPARATOR,
+                "information",
+                "histogram",
+                _SEPARATOR,
+            ),
             *("bars", "overlay", "graphics", "marks", "panels", "theme"),
         ),
     ),

@@ -9,7 +9,15 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from ctviewer.core.series import Severity
 from ctviewer.ui.palette import severity_colour, severity_icon
+from ctviewer.ui.panels.common import shortened
 from ctviewer.ui.theme import icon
+
+_LONGEST_WORD = 72  # a path without blanks cannot be wrapped: it would widen the window
+
+
+def wrappable(text: str) -> str:
+    """The text with the middle left out of words that are too long for a line; the end of a path stays."""
+    return " ".join(shortened(word, _LONGEST_WORD) for word in text.split(" "))
 
 
 class MessageBar(QWidget):
@@ -19,6 +27,7 @@ class MessageBar(QWidget):
         super().__init__(parent)
         self.setObjectName("message_bar")
         self._severity = Severity.INFO
+        self._said = ""
         self._icon = QLabel()
         self._text = QLabel()
         self._text.setWordWrap(True)
@@ -43,7 +52,7 @@ class MessageBar(QWidget):
     @property
     def text(self) -> str:
         """What stands there now, "" when the bar is away."""
-        return "" if self.isHidden() else self._text.text()
+        return "" if self.isHidden() else self._said
 
     def say(
         self, text: str, severity: Severity = Severity.INFO, actions: tuple[tuple[str, Callable[[], object]], ...] = ()
@@ -56,7 +65,9 @@ class MessageBar(QWidget):
             actions: label and what it does, for instance ("Open", ...).
         """
         self._drop_buttons()
-        self._text.setText(text)
+        self._said = text
+        self._text.setText(wrappable(text))
+        self._text.setToolTip(text if self._text.text() != text else "")
         self._text.setAccessibleName(text)
         self._severity = severity
         self._dress()

@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QLabel
 
 from ctviewer.core.findings import RESEARCH_USE
+from ctviewer.core.series import VolumeUse
 from ctviewer.ui.presenters.analysing import AnalysingPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
 from ctviewer.ui.session import Session
@@ -50,6 +51,7 @@ class StatusBinder(QObject):
             parts = [series.patient.patient_id or "no ID", f"{volume.slice_count} slices"]
             parts += [f"{spacing:.1f} mm"] if spacing else ["spacing unknown"]
             parts += [series.transfer_syntax] if series.transfer_syntax else []
+            parts += [f"2-D only: {series.use_reason}"] if series.use is VolumeUse.SLICES_ONLY else []
         parts += [self._device, RESEARCH_USE[0].lower() + RESEARCH_USE[1:].rstrip(".")]
         self._label.setText("  ·  ".join(parts))
 

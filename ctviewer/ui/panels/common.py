@@ -56,6 +56,14 @@ def role_label(text: str, role: str, *, wrap: bool = False) -> QLabel:
     return label
 
 
+def shortened(text: str, longest: int) -> str:
+    """A path without its middle where it is too long: its end, which tells it from others, stays."""
+    if len(text) <= longest:
+        return text
+    head = longest // 3
+    return f"{text[:head]}…{text[len(text) - (longest - head - 1) :]}"
+
+
 def is_enter(event: QKeyEvent) -> bool:
     """Whether Enter was pressed, on either side of the keyboard."""
     return event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)

@@ -1,4 +1,7 @@
-"""Opening folders and series: scan in the background, choose, show the middle slice first, fill in while one scrolls."""
+"""Opening folders and series: scan in the background, choose, show the middle slice first, fill in while one scrolls.
+
+Series that were left stay in memory within a budget (`core.volume_cache`): going back to one is instant.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ from ctviewer.core.errors import CtviewerError
 from ctviewer.core.events import Event, Message, Progress
 from ctviewer.core.series import Catalog, Notice, Series
 from ctviewer.core.volume import Volume
+from ctviewer.core.volume_cache import Kept, VolumeCache
 from ctviewer.core.windowing import Voi
-from ctviewer.dicom import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady, load, scan, thumbnail
+from ctviewer.dicom import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady, VolumeTold, load, scan, thumbnail
 from ctviewer.jobs import Cancelled, Failed, Job, JobRunner, Succeeded
 from ctviewer.ui.session import Session
 
@@ -53,10 +57,12 @@ class OpeningPresenter(QObject):
     said = Signal(str)  # one sentence that ends nothing
     fully_loaded = Signal()
 
-    def __init__(self, session: Session, jobs: JobRunner, parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, jobs: JobRunner, cache: VolumeCache, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._jobs = jobs
+        self._cache = cache
+        self._pictured: set[str] = set()  # series that a thumbnail was tried for
         self._scan: Job | None = None
         self._load: Job | None = None
         self._thumbnails: Job | None = None
@@ -99,6 +105,8 @@ class OpeningPresenter(QObject):
         if not isinstance(outcome, Succeeded):
             return
         catalog: Catalog = outcome.value
+        self._cache.clear()
+        self._pictured.clear()
         self._session.set_catalog(catalog)
         self.opened.emit(path)
         first = next((s for s in catalog.series if s.readable), None)
@@ -115,8 +123,32 @@ class OpeningPresenter(QObject):
         self._stop_loading()
         self.complete = False
         self._extra = ()
+        kept = self._cache.open(series)
+        if kept is None:
+            self._make_room_for(series)
         self._session.set_series(series)
         place = self.place_for(series)
+        if kept is None:
+            self._load_series(series, place)
+        else:
+            self._show_kept(kept, place)
+
+    def _make_room_for(self, series: Series) -> None:
+        """Let the image before stand until the first one of this series is there, unless memory is short."""
+        volume = self._session.volume
+        if volume is not None and not self._cache.fits(volume, series):
+            self._session.set_volume(None)
+
+    def _show_kept(self, kept: Kept, place: Place | None) -> None:
+        self._extra = kept.notices
+        self.loading.emit(None)
+        self._session.set_volume(kept.volume, *(place or (None, None)))
+        self._tell_notices()
+        self.complete = True
+        self.fully_loaded.emit()
+        self._start_thumbnails()
+
+    def _load_series(self, series: Series, place: Place | None) -> None:
         session = self._session
         start = place[0] if place else None
         job = self._jobs.start("load", lambda: load(series, start, lambda: session.index))
@@ -146,6 +178,9 @@ class OpeningPresenter(QObject):
             self._extra += (event.notice,)
             self._session.announce_loaded(event.notice.slices)
             self._tell_notices()
+        elif isinstance(event, VolumeTold):
+            self._extra += event.notices
+            self._tell_notices()
         elif isinstance(event, Message):
             self.said.emit(event.text)
 
@@ -159,6 +194,7 @@ class OpeningPresenter(QObject):
             self.failed.emit(_sentence(outcome.error, f"The series {series.description} could not be loaded"))
         elif isinstance(outcome, Succeeded):
             volume: Volume = outcome.value
+            self._cache.put(Kept(volume, self._extra))
             self._session.announce_loaded(range(volume.slice_count))
             self.complete = True
             self.fully_loaded.emit()
@@ -166,16 +202,25 @@ class OpeningPresenter(QObject):
             self._start_thumbnails()
 
     def _start_thumbnails(self) -> None:
+        """Picture what has no picture yet, while nothing loads; the next series to load stops it, and it goes on after."""
         catalog = self._session.catalog
-        if catalog is None or self._thumbnails is not None:
+        missing = tuple(s for s in catalog.series if s.key not in self._pictured) if catalog else ()
+        if not missing or self._thumbnails is not None:
             return
-        job = self._jobs.start("thumbnails", lambda: make_thumbnails(catalog.series))
+        job = self._jobs.start("thumbnails", lambda: make_thumbnails(missing), background=True)
         self._thumbnails = job
         job.event.connect(self._on_thumbnail)
 
     def _on_thumbnail(self, event: Event) -> None:
-        if isinstance(event, ThumbnailMade) and event.pixels is not None:
-            self.thumbnail_made.emit(event.key, event.pixels)
+        if isinstance(event, ThumbnailMade):
+            self._pictured.add(event.key)
+            if event.pixels is not None:
+                self.thumbnail_made.emit(event.key, event.pixels)
+
+    @property
+    def extra(self) -> tuple[Notice, ...]:
+        """What came up while the open series was loaded."""
+        return self._extra
 
     def _tell_notices(self) -> None:
         catalog, series = self._session.catalog, self._session.series

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -71,6 +72,7 @@ class ReadingPresenter(QObject):
         self._store = store
         self._job: Job | None = None
         self._dirty = False
+        self._digests: WeakKeyDictionary[Volume, tuple[str, ...]] = WeakKeyDictionary()  # of volumes kept in memory
         self.reading: Reading | None = None
         self.stack = UndoStack(self._tell_undo)
         self._timer = QTimer(self)
@@ -107,6 +109,9 @@ class ReadingPresenter(QObject):
         volume = self._session.volume
         if volume is None:
             return
+        if volume in self._digests:
+            self._take_up(volume, self._digests[volume])
+            return
         job = self._jobs.start("digests", lambda: digest_slices(volume))
         self._job = job
         job.finished.connect(lambda outcome: self._on_digests(job, outcome))
@@ -116,7 +121,11 @@ class ReadingPresenter(QObject):
         if job is not self._job or volume is None or not isinstance(outcome, Succeeded):
             return
         self._job = None
-        digests: tuple[str, ...] = outcome.value
+        self._digests[volume] = outcome.value
+        self._take_up(volume, outcome.value)
+
+    def _take_up(self, volume: Volume, digests: tuple[str, ...]) -> None:
+        """Show what was kept of a series with these slices."""
         try:
             kept = self._store.load_reading(volume.series.key, digests)
         except StorageError as error:
