@@ -77,6 +77,7 @@ class SliceRef:
         instance_number: InstanceNumber, None where absent.
         position: ImagePositionPatient in LPS mm, None where absent.
         lossy: compressed with loss at some time.
+        frame_number: which frame it is, from 1, where instance_number alone does not tell it from other slices.
         compression_ratio: how many to one, as stated in the file; None where it states none.
     """
 
@@ -87,6 +88,7 @@ class SliceRef:
     position: Vector | None = None
     lossy: bool = False
     compression_ratio: float | None = None
+    frame_number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ class Series:
     def citation(self, index: int) -> str:
         """How lists, reports and messages name a slice: `Se 3 / Im 45`, by the file's own numbers."""
         number = self.slices[index].instance_number
+        frame = self.slices[index].frame_number
         image = f"Im {number}" if number is not None else f"slice {index + 1}"
+        image = f"{image} frame {frame}" if frame is not None and number is not None else image
         return f"Se {self.number} / {image}" if self.number is not None else image
 
 

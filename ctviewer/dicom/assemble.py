@@ -72,6 +72,7 @@ def _reference(one: Slice) -> SliceRef:
         frame=one.frame,
         sop_instance_uid=one.sop_instance_uid,
         instance_number=one.instance_number,
+        frame_number=one.frame_number,
         position=one.position,
         lossy=one.lossy,
         compression_ratio=max(ratios) if ratios and max(ratios) > 1 else None,

@@ -139,8 +139,10 @@ def _data_set(walker: _Walker, syntax: str, position: int) -> Header:
             header.pixels = _locate(walker, syntax, value, length)
             break
         if length == _UNDEFINED:
-            known = tag in tags.NESTED
-            position = _nested(walker, header, tag, value, length) if known else walker.skip_sequence(value, explicit=explicit)
+            if tag in tags.NESTED:
+                position = _nested(walker, header, tag, value, length)
+            else:
+                position = walker.skip_sequence(value, explicit=explicit)
             if tag in wanted:
                 values[tag] = b""
             continue
@@ -148,8 +150,22 @@ def _data_set(walker: _Walker, syntax: str, position: int) -> Header:
         if position > size:
             raise DamagedError("it ends in the middle of the header")
         if tag in wanted:
-            values[tag] = walker.bytes_at(value, length) if length <= LARGEST_VALUE else b""
+            if tag in tags.NESTED:
+                _nested(walker, header, tag, value, length)
+                values[tag] = b""
+            else:
+                values[tag] = walker.bytes_at(value, length) if length <= LARGEST_VALUE else b""
     return header
+
+
+def _nested(walker: _Walker, header: Header, tag: int, value: int, length: int) -> int:
+    """Read the items of a sequence; the position after it."""
+    try:
+        items, end = read_items(walker.file, walker.size, tag, value, length, explicit=header.syntax != _IMPLICIT)
+    except DamagedError:
+        raise _UnusualError from None
+    header.nested = (header.nested or {}) | {tag: items}
+    return end
 
 
 def _locate(walker: _Walker, syntax: str, value: int, length: int) -> PixelLocation:

@@ -159,6 +159,12 @@ def _near(facts: list[np.ndarray | None], same: Callable[[np.ndarray, np.ndarray
     return [label_of[key] for key in keys]
 
 
+def _stack_labels(stack: list[Slice]) -> Labels:
+    """Apart by the Stack ID of Enhanced files, unless it tells nearly every slice apart."""
+    stated = [one.header.text(tags.STACK_ID) for one in stack]
+    return [""] * len(stack) if len(set(stated)) > max(1, len(stack) // 2) else list(stated)
+
+
 def _sign_labels(stack: list[Slice]) -> Labels:
     """Apart only where signed and unsigned values do not fit into one 16-bit type."""
     signs = {one.signed for one in stack}
@@ -189,6 +195,7 @@ _SPLITTERS: tuple[tuple[str, Labeller], ...] = (
     ("presence of positions", _by(lambda one: one.position is None)),
     ("orientation", _orientation_labels),
     ("pixel spacing", _spacing_labels),
+    ("stack", _stack_labels),
     ("reconstruction kernel", _by(lambda one: one.kernel)),
     ("signed and unsigned pixels", _sign_labels),
 )

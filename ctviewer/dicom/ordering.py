@@ -34,7 +34,8 @@ def in_order(stack: Sequence[Slice]) -> list[Slice]:
             one.location,
             one.acquisition_number or 0 if orientation is not None else 0,
             one.instance_number if one.instance_number is not None else 1 << 31,
-            natural(str(one.path)),
+            natural(str(one.path) if one.file is None else one.file.order),
+            one.frame_number or one.frame,
         ),
     )
 

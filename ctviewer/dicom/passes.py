@@ -31,6 +31,7 @@ _FACTS: tuple[Callable[[Slice], Hashable], ...] = (
     lambda one: one.image_type,
     lambda one: (one.header.text(tags.ACQUISITION_DATE), one.header.text(tags.ACQUISITION_TIME)),
     lambda one: one.header.text(tags.CONTENT_TIME),
+    lambda one: one.header.text(tags.DIMENSION_INDEX_VALUES),
     lambda one: one.header.text(tags.CONTRAST_BOLUS_AGENT),
     lambda one: (one.header.integer(tags.SERIES_NUMBER), one.header.text(tags.SERIES_DESCRIPTION)),
 )

@@ -8,9 +8,6 @@ from ctviewer.dicom import syntaxes, tags
 from ctviewer.dicom.record import Slice
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_MULTI_FRAME = frozenset(  # Enhanced and Legacy Converted CT, MR, PET: also with one frame, all facts are elsewhere
-    f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2.1", "2.2", "4.1", "4.3", "4.4", "128.1", "130")
-)
 _NOT_IMAGES = {
     "SR": "This is a structured report, which has no images.",
     "KO": "This is a list of key objects, which has no images.",
@@ -35,8 +32,6 @@ def why_not(stack: Sequence[Slice]) -> str:
         return "Secondary captures (pictures of a screen) cannot be shown yet."
     if first.is_colour:
         return "Colour images cannot be shown yet."
-    if first.frames > 1 or first.header.text(tags.SOP_CLASS_UID) in _MULTI_FRAME:
-        return "Multi-frame images cannot be shown yet."
     if all(one.pixel_format is None for one in stack):
         bits = first.header.short(tags.BITS_ALLOCATED)
         if bits in (8, 16):
@@ -44,4 +39,6 @@ def why_not(stack: Sequence[Slice]) -> str:
         return f"Images with {bits} bits per pixel cannot be shown."
     if not any(syntaxes.is_supported(one.header.syntax) for one in stack):
         return f"Pixels stored as {syntaxes.syntax_name(first.header.syntax)} cannot be decoded."
+    if first.frames > 1:
+        return "Multi-frame images in a deflated file cannot be shown yet."
     return ""

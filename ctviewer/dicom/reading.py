@@ -7,6 +7,7 @@ from pathlib import Path
 from ctviewer.core.files import reason
 from ctviewer.dicom import tags
 from ctviewer.dicom.fast_header import read_fast
+from ctviewer.dicom.frames import slices_of
 from ctviewer.dicom.header import DamagedError, Header, NotDicomError
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.slow_header import read_slow
@@ -37,10 +38,14 @@ def read_header(path: Path) -> Header:
 
 
 def read_slices(path: Path) -> list[Slice]:
-    """The slices of one file: one for each frame where frames have a place of their own, else one for the file.
+    """The slices of one file: one for each frame of a multi-frame file that can be shown, else one for the file.
 
     Raises:
         NotDicomError: the file is something else.
         DamagedError: it is DICOM and damaged, or it cannot be read; the text is a clause.
     """
-    return [Slice.from_header(path, read_header(path))]
+    header = read_header(path)
+    try:
+        return slices_of(path, header)
+    except OSError as error:
+        raise DamagedError(f"it could not be read: {reason(error)}") from error

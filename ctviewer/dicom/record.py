@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from ctviewer.codecs import LOSSY, PixelFormat
 from ctviewer.core.geometry import Vector
 from ctviewer.dicom import tags
+from ctviewer.dicom.frame_file import FrameFile
 from ctviewer.dicom.header import DamagedError, Header, PixelLocation
 
 _LOCALIZER = re.compile(r"scout|topogram|localizer|localiser|surview|scanogram|scano\b", re.IGNORECASE)
 _DERIVED = re.compile(r"\b(derived|mpr|mip|minip|mpvr|reformat\w*|vrt?|3-?d|screen)\b", re.IGNORECASE)
 _ABSURD = 1e7  # numbers beyond it, or slopes and spacings below its inverse, are damage
-_IMAGE_CLASSES = frozenset(  # CT, Enhanced CT, Legacy Converted CT, MR, Enhanced MR, PET
-    f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "2.2", "4", "4.1", "128")
+_IMAGE_CLASSES = frozenset(  # CT, MR and PET, each classic, Enhanced and Legacy Converted
+    f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "2.2", "4", "4.1", "4.4", "128", "128.1", "130")
 )
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 
@@ -35,6 +36,8 @@ class Slice:
         spacing: mm between rows, mm between columns; None where absent or impossible.
         frames: frames of the file that this slice stands for; 1 where each frame has become a slice of its own.
         frame: which frame of its file this slice is, from 0.
+        file: what the frames of its file share; None for a classic file of one slice.
+        frame_number: which frame it is, from 1, where its instance number does not say it alone; see `frames.join`.
         location: mm along the normal; set when the stack is put in order.
     """
 
@@ -54,6 +57,8 @@ class Slice:
     frames: int
     kernel: str
     frame: int = 0
+    file: FrameFile | None = None
+    frame_number: int | None = None
     location: float = field(default=0.0)
     _format: list[PixelFormat | None] = field(
         default_factory=list, init=False, repr=False
@@ -96,6 +101,8 @@ class Slice:
             if self.header.text(tags.SOP_CLASS_UID) in _IMAGE_CLASSES:
                 raise DamagedError("it has no pixels")
             return
+        if location.cut:
+            raise DamagedError("it ends in the middle of the pixels")
         frame_bytes = self.rows * self.columns * (self.header.short(tags.BITS_ALLOCATED) or 0) // 8
         if location.fragments:
             location.require_room_for(frame_bytes, self.frames)
