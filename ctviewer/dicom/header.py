@@ -15,6 +15,7 @@ from ctviewer.dicom.text import clean, decode
 
 LARGEST_VALUE = 65536
 """Bytes. Wanted values are short: a longer one is damage, and is taken for empty."""
+_MOST_DECIMALS = 16
 _LARGE_FRAME = 32 << 20
 _MOST_COMPRESSED = 1000
 
@@ -118,9 +119,9 @@ class Header:
         return found[0] if found else None
 
     def integer(self, tag: int) -> int | None:
-        """The first IS value, None where absent or not whole."""
+        """The first IS value, None where absent, not whole or outside 32 bits (PS3.5 6.2)."""
         found = self.number(tag)
-        return int(found) if found is not None and found == int(found) else None
+        return int(found) if found is not None and found == int(found) and -(2**31) <= found < 2**31 else None
 
     def short(self, tag: int) -> int | None:
         """The first US value, None where absent."""
@@ -143,6 +144,6 @@ def _decimals(raw: bytes) -> int:
     mantissa, _, exponent = raw.lower().partition(b"e")
     places = len(mantissa.partition(b".")[2])
     try:
-        return max(0, places - int(exponent or 0))
+        return min(_MOST_DECIMALS, max(0, places - int(exponent or 0)))
     except ValueError:
-        return places
+        return min(_MOST_DECIMALS, places)
