@@ -75,11 +75,17 @@ class VolumeCache:
         self._kept[series.key] = found
         return found
 
+    def holds(self, volume: Volume) -> bool:
+        """Whether this very volume is kept."""
+        return any(kept.volume is volume for kept in self._kept.values())
+
     def fits(self, volume: Volume, series: Series) -> bool:
-        """Whether a volume that is on screen may stay while this series is loaded."""
-        if any(kept.volume is volume for kept in self._kept.values()):
-            return True  # room was made with it
+        """Whether a volume that is not kept may stay on screen while a series is loaded."""
         return self.used + int(volume.stored.nbytes) + size_of(series) <= self._budget
+
+    def give_back(self, size: int) -> None:
+        """Drop at least so many bytes, or all but the open one: the machine is short of memory, whatever the budget."""
+        self._shrink(self._budget - self.used + size)
 
     def put(self, kept: Kept) -> None:
         """Keep a volume that has loaded; it is the one used last."""

@@ -1,9 +1,10 @@
 """Reading folders and files of DICOM and of other formats into core objects, and writing CT series."""
 
 from ctviewer.dicom.events import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady, VolumeTold
-from ctviewer.dicom.interpret import interpret
+from ctviewer.dicom.interpret import STATED, interpret
 from ctviewer.dicom.loading import load, load_volume
-from ctviewer.dicom.preference import analysis_candidate
+from ctviewer.dicom.memory import free_memory
+from ctviewer.dicom.preference import analysis_candidate, by_preference
 from ctviewer.dicom.quiet import silence_pydicom
 from ctviewer.dicom.scanning import scan
 from ctviewer.dicom.summary import concern, concerns, measure, summarise
@@ -11,6 +12,7 @@ from ctviewer.dicom.thumbnails import thumbnail
 from ctviewer.dicom.write import SeriesAttributes, write_ct_series
 
 __all__ = [
+    "STATED",
     "SeriesAttributes",
     "SeriesFound",
     "SlicesFailed",
@@ -18,9 +20,11 @@ __all__ = [
     "VolumeReady",
     "VolumeTold",
     "analysis_candidate",
+    "by_preference",
     "concern",
     "concerns",
     "interpret",
+    "free_memory",
     "load",
     "load_volume",
     "measure",

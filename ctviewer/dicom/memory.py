@@ -21,9 +21,14 @@ def require_memory(shape: tuple[int, ...], name: str) -> None:
     Raises:
         InputError: there is less than is needed.
     """
-    needed, free = 2 * math.prod(shape), int(psutil.virtual_memory().available)
+    needed, free = 2 * math.prod(shape), free_memory()
     if needed > free:
         raise InputError(f"{name} needs {_gigabytes(needed)} of memory, and {_gigabytes(free)} are free.")
+
+
+def free_memory() -> int:
+    """Bytes that can be had without swapping."""
+    return int(psutil.virtual_memory().available)
 
 
 def _gigabytes(count: int) -> str:

@@ -75,8 +75,9 @@ def test_the_open_one_stays_whatever_the_budget(all_series, budget):
     cache = VolumeCache(budget)
     visit(cache, all_series["a"])
     assert keys(cache) == "a"
-    visit(cache, all_series["b"])
-    assert keys(cache) == "b"
+    shown = visit(cache, all_series["b"]).volume
+    assert keys(cache) == "b" and cache.holds(shown)
+    assert cache.fits(shown, all_series["c"]) == (budget >= 3 * SIZE)
 
 
 def test_a_smaller_budget_acts_at_once(all_series):
@@ -85,6 +86,16 @@ def test_a_smaller_budget_acts_at_once(all_series):
     cache.set_budget(0)
     gc.collect()
     assert [ref() is None for ref in gone] == [True, True, False] and keys(cache) == "c"
+
+
+def test_a_machine_short_of_memory_gets_back_what_it_needs(all_series):
+    cache = VolumeCache(9 * SIZE)
+    for key in "abc":
+        visit(cache, all_series[key])
+    cache.give_back(SIZE + 1)
+    assert keys(cache) == "c" and cache.budget == 9 * SIZE
+    cache.give_back(SIZE)
+    assert keys(cache) == "c", "the open one stays"
 
 
 def test_a_series_scanned_anew_is_not_the_kept_one(all_series):

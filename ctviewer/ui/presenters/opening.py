@@ -17,9 +17,19 @@ from ctviewer.core.errors import CtviewerError
 from ctviewer.core.events import Event, Message, Progress
 from ctviewer.core.series import Catalog, Notice, Series
 from ctviewer.core.volume import Volume
-from ctviewer.core.volume_cache import Kept, VolumeCache
+from ctviewer.core.volume_cache import Kept, VolumeCache, size_of
 from ctviewer.core.windowing import Voi
-from ctviewer.dicom import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady, VolumeTold, load, scan, thumbnail
+from ctviewer.dicom import (
+    SeriesFound,
+    SlicesFailed,
+    SlicesLoaded,
+    VolumeReady,
+    VolumeTold,
+    free_memory,
+    load,
+    scan,
+    thumbnail,
+)
 from ctviewer.jobs import Cancelled, Failed, Job, JobRunner, Succeeded
 from ctviewer.ui.session import Session
 
@@ -135,9 +145,13 @@ class OpeningPresenter(QObject):
 
     def _make_room_for(self, series: Series) -> None:
         """Let the image before stand until the first one of this series is there, unless memory is short."""
+        short = size_of(series) - free_memory()
+        if short > 0:
+            self._cache.give_back(short)
         volume = self._session.volume
-        if volume is not None and not self._cache.fits(volume, series):
-            self._session.set_volume(None)
+        if volume is None or self._cache.holds(volume) or (short <= 0 and self._cache.fits(volume, series)):
+            return
+        self._session.set_volume(None)
 
     def _show_kept(self, kept: Kept, place: Place | None) -> None:
         self._extra = kept.notices
