@@ -73,13 +73,17 @@ def _private_pipes() -> tuple[io.FileIO, io.FileIO, io.FileIO]:
 
 
 def _behave() -> None:
-    """Leave Ctrl+C to the parent, the processor to the window, and show no box of the system's after a crash."""
+    """Leave Ctrl+C to the parent and the processor to the window; a crash shows no box and leaves no file with pixels."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lower_thread_priority()
     if sys.platform == "win32":
         import ctypes
 
         ctypes.windll.kernel32.SetErrorMode(0x0001 | 0x0002 | 0x8000)  # critical errors, fault box, open-file box
+    else:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class _MemoryLimit:
