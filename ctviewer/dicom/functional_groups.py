@@ -107,7 +107,8 @@ def read_items(
         file: open file, or bytes in one.
         size: of the file.
         sequence: its tag.
-        position, length: of its value; the length may be undefined.
+        position: of its value.
+        length: of its value, may be undefined.
         explicit: whether value representations are written; little endian either way.
 
     Returns:
