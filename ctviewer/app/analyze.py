@@ -11,6 +11,7 @@ from ctviewer.app.cli import ABSTAINED, OK, PARTLY
 from ctviewer.app.logs import redactor
 from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.app.reports import ensure_qt, refuse_among, write_overlays, write_report, write_result
+from ctviewer.app.stating import apply_statement, hint, statement
 from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.events import Event
 from ctviewer.core.files import reason, refuse_inside
@@ -19,7 +20,7 @@ from ctviewer.core.printing import PageSize
 from ctviewer.core.series import Catalog, Series
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import PRESETS
-from ctviewer.dicom import SlicesFailed, analysis_candidate, load, scan
+from ctviewer.dicom import STATED, SlicesFailed, VolumeTold, analysis_candidate, load, scan
 
 
 def run_analyze(options: argparse.Namespace) -> int:
@@ -33,10 +34,14 @@ def run_analyze(options: argparse.Namespace) -> int:
     refuse_inside(options.out, options.folder)
     if not options.quiet:
         print(f"ctviewer: {RESEARCH_USE}", file=sys.stderr)
-    catalog: Catalog = drain(scan(options.folder), line)
+    stated = statement(options)
+    catalog: Catalog = apply_statement(drain(scan(options.folder), line), stated)
     for notice in catalog.notices:
         line.say(notice.text)
     series = choose(catalog, options.series)
+    for notice in series.notices:
+        if notice.code == STATED:
+            line.say(notice.text)
     refuse_among(options.out, options.folder, series)
     _prepare(options.out)
     left_out = any(notice.code == "unreadable-files" for notice in catalog.notices)
@@ -52,6 +57,8 @@ def run_analyze(options: argparse.Namespace) -> int:
         for text in reasons:
             line.say(text)
         line.say("No number is given: this series is not what the models were made for.")
+        if series.questions:
+            line.say(hint(series))
         return ABSTAINED
     write_all(volume, result, options.out, options.folder, PageSize(options.page), line)
     told = result.classification
@@ -89,6 +96,9 @@ def load_series(series: Series, line: ProgressLine) -> tuple[Volume, bool]:
         if isinstance(event, SlicesFailed):
             failed = True
             line.say(event.notice.text)
+        elif isinstance(event, VolumeTold):
+            for notice in event.notices:
+                line.say(notice.text)
 
     volume: Volume = drain(load(series), line, other)
     return volume, failed

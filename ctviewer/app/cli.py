@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     analyze.add_argument("--page", choices=("A4", "Letter"), default="A4", help="paper of the report")
     analyze.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    _add_statements(analyze)
 
     models = commands.add_parser("models", help="list the installed models")
     models.add_argument("--json", action="store_true", help="as JSON")
@@ -64,6 +65,27 @@ def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     info.add_argument("--no-pixels", dest="pixels", action="store_false", help="headers alone: no range of values")
     info.add_argument("--patient", action="store_true", help="show patient, dates and accession number too")
     info.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    _add_statements(info)
+
+
+def _add_statements(parser: argparse.ArgumentParser) -> None:
+    """What only the user can say of formats that do not say it themselves; see `app.stating`."""
+    group = parser.add_argument_group(
+        "statements", "What NIfTI, MetaImage, PNG and TIFF files do not say themselves; DICOM files do."
+    )
+    group.add_argument(
+        "--values",
+        metavar="MEANING",
+        help="hu; hu+1024 (the file holds HU + 1024); hu=0.5*x-1000; or grey (plain grey values, no unit)",
+    )
+    group.add_argument(
+        "--spacing", metavar="ROWxCOLUMN[xSLICE]", help="mm between rows, columns and slices, like 0.7x0.7x1.25"
+    )
+    group.add_argument(
+        "--order",
+        choices=("head-first", "feet-first"),
+        help="the slices are axial, seen from the feet with the front on top; the first is nearest to this end",
+    )
 
 
 def _path(text: str) -> Path:

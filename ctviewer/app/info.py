@@ -14,6 +14,7 @@ from ctviewer.app.info_report import gather
 from ctviewer.app.info_text import as_text
 from ctviewer.app.logs import redactor
 from ctviewer.app.progress import ProgressLine, drain
+from ctviewer.app.stating import apply_statement, statement
 from ctviewer.core.series import Catalog
 from ctviewer.dicom import scan
 
@@ -26,7 +27,8 @@ def run_info(options: argparse.Namespace) -> int:
     """
     line = ProgressLine(options.quiet)
     redactor.hide(options.path)
-    catalog: Catalog = drain(scan(options.path), line)
+    stated = statement(options)
+    catalog: Catalog = apply_statement(drain(scan(options.path), line), stated)
     report = gather(catalog, options.series, line, pixels=options.pixels, identifying=options.patient)
     _print(json.dumps(as_dict(report), indent=1, allow_nan=False) if options.json else as_text(report))
     left_out = any(one.code == "unreadable-files" for one in catalog.notices)

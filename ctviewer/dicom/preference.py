@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 from ctviewer.core.geometry import Plane
 from ctviewer.core.series import Catalog, Series, VolumeUse
@@ -26,6 +27,7 @@ def preference(series: Series) -> tuple[object, ...]:
     return (
         not series.readable,
         series.modality != "CT",
+        not series.uid,  # other formats after DICOM: what they say of themselves is little
         series.is_localizer,
         not series.is_original,
         bool(_DERIVED.search("\\".join(series.image_type[2:]))),
@@ -36,6 +38,11 @@ def preference(series: Series) -> tuple[object, ...]:
         series.number if series.number is not None else math.inf,
         series.key,
     )
+
+
+def by_preference(catalog: Catalog) -> Catalog:
+    """The catalog in the order of preference, after something about its series was stated."""
+    return replace(catalog, series=tuple(sorted(catalog.series, key=preference)))
 
 
 def has_lung_kernel(series: Series) -> bool:
