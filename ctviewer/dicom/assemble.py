@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ctviewer.core.series import Notice, Patient, Series, SliceRef, Study
+from ctviewer.core.series import Notice, Patient, Series, SliceRef, Study, VolumeUse
 from ctviewer.dicom import place_checks, tags
 from ctviewer.dicom.checks import copies_notice, examine
 from ctviewer.dicom.copies import copy_key
@@ -47,8 +47,8 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         readable=not reason,
         reason=reason,
         notices=(*_about_the_part(part, stack, dropped), *(() if reason else found.notices)),
-        use=found.use,
-        use_reason=found.use_reason,
+        use=VolumeUse.SLICES_ONLY if reason else found.use,
+        use_reason="it has no images that can be shown" if reason else found.use_reason,
         private=private,
         description=header.text(tags.SERIES_DESCRIPTION),
         number=header.integer(tags.SERIES_NUMBER),

@@ -112,7 +112,8 @@ def _apart(stack: _Stack, stacks: list[_Stack]) -> tuple[Slice, ...]:
 def _digest(stack: _Stack) -> str:
     """Of what can set a part apart: coarse enough for the rounding of a file more or less, fine enough to tell parts apart."""
     first = stack.slices[0]
-    direction, spacing = common_orientation(stack.slices), first.spacing
+    direction = common_orientation(stack.slices)
+    spacing = Counter(one.spacing for one in stack.slices).most_common(1)[0][0]
     facts = (
         _kind_of_object(first),
         (first.rows, first.columns),
@@ -120,6 +121,7 @@ def _digest(stack: _Stack) -> str:
         _image_type(first),
         None if direction is None else tuple((np.round(direction, 3) + 0.0).tolist()),
         None if spacing is None else tuple(f"{value:.4g}" for value in spacing),
+        first.header.text(tags.STACK_ID),
         first.kernel,
         any(one.signed for one in stack.slices),
         stack.acquisition,

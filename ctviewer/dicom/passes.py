@@ -55,12 +55,12 @@ def acquisition_passes(stack: list[Slice]) -> tuple[str, Labels] | None:
     odd = _oddities(places, slack)
     if not odd or np.ptp(places) <= SAME_POSITION_MM:
         return None
-    for labels in _labellings(stack):
+    for reason, labels in _labellings(stack):
         groups = _members(labels)
         if not 1 < len(groups) <= len(stack) // 2 or not _overlap(places, groups, slack):
             continue
         if sum(_oddities(places[members], slack) for members in groups) <= _STILL_ODD * odd:
-            return _REASON, labels
+            return reason, labels
     by_number = _numbered_passes(stack, places)
     return None if by_number is None else (_NUMBERS_REASON, by_number)
 
@@ -76,12 +76,15 @@ def _oddities(places: Array, slack: float) -> int:
     return int(len(gaps) - real.size + (off > max(NO_VOLUME * step, min(slack, step / 2))).sum())
 
 
-def _labellings(stack: list[Slice]) -> Iterator[Labels]:
+def _labellings(stack: list[Slice]) -> Iterator[tuple[str, Labels]]:
+    copies: Labels = [one.lossy for one in stack]
+    if len(set(copies)) > 1:
+        yield "lossy compression", copies
     single: list[Labels] = [[fact(one) for one in stack] for fact in _FACTS]
     single = [labels for labels in single if len(set(labels)) > 1]
-    yield from single
+    yield from ((_REASON, labels) for labels in single)
     for first, second in combinations(single, 2):
-        yield list(zip(first, second, strict=True))
+        yield _REASON, list(zip(first, second, strict=True))
 
 
 def _members(labels: Labels) -> list[list[int]]:

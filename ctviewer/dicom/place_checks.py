@@ -104,7 +104,7 @@ def repeats(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Itera
         text += f"Slices are in the order of their image numbers. {_FLAT}, no volumes."
         yield Notice("constant-position", Severity.WARNING, text, tuple(range(count)))
     else:
-        text = f"All {count} slices lie at one position ({place}): they show it over time. {_FLAT}, no volumes."
+        text = f"All {count} slices lie at one position ({place}), as images over time do. {_FLAT}, no volumes."
         yield Notice("one-position", Severity.WARNING, text)
 
 
@@ -124,6 +124,8 @@ def sideways(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iter
 
 def numbers(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterator[Notice]:
     """Image numbers that repeat, run against the order shown, or do not follow positions at all."""
+    if any(one.frame_number is not None for one in stack):
+        return  # frames of one file share its number
     stated = [one.instance_number for one in stack if one.instance_number is not None]
     if geometry.origins is None or len(stack) < 3 or len(stated) < len(stack) or layout.repeated.any():
         return

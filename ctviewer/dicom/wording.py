@@ -19,6 +19,7 @@ def name(one: Slice) -> str:
     series, image = one.header.integer(tags.SERIES_NUMBER), one.instance_number
     text = f"Im {image}" if image is not None else clean(one.path.name)
     text = text if one.frame_number is None else f"{text} frame {one.frame_number}"
+    text = text if one.frame_number is None else f"{text} frame {one.frame_number}"
     return text if series is None else f"Se {series} / {text}"
 
 

@@ -255,7 +255,7 @@ def test_a_position_that_is_constant_by_mistake(stack, only):
 def test_slices_over_time_at_one_position(stack, only):
     stack.edit(stack.written.paths, ImagePositionPatient=[0, 0, 0], SliceLocation=7.0)
     series = only(stack.written.folder)
-    assert "over time" in _told(series, "one-position").text
+    assert "as images over time do" in _told(series, "one-position").text
     assert series.use_reason == "all slices lie at one position"
 
 
