@@ -108,7 +108,7 @@ def test_copies_in_many_encodings_are_one_slice(shared_data, catalog, notice_of)
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("covid19_ct_seg", "holds no DICOM files"),
+        ("oracle", "holds no DICOM files"),
         ("encodings/no-pixel-data.dcm", "structured report"),
         ("encodings/no-pixel-spacing.dcm", "Colour images cannot be shown yet"),
         ("lidc_0003/72.xml", "is not a DICOM file"),
