@@ -158,6 +158,15 @@ class Series:
         image = f"{image} frame {frame}" if frame is not None and number is not None else image
         return f"Se {self.number} / {image}" if self.number is not None else image
 
+    def lossy_mark(self, index: int) -> str:
+        """What stands on the image of a slice that was compressed with loss: "LOSSY 10:1"; else empty."""
+        if not self.lossy:
+            return ""
+        if self.slices and self.slices[index].lossy:
+            ratio = self.slices[index].compression_ratio
+            return "LOSSY" if ratio is None else f"LOSSY {ratio:.3g}:1"
+        return "" if any(one.lossy for one in self.slices) else "LOSSY"  # which slices is known, or not
+
 
 @dataclass(frozen=True)
 class Catalog:

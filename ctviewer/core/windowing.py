@@ -138,7 +138,15 @@ def apply_window(values: NDArray[np.floating], window: Voi) -> NDArray[np.float6
     return np.clip((x - (c - 0.5)) / (w - 1.0) + 0.5, 0.0, 1.0)
 
 
-def window_lut(window: Voi, slope: float, intercept: float, *, signed: bool, invert: bool = False) -> NDArray[np.uint8]:
+def window_lut(
+    window: Voi,
+    slope: float,
+    intercept: float,
+    *,
+    signed: bool,
+    invert: bool = False,
+    padding: tuple[int, int] | None = None,
+) -> NDArray[np.uint8]:
     """Grey levels for all 65,536 stored values, indexed by the stored value's uint16 bit pattern.
 
     Args:
@@ -147,6 +155,7 @@ def window_lut(window: Voi, slope: float, intercept: float, *, signed: bool, inv
         intercept: rescale intercept.
         signed: whether the stored values are int16 (their bit pattern is looked up through `.view(uint16)`).
         invert: for MONOCHROME1, or the reader's own inversion.
+        padding: stored values from..to that are no tissue: black, like what lies around the image, also when inverted.
 
     Returns:
         `[65536]` uint8.
@@ -155,4 +164,7 @@ def window_lut(window: Voi, slope: float, intercept: float, *, signed: bool, inv
     stored = codes.view(np.int16) if signed else codes
     grey = apply_window(stored.astype(np.float64) * slope + intercept, window)
     lut = np.rint(grey * 255.0).astype(np.uint8)
-    return 255 - lut if invert else lut
+    lut = 255 - lut if invert else lut
+    if padding is not None:
+        lut[(stored >= padding[0]) & (stored <= padding[1])] = 0
+    return lut

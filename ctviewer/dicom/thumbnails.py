@@ -27,6 +27,7 @@ def thumbnail(series: Series, size: int = 96) -> NDArray[np.uint8]:
         float(volume.intercept[0]),
         signed=volume.signed,
         invert=volume.inverted,
+        padding=volume.padding,
     )
     return _shrink(lut[volume.stored[0].view(np.uint16)], series.pixel_spacing, size)
 

@@ -34,6 +34,7 @@ def grey(volume: Volume, index: int, window: Voi) -> NDArray[np.uint8]:
         float(volume.intercept[index]),
         signed=volume.signed,
         invert=volume.inverted,
+        padding=volume.padding,
     )
     return np.asarray(lut[volume.stored[index].view(np.uint16)])
 

@@ -40,6 +40,7 @@ def preview(volume: Volume, index: int, window: Voi) -> QImage | None:
         float(volume.intercept[index]),
         signed=volume.signed,
         invert=volume.inverted,
+        padding=volume.padding,
     )
     return grey_image(lut[small.view(np.uint16)])
 

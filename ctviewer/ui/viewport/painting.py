@@ -104,10 +104,11 @@ def render_frame(scene: Scene, look: Look, canvas: Canvas) -> QImage:
     _draw_banner(painter, scene, look)
     painter.setClipRect(QRectF(*scene.transform.area))
     _draw_image(painter, scene, canvas)
+    lossy = _draw_lossy(painter, scene, look)
     if scene.volume is not None and scene.marks_visible:
         draw_graphics(painter, scene.graphics, scene.transform)
         draw_shapes(painter, scene.shapes, scene.transform, scene.opacity, scene.selected)
-        taken = [*_draw_letters(painter, scene, look), *_draw_corners(painter, scene, look)]
+        taken = [*lossy, *_draw_letters(painter, scene, look), *_draw_corners(painter, scene, look)]
         taken += _draw_graphics_name(painter, scene, look)
         draw_labels(painter, scene.shapes, scene.transform, taken, scene.selected)
     _draw_notice(painter, scene, look)
@@ -172,9 +173,9 @@ def _draw_letters(painter: QPainter, scene: Scene, look: Look) -> list[Box]:
 
 
 def _draw_corners(painter: QPainter, scene: Scene, look: Look) -> list[Box]:
-    """The scale bar above the text at the lower right, and the mark of lossy compression at the upper right."""
+    """The scale bar above the text at the lower right."""
     metrics, volume = look.metrics, scene.volume
-    _, top, width, _ = scene.transform.area
+    _, _, width, _ = scene.transform.area
     info = info_area(scene, look)
     boxes: list[Box] = [(info.left(), info.top(), info.width(), info.height())]
     spacing = None if volume is None else volume.geometry.pixel_spacing
@@ -184,12 +185,19 @@ def _draw_corners(painter: QPainter, scene: Scene, look: Look) -> list[Box]:
         draw_scale_bar(painter, width - _MARGIN, baseline, bar.pixels, bar.label)
         w = bar.pixels + 6 + metrics.horizontalAdvance(bar.label)
         boxes.append((width - _MARGIN - w, info.top() - metrics.height(), w, metrics.height()))
-    if volume is not None and volume.series.lossy:
-        text = "lossy compression"
-        w = metrics.horizontalAdvance(text)
-        draw_text(painter, width - _MARGIN - w, top + 4.0 + metrics.ascent(), text, WARNING)
-        boxes.append((width - _MARGIN - w, top + 4.0, w, metrics.height()))
     return boxes
+
+
+def _draw_lossy(painter: QPainter, scene: Scene, look: Look) -> list[Box]:
+    """The mark of lossy compression at the upper right: a matter of safety, so no key hides it."""
+    text = scene.lossy_mark
+    if not text:
+        return []
+    metrics, (left, top, width, _) = look.metrics, scene.transform.area
+    w = metrics.horizontalAdvance(text)
+    x = left + width - _MARGIN - w
+    draw_text(painter, x, top + 4.0 + metrics.ascent(), text, WARNING)
+    return [(x, top + 4.0, w, metrics.height())]
 
 
 def _draw_graphics_name(painter: QPainter, scene: Scene, look: Look) -> list[Box]:

@@ -19,9 +19,11 @@ _AVERAGE_BELOW = 0.5  # bilinear drawing skips pixels when it shrinks further th
 
 
 @lru_cache(maxsize=32)
-def _rgb_lut(window: Voi, slope: float, intercept: float, signed: bool, invert: bool) -> NDArray[np.uint32]:
+def _rgb_lut(
+    window: Voi, slope: float, intercept: float, signed: bool, invert: bool, padding: tuple[int, int] | None
+) -> NDArray[np.uint32]:
     """The window's grey levels as RGB32: Qt scales 32-bit images twice as fast as 8-bit grey ones, with the same result."""
-    grey = window_lut(window, slope, intercept, signed=signed, invert=invert).astype(np.uint32)
+    grey = window_lut(window, slope, intercept, signed=signed, invert=invert, padding=padding).astype(np.uint32)
     return np.asarray(grey * 0x010101 | 0xFF000000, np.uint32)
 
 
@@ -75,7 +77,7 @@ def rasterise(
     With a canvas its memory is used, and the raster before this one is overwritten.
     """
     slope, intercept = float(volume.slope[index]), float(volume.intercept[index])
-    lut = _rgb_lut(window, slope, intercept, volume.signed, volume.inverted != invert)
+    lut = _rgb_lut(window, slope, intercept, volume.signed, volume.inverted != invert, volume.padding)
     codes = volume.stored[index].view(np.uint16)[:: -1 if flip_v else 1, :: -1 if flip_h else 1]
     rows, columns = codes.shape
     pixels = (canvas or Canvas()).pixels(rows, columns)

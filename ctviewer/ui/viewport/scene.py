@@ -50,7 +50,7 @@ class Scene:
         graphics_visible: whether overlay planes of the file are drawn.
         opacity: of the lesions' fill, 0..1.
         selected: lesion that stands out.
-        marks_visible: whether text, scale bar and overlay are drawn over the image.
+        marks_visible: whether text, scale bar and overlay are drawn over the image; the mark of lossy compression stays.
         banner_left, banner_right: texts of the frame above the image; never hidden.
         banner_danger: whether the frame is a red warning.
         message: quiet text in the middle.
@@ -121,6 +121,12 @@ class Scene:
         hidden = not (self.graphics_visible and self.marks_visible) or self.state is not SliceState.READY
         return () if hidden or self.volume is None else self.volume.overlays.get(self.index, ())
 
+    @property
+    def lossy_mark(self) -> str:
+        """What stands on the image for as long as a slice is shown that was compressed with loss; never hidden."""
+        index = self.shown_index
+        return "" if self.volume is None or index is None else self.volume.series.lossy_mark(index)
+
     def notice(self) -> str:
         """Text in the middle of the image: what is wrong with the present slice, else the message."""
         volume = self.volume
@@ -128,7 +134,8 @@ class Scene:
             return self.message
         number = self.names.numbers[self.index]
         if self.state is SliceState.FAILED:
-            return f"Slice {number} could not be decoded"
+            name = f" ({volume.citation(self.index)})" if volume.series.slices else ""
+            return f"Slice {number}{name} could not be decoded: there is no image of it"
         shown = self.shown_index
         if shown is None:
             return f"Loading slice {number}"

@@ -138,7 +138,7 @@ def test_nothing_loaded_is_black_with_words(view, make_volume, grey_of) -> None:
 def test_a_failed_slice_says_so_and_shows_no_pixels(view, make_volume, grey_of) -> None:
     failed = np.array([False, False, True, False, False])
     view.set_volume(make_volume(np.full((5, 48, 64), 3000, np.int16), failed=failed))
-    assert view._scene.notice() == "Slice 3 could not be decoded"
+    assert view._scene.notice() == "Slice 3 (Se 3 / Im 3) could not be decoded: there is no image of it"
     assert (grey_of(view) == 255).mean() < 0.05
     view.set_slice(3)
     assert view._scene.notice() == ""
