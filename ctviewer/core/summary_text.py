@@ -39,10 +39,9 @@ def title(summary: SeriesSummary) -> str:
 
 
 def mention(one: SliceMention) -> str:
-    """For instance "Se 3 / Im 45 (-212.1 mm, IM0045.dcm)"; the frame where a file has several."""
+    """For instance "Se 3 / Im 45 (-212.1 mm, IM0045.dcm)"."""
     place = "" if one.location is None else f"{one.location:.1f} mm, "
-    frame = f" frame {one.frame + 1}" if one.frame else ""
-    return f"{one.citation} ({place}{one.file}{frame})"
+    return f"{one.citation} ({place}{one.file})"
 
 
 def window_text(window: Voi) -> str:

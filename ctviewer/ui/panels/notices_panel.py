@@ -114,6 +114,11 @@ class NoticesPanel(Panel):
         self.set_title(f"Notices ({len(notices)})" if notices else "Notices")
         self.setVisible(bool(notices))
 
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """As shown, worst first."""
+        return tuple(self._model.item(row).data(NOTICE_ROLE) for row in range(self._model.rowCount()))
+
     def _activate(self, index: QModelIndex) -> None:
         slices = index.data(NOTICE_ROLE).slices
         if slices:
