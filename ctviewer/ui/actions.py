@@ -72,6 +72,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("flip_v", "Flip &vertically", ("V",)),
     Command("invert", "&Invert grey", ("I",), "invert", "Swap black and white", checkable=True),
     Command("histogram", "Hi&stogram…", ("Ctrl+H",), "", "Values of this slice, with the window to drag"),
+    Command("state", "What the file does not sa&y…", (), "", "State what values mean, distances and orientation"),
     Command(
         "information",
         "Series &information…",

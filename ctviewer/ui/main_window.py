@@ -20,6 +20,7 @@ from ctviewer.dicom import analysis_candidate
 from ctviewer.jobs import JobRunner
 from ctviewer.ui import dialogs, theme
 from ctviewer.ui.actions import connect, make_actions
+from ctviewer.ui.binders.asking import AskingBinder
 from ctviewer.ui.binders.files import FilesBinder
 from ctviewer.ui.binders.image import ImageBinder, series_name, window_text
 from ctviewer.ui.binders.information import InformationBinder
@@ -30,6 +31,7 @@ from ctviewer.ui.layout import build_parts
 from ctviewer.ui.menus import build_menus, build_toolbar, fill_file_windows
 from ctviewer.ui.panels.common import grey_image
 from ctviewer.ui.presenters.analysing import AnalysingPresenter, Phase
+from ctviewer.ui.presenters.asking import AskingPresenter
 from ctviewer.ui.presenters.opening import OpeningPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
 from ctviewer.ui.presenters.reporting import ReportingPresenter
@@ -77,6 +79,8 @@ class MainWindow(QMainWindow):
             self.session, self.analysing, self.reading, self.actions_, self._status, services.device_text(), self
         )
         self.files = FilesBinder(self.session, self.opening, services, self.parts.messages, recent, self)
+        self.asking = AskingPresenter(self.session, services.store, self.opening.replace_series, self)
+        self.questions = AskingBinder(self.asking, self.parts.messages, self.actions_["state"], self)
         self.information = InformationBinder(self.session, self.opening, self.volumes, jobs, services, self)
         self._bind_presenters()
         self._bind_commands()
@@ -94,6 +98,7 @@ class MainWindow(QMainWindow):
     def _bind_presenters(self) -> None:
         opening, analysing, reading = self.opening, self.analysing, self.reading
         opening.place_for = self._leave_for
+        opening.answered = self.asking.apply_kept
         opening.scanning.connect(self.parts.series.set_scanning)
         opening.thumbnail_made.connect(self._show_thumbnail)
         opening.notices_changed.connect(self._show_notices)
@@ -145,6 +150,7 @@ class MainWindow(QMainWindow):
                 ("invert", view.set_inverted),
                 ("histogram", lambda: dialogs.show_histogram(self, session)),
                 ("information", self.information.show_information),
+                ("state", self.questions.show_dialog),
                 ("memory", self.information.show_memory),
                 ("bars", self.parts.strip.set_visible_bars),
                 ("overlay", self._show_overlay),

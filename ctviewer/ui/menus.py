@@ -30,6 +30,7 @@ _MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 "invert",
                 _SEPARATOR,
                 "information",
+                "state",
                 "histogram",
                 _SEPARATOR,
             ),

@@ -6,7 +6,7 @@ Series that were left stay in memory within a budget (`core.volume_cache`): goin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,7 @@ class OpeningPresenter(QObject):
         self._extra: tuple[Notice, ...] = ()
         self.complete = False
         self.place_for: Callable[[Series], Place | None] = lambda series: None
+        self.answered: Callable[[Catalog], Catalog] = lambda catalog: catalog  # with what the reader stated earlier
 
     # Scanning
 
@@ -114,7 +115,7 @@ class OpeningPresenter(QObject):
             return
         if not isinstance(outcome, Succeeded):
             return
-        catalog: Catalog = outcome.value
+        catalog: Catalog = self.answered(outcome.value)
         self._cache.clear()
         self._pictured.clear()
         self._session.set_catalog(catalog)
@@ -124,6 +125,15 @@ class OpeningPresenter(QObject):
             self.open_series(first)
 
     # Loading
+
+    def replace_series(self, key: str, series: Series) -> None:
+        """Show a series in the place of the one with this key: the reader stated something about it."""
+        catalog = self._session.catalog
+        if catalog is None:
+            return
+        self._pictured.clear()
+        self._session.set_catalog(replace(catalog, series=tuple(series if s.key == key else s for s in catalog.series)))
+        self.open_series(series)
 
     def open_series(self, series: Series) -> None:
         """Load a series: its first slice on screen at once, the rest nearest first."""
