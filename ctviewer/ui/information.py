@@ -129,7 +129,7 @@ def _table(rows: Sequence[tuple[str, str]]) -> str:
         f'<td style="padding:1px 0">{escape(text)}</td></tr>'
         for label, text in rows
     )
-    return f'<table cellspacing="0">{cells}</table>'
+    return f'<table cellspacing="0" style="margin-top:{SPACE}px">{cells}</table>'
 
 
 def _notes(found: Sequence[Concern], heading: str = "") -> str:

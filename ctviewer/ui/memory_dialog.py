@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QDialog,
@@ -12,17 +12,19 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QRadioButton,
     QVBoxLayout,
     QWidget,
 )
 
-from ctviewer.ui.panels.common import role_label
+from ctviewer.ui.panels.common import role_label, shortened
 
 AUTOMATIC = -1
 _MB_PER_GB = 1024
 _WIDTH = 440
 _MOST_LISTED = 8
+_LONGEST = 50  # characters of a name
 WHY = (
     "Series that you leave stay in memory, so that going back to one is instant. What was not used for longest goes "
     "first; the open series always stays."
@@ -53,7 +55,7 @@ class MemoryDialog(QDialog):
         self._amount.setKeyboardTracking(False)
         self._amount.setAccessibleName("Memory for images in GB")
         self._used = QLabel()
-        self._used.setWordWrap(True)
+        self._used.setTextFormat(Qt.TextFormat.PlainText)
         self._lay_out()
         self._fill(budget_mb, share_mb)
         self._choices.idToggled.connect(lambda _id, on: self._choose() if on else None)
@@ -66,6 +68,7 @@ class MemoryDialog(QDialog):
         row.addWidget(self._amount)
         row.addStretch(1)
         box = QVBoxLayout(self)
+        box.setSizeConstraint(QLayout.SizeConstraint.SetFixedSize)  # it grows and shrinks with what is listed
         box.addWidget(role_label(WHY, "small", wrap=True))
         for number, choice in enumerate((self._automatic, self._alone, self._own)):
             self._choices.addButton(choice, number)
@@ -74,7 +77,6 @@ class MemoryDialog(QDialog):
         box.addLayout(row)
         box.addSpacing(8)
         box.addWidget(self._used)
-        box.addStretch(1)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.close)
         box.addWidget(buttons)
@@ -93,7 +95,10 @@ class MemoryDialog(QDialog):
 
     def show_use(self, kept: Sequence[tuple[str, int, bool]]) -> None:
         """What is in memory now, used last first: name, bytes, and whether it is open."""
-        lines = [f"{name}: {_mb(size)}{' (open)' if is_open else ''}" for name, size, is_open in kept[:_MOST_LISTED]]
+        lines = [
+            f"{shortened(name, _LONGEST)}: {_mb(size)}{' (open)' if is_open else ''}"
+            for name, size, is_open in kept[:_MOST_LISTED]
+        ]
         if len(kept) > _MOST_LISTED:
             lines.append(f"and {len(kept) - _MOST_LISTED} more")
         total = _mb(sum(size for _, size, _ in kept))

@@ -121,6 +121,10 @@ QAbstractItemView { background: $panel; border: 1px solid transparent; outline: 
 QAbstractItemView:focus { border-color: $focus; }
 QHeaderView { background: $panel; }
 QHeaderView::section { background: $panel; color: $muted; font-size: ${small}px; border: 0; border-bottom: 1px solid $border; padding: 2px 3px; }
+QRadioButton { spacing: 6px; }
+QRadioButton::indicator { width: 12px; height: 12px; border: 1px solid $faint; border-radius: 7px; background: $field; }
+QRadioButton::indicator:checked { background: qradialgradient(cx: 0.5, cy: 0.5, radius: 0.5, fx: 0.5, fy: 0.5, stop: 0 $focus, stop: 0.55 $focus, stop: 0.65 $field, stop: 1 $field); border-color: $focus; }
+QRadioButton:focus { color: $focus; }
 QProgressBar { background: $window; border: 0; border-radius: 2px; }
 QProgressBar::chunk { background: $focus; border-radius: 2px; }
 QScrollArea { border: 0; }

@@ -1,4 +1,7 @@
-"""What there is to tell about the folder and the series: one line or more each, worst first; a click shows the slice."""
+"""What there is to tell about the folder and the series: one line or more each, worst first.
+
+A notice that concerns slices says so below its sentence; a click, or Enter, goes through them.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from ctviewer.ui.panels.common import Panel, is_enter
 from ctviewer.ui.panels.series_delegate import Index
 
 NOTICE_ROLE = int(Qt.ItemDataRole.UserRole) + 1
+LEAD_ROLE = NOTICE_ROLE + 1  # what leads to its slices, "" where it names none
 _ORDER = (Severity.DANGER, Severity.WARNING, Severity.INFO)
 _ICON_PX, _PAD = 16, 4
 _FLAGS = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
@@ -37,6 +41,7 @@ class _NoticeDelegate(QStyledItemDelegate):
         metrics = option.fontMetrics
         room = QRect(0, 0, max(40, width - _ICON_PX - 3 * _PAD), 10_000)
         height = metrics.boundingRect(room, _FLAGS, index.data(NOTICE_ROLE).text).height()
+        height += metrics.height() if index.data(LEAD_ROLE) else 0
         return QSize(0, max(_ICON_PX, height) + 2 * _PAD)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
@@ -53,7 +58,13 @@ class _NoticeDelegate(QStyledItemDelegate):
         theme.draw_icon(painter, palette.severity_icon(notice.severity), box, colour)
         painter.setFont(option.font)
         painter.setPen(QColor(c.text if notice.severity is not Severity.INFO else c.muted))
-        painter.drawText(rect.adjusted(_ICON_PX + 2 * _PAD, _PAD, -_PAD, -_PAD), _FLAGS, notice.text)
+        inner = rect.adjusted(_ICON_PX + 2 * _PAD, _PAD, -_PAD, -_PAD)
+        painter.drawText(inner, _FLAGS, notice.text)
+        if index.data(LEAD_ROLE):
+            painter.setPen(QColor(c.focus))
+            painter.drawText(
+                inner, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom), index.data(LEAD_ROLE)
+            )
         painter.restore()
 
 
@@ -71,6 +82,15 @@ class _NoticeView(QListView):
         """Wrap anew."""
         super().resizeEvent(event)
         self.scheduleDelayedItemsLayout()
+
+
+def lead(slices: int, shown: int = 0) -> str:
+    """The words that lead to a notice's slices; which of them is shown, once one is."""
+    if not slices:
+        return ""
+    if shown:
+        return "Slice shown" if slices == 1 else f"Slice {shown} of {slices}: click for the next ›"
+    return "Go to the slice ›" if slices == 1 else f"Go through {slices} slices ›"
 
 
 class NoticesPanel(Panel):
@@ -107,7 +127,9 @@ class NoticesPanel(Panel):
         for notice in sorted(notices, key=lambda n: _ORDER.index(n.severity)):
             item = QStandardItem()
             item.setData(notice, NOTICE_ROLE)
-            item.setData(f"{notice.severity.value}: {notice.text}", Qt.ItemDataRole.AccessibleTextRole)
+            item.setData(lead(len(notice.slices)), LEAD_ROLE)
+            spoken = f"{notice.severity.value}: {notice.text} {lead(len(notice.slices))}".rstrip()
+            item.setData(spoken, Qt.ItemDataRole.AccessibleTextRole)
             item.setToolTip("\n".join((notice.text, *(str(p) for p in notice.paths[:12]))))
             item.setEditable(False)
             self._model.appendRow(item)
@@ -124,4 +146,5 @@ class NoticesPanel(Panel):
         if slices:
             turn = self._next.get(index.row(), 0)
             self._next[index.row()] = turn + 1
+            self._model.setData(index, lead(len(slices), turn % len(slices) + 1), LEAD_ROLE)
             self.slice_requested.emit(slices[turn % len(slices)])

@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from ctviewer.core.series import Notice, Severity
-from ctviewer.ui.panels.notices_panel import NOTICE_ROLE, NoticesPanel
+from ctviewer.ui.panels.notices_panel import LEAD_ROLE, NOTICE_ROLE, NoticesPanel
 
 NOTICES = (
     Notice("lossy", Severity.INFO, "Lossy compression was used at some time."),
@@ -47,6 +47,23 @@ def test_a_click_goes_through_the_slices(show):
     QTest.keyClick(panel._view, Qt.Key.Key_Up)
     QTest.keyClick(panel._view, Qt.Key.Key_Return)
     assert asked == [30, 31, 30, 7, 31]
+
+
+def test_a_notice_says_that_it_leads_to_slices_and_which_is_shown(show):
+    panel = show(NoticesPanel(), width=210)
+    panel.set_notices(NOTICES)
+
+    def leads():
+        return [panel._model.item(row).data(LEAD_ROLE) for row in range(3)]
+
+    assert leads() == ["Go to the slice ›", "Go through 2 slices ›", ""]
+    spoken = panel._model.item(1).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert spoken.startswith("warning: ") and spoken.endswith("Go through 2 slices ›")
+    click(panel, 1)
+    click(panel, 0)
+    assert leads() == ["Slice shown", "Slice 1 of 2: click for the next ›", ""]
+    click(panel, 1)
+    assert leads()[1] == "Slice 2 of 2: click for the next ›"
 
 
 def test_long_sentences_wrap_to_the_width(show):
