@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.files import reason
 from ctviewer.dicom import formats
+from ctviewer.dicom.storage import Entry, list_folder
+from ctviewer.dicom.text import visible
 
+_ZIP = frozenset({".zip"})
+_PACKED = frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zst"})
 _OTHER = frozenset(
     f".{ending}"
     for group in (
         ("bmp", "gif", "jpeg", "jpg", "png", "svg", "tif", "tiff", "webp", "avi", "mp4"),
         ("doc", "docx", "htm", "html", "md", "pdf", "ppt", "pptx", "rtf", "txt", "xls", "xlsx"),
         ("cfg", "csv", "db", "ini", "inf", "json", "lnk", "log", "sqlite", "toml", "tsv", "xml", "yaml", "yml"),
-        ("bat", "css", "dll", "exe", "ipynb", "jar", "js", "py", "sh", "gz", "rar", "tar", "zip"),
+        ("bat", "css", "dll", "exe", "ipynb", "jar", "js", "py", "sh"),
         ("h5", "hdr", "mha", "mhd", "mrb", "nii", "npy", "npz", "nrrd", "pt", "pth", "safetensors"),
     )
     for ending in group
 )
 _OTHER_NAMES = frozenset({"LICENSE", "README", "VERSION"})
+_STEP_FILES, _STEP_SECONDS = 500, 0.05
 
 
 def is_directory(name: str) -> bool:
@@ -29,19 +34,40 @@ def is_directory(name: str) -> bool:
     return name.upper().startswith("DICOMDIR")
 
 
+def is_zip(name: str) -> bool:
+    """Whether a file of this name is a ZIP archive."""
+    return _ending(name) in _ZIP
+
+
+def is_packed(name: str) -> bool:
+    """Whether a file of this name is an archive of any kind, which is not looked into where it lies in a folder."""
+    return _ending(name) in _ZIP | _PACKED and not formats.is_other_format(name)
+
+
 def is_candidate(name: str) -> bool:
     """Whether a file of this name may be DICOM: not hidden, and not obviously something else."""
     if name.startswith(".") or name.upper() in _OTHER_NAMES or is_directory(name):
         return False
-    return f".{name.rpartition('.')[2].lower()}" not in _OTHER
+    return _ending(name) not in _OTHER | _ZIP | _PACKED
+
+
+def _ending(name: str) -> str:
+    return f".{name.rpartition('.')[2].lower()}"
 
 
 def _is_wanted(name: str) -> bool:
-    return is_candidate(name) or (not name.startswith(".") and formats.is_other_format(name))
+    return is_candidate(name) or (not name.startswith(".") and (formats.is_other_format(name) or is_packed(name)))
 
 
-def walk(folder: Path) -> Iterator[list[Path]]:
-    """Candidates and files of other formats below a folder, one list for each folder, sorted; hidden folders and loops of links are passed over.
+def walk(folder: Path, unlisted: dict[Path, str], *, deep: bool = True) -> Iterator[list[Path]]:
+    """Files below a folder that are worth a look: candidates, files of other formats, archives.
+
+    A few at a time and none now and then, in a stable order; hidden ones and loops of links are passed over.
+
+    Args:
+        folder: it, a ZIP archive, or a folder in one.
+        unlisted: is given the folders below that cannot be listed, and why, in a clause.
+        deep: whether to look into folders below.
 
     Raises:
         InputError: the folder itself cannot be listed.
@@ -51,27 +77,42 @@ def walk(folder: Path) -> Iterator[list[Path]]:
     while waiting:
         current = waiting.pop()
         try:
-            status = current.stat()
-            if (status.st_dev, status.st_ino) in seen:
+            if _was_seen(current, seen):
                 continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(current) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            entries = yield from _entries(current)
         except OSError as error:
             if current == folder:
-                raise InputError(f"{folder} could not be read: {reason(error)}.") from error
+                raise InputError(f"{visible(str(folder))} could not be read: {reason(error)}.") from error
+            unlisted[current] = reason(error)
             continue
-        yield [Path(entry.path) for entry in entries if _is_wanted(entry.name) and _asked(entry.is_file)]
-        waiting += [Path(entry.path) for entry in reversed(entries) if _is_open_folder(entry)]
+        wanted = [entry.name for entry in entries if entry.is_file and _is_wanted(entry.name)]
+        for start in range(0, len(wanted), _STEP_FILES):
+            yield [current / name for name in wanted[start : start + _STEP_FILES]]
+        if deep:
+            inner = [entry.name for entry in entries if entry.is_folder and not entry.name.startswith(".")]
+            waiting += [current / name for name in reversed(inner)]
 
 
-def _is_open_folder(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and _asked(entry.is_dir)
-
-
-def _asked(question: Callable[[], bool]) -> bool:
-    """The answer; no where the system gives none: links in a circle, a folder that may not be looked into."""
+def _was_seen(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    """Whether a link led here before; remembers the folder."""
     try:
-        return question()
-    except OSError:
+        status = folder.stat()
+    except (FileNotFoundError, NotADirectoryError):  # in an archive, where links are not followed
         return False
+    mark = status.st_dev, status.st_ino
+    known = mark in seen
+    seen.add(mark)
+    return known
+
+
+def _entries(folder: Path) -> Generator[list[Path], None, list[Entry]]:
+    """What lies in one folder, by name. Yields nothing now and then: the folder may be large, or far away."""
+    found: list[Entry] = []
+    told = time.monotonic()
+    for entry in list_folder(folder):
+        found.append(entry)
+        if time.monotonic() - told > _STEP_SECONDS:
+            yield []
+            told = time.monotonic()
+    found.sort(key=lambda entry: entry.name)
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator, Sequence
@@ -12,18 +11,19 @@ from pathlib import Path
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
-from ctviewer.core.files import reason
 from ctviewer.core.series import Catalog, Notice, Series, Severity
-from ctviewer.dicom import files, formats
+from ctviewer.dicom import formats
 from ctviewer.dicom.assemble import assemble
 from ctviewer.dicom.copies import copies_in, drop_copies
 from ctviewer.dicom.events import SeriesFound
+from ctviewer.dicom.frames import join
 from ctviewer.dicom.grouping import series_key, split
 from ctviewer.dicom.header import DamagedError, NotDicomError
+from ctviewer.dicom.places import Place, look
 from ctviewer.dicom.preference import preference
 from ctviewer.dicom.reading import read_slices
 from ctviewer.dicom.record import Slice
-from ctviewer.dicom.text import clean
+from ctviewer.dicom.text import clean, visible
 
 _STEP_FILES, _STEP_SECONDS = 25, 0.05
 _STAGE = "Reading headers"
@@ -38,7 +38,7 @@ class _Findings:
 
 
 def scan(path: Path) -> Iterator[Event]:
-    """Find the series in a folder (any depth), or the series that one file belongs to.
+    """Find the series in a folder (any depth), a ZIP archive or a DICOMDIR, or the series that one file belongs to.
 
     Yields:
         `Progress` at least every 25 files, `SeriesFound` for each series, last `Done` with the `Catalog`.
@@ -46,64 +46,19 @@ def scan(path: Path) -> Iterator[Event]:
     Raises:
         InputError: the path does not exist, or holds nothing that can be shown; one sentence that names the path.
     """
-    if not os.path.exists(path):  # noqa: PTH110 - unlike Path.exists it is false, not an error, for an impossible name
-        raise InputError(f"{path} does not exist.")
-    if files.is_directory(path.name) and path.is_file():
-        path = path.parent  # the table of contents of a disc: the folder itself says more, and says it truly
+    place = yield from look(path)
     found = _Findings()
-    wanted: tuple[str, ...] | None = None
-    others: list[Path] = []
-    if path.is_dir():
-        candidates = yield from _candidates(path)
-        others = [one for one in candidates if formats.is_other_format(one.name)]
-        candidates = [one for one in candidates if not formats.is_other_format(one.name)]
-    elif not path.is_file():
-        raise InputError(f"{path} is neither a file nor a folder.")
-    elif formats.is_other_format(path.name):
-        candidates, others = [], [path]
-    else:
-        wanted = _series_of(path)
-        candidates = [one for one in next(files.walk(path.parent), []) if not formats.is_other_format(one.name)]
-        candidates = candidates if path in candidates else [path, *candidates]
-    yield from _read_all(candidates, found, wanted)
-    other_series, other_notices = yield from formats.read_series(others, alone=not found.slices)
+    yield from _read_all(place.files, found, place.wanted)
+    other_series, other_notices = yield from formats.read_series(place.others, alone=not found.slices)
     if not found.slices and not other_series:
-        raise InputError(other_notices[0].text if other_notices else _nothing_read(path, found))
+        raise InputError(other_notices[0].text if other_notices else _nothing_read(path, place, found))
     series = yield from _series(found.slices)
     series = tuple(sorted((*series, *other_series), key=preference))
     if not any(one.readable for one in series):
         raise InputError(_nothing_readable(path, series))
     for one in series:
         yield SeriesFound(one)
-    yield Done(Catalog(path, series, (*_unreadable(found), *other_notices)))
-
-
-def _candidates(folder: Path) -> Generator[Event, None, list[Path]]:
-    """All files worth a look, in a stable order."""
-    found: list[Path] = []
-    for part in files.walk(folder):
-        found += part
-        yield Progress("Looking for files", len(found), 0)
-    if not found and _is_empty(folder):
-        raise InputError(f"The folder {folder} is empty.")
-    return found
-
-
-def _is_empty(folder: Path) -> bool:
-    try:
-        return not any(folder.iterdir())
-    except OSError as error:  # it went away since it was listed
-        raise InputError(f"{folder} could not be read: {reason(error)}.") from error
-
-
-def _series_of(path: Path) -> tuple[str, ...]:
-    """The series of the one file that was opened."""
-    try:
-        return series_key(read_slices(path)[0])
-    except NotDicomError:
-        raise InputError(f"{path} is not a DICOM file.") from None
-    except DamagedError as error:
-        raise InputError(f"{path} cannot be opened: {error}.") from error
+    yield Done(Catalog(place.root, series, (*place.notices, *_unreadable(found), *other_notices)))
 
 
 def _read_all(candidates: Sequence[Path], found: _Findings, wanted: tuple[str, ...] | None) -> Iterator[Event]:
@@ -131,6 +86,7 @@ def _series(slices: Sequence[Slice]) -> Generator[Event, None, tuple[Series, ...
     made: list[Series] = []
     for group in groups.values():
         kept, dropped = yield from drop_copies(group)
+        join(kept)
         for part in split(kept):
             made.append(assemble(part, copies_in(part.slices, dropped)))
     return tuple(sorted(_with_own_keys(made), key=preference))
@@ -169,12 +125,13 @@ def _unreadable(found: _Findings) -> tuple[Notice, ...]:
     return (Notice("unreadable-files", Severity.WARNING, text, paths=tuple(found.damaged)),)
 
 
-def _nothing_read(path: Path, found: _Findings) -> str:
+def _nothing_read(path: Path, place: Place, found: _Findings) -> str:
+    name = visible(str(path))
     if found.damaged:
         first, why = next(iter(found.damaged.items()))
-        return f"Nothing in {path} can be opened: {clean(first.name)}, for instance: {why}."
-    return f"{path} holds no DICOM files."
+        return f"Nothing in {name} can be opened: {clean(first.name)}, for instance: {why}."
+    return " ".join([f"{name} holds no DICOM files.", *(notice.text for notice in place.notices)])
 
 
 def _nothing_readable(path: Path, series: Sequence[Series]) -> str:
-    return f"{path} holds no images that can be shown. {series[0].reason}"
+    return f"{visible(str(path))} holds no images that can be shown. {series[0].reason}"

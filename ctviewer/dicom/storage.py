@@ -10,18 +10,20 @@ import contextlib
 import gzip
 import io
 import os
+import stat
 import threading
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
 from ctviewer.dicom.archive import Archive, Member, archive_above, is_archive, read_archive, signature_of, start_of
 from ctviewer.dicom.unpacking import Seekable, Unpacked, UnpackingError, keeping, reader, unpacked
 
-__all__ = ["Entry", "ReadableFile", "inflated", "is_archive", "is_folder", "keeping", "list_folder", "open_file"]
+__all__ = ["Entry", "Kind", "ReadableFile", "inflated", "is_archive", "keeping", "kind_of", "list_folder", "open_file"]
 
 _MOST_ARCHIVES = 4  # tables of contents in memory
 _NOT_KEPT = 1 << 20  # files of one slice are read once
@@ -41,6 +43,12 @@ class ReadableFile(Protocol):
 
     def tell(self) -> int:
         """The position."""
+
+
+class Kind(Enum):
+    """What a path leads to; `SPECIAL` is a pipe or a device, which may never be opened: that could wait for ever."""
+
+    NOTHING, FILE, FOLDER, SPECIAL = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +108,25 @@ def inflated(path: Path) -> Iterator[ReadableFile]:
         yield view
 
 
-def is_folder(path: Path) -> bool:
-    """Whether this is a folder, a ZIP archive, or a folder in one."""
+def kind_of(path: Path) -> Kind:
+    """What a path leads to; a ZIP archive is a folder.
+
+    Raises:
+        OSError: the system, or a damaged archive, gives no answer.
+    """
     try:
-        if path.is_dir():
-            return True
-        if path.exists():
-            return is_archive(path)
+        mode = path.stat().st_mode
+    except PermissionError:
+        raise
+    except (OSError, ValueError):
         found = _inside(path)
-    except OSError:
-        return False
-    return found is not None and found[1] in found[0].folders
+        if found is None:
+            return Kind.NOTHING
+        archive, name = found
+        return Kind.FOLDER if name in archive.folders else Kind.FILE if archive.member(name) else Kind.NOTHING
+    if stat.S_ISDIR(mode) or is_archive(path):
+        return Kind.FOLDER
+    return Kind.FILE if stat.S_ISREG(mode) else Kind.SPECIAL
 
 
 def list_folder(path: Path) -> Iterator[Entry]:
@@ -186,7 +202,7 @@ def _open_member(archive: Archive, member: Member) -> Iterator[Seekable]:
             file = stack.enter_context(archive.path.open("rb", buffering=0))
             file.seek(start_of(file, member.info))
             stream = stack.enter_context(zipfile.ZipExtFile(file, "r", member.info))
-            return Unpacked(stream, stack.pop_all().close)
+            return Unpacked(stream, stack.pop_all().close, member.info.file_size)
         raise AssertionError  # mypy: an ExitStack might swallow the error; this one does not
 
     if member.info.file_size <= _NOT_KEPT:

@@ -18,7 +18,9 @@ from ctviewer.core.files import reason
 
 _IN_MEMORY = 16 << 20  # what is larger goes to a temporary file that has no name
 _STEP = 1 << 20
+_LAST = 1 << 16
 _MOST_KEPT = 4
+_DAMAGED = "its packed data are damaged"
 
 
 class UnpackingError(OSError):
@@ -41,13 +43,15 @@ class Unpacked:
     Args:
         stream: what to unpack.
         close: called once when nobody needs it any more.
+        size: how many bytes there will be, where that is known.
     """
 
-    def __init__(self, stream: Stream, close: Callable[[], None]) -> None:
-        self._stream, self._close = stream, close
+    def __init__(self, stream: Stream, close: Callable[[], None], size: int | None = None) -> None:
+        self._stream, self._close, self._size = stream, close, size
         self._lock = threading.Lock()
         self._kept = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by `close`
         self._length, self._ended = 0, False
+        self._damage = ""
         self.readers = 0
 
     def read_at(self, position: int, buffer: memoryview) -> int:
@@ -75,8 +79,12 @@ class Unpacked:
         self._close()
 
     def _unpack(self, upto: int) -> None:
+        if self._size is not None and self._size - _LAST < upto:
+            upto = self._size  # the checksum is compared at the very end, which pixels often fall just short of
         if upto <= self._length or self._ended:
             return
+        if self._damage:
+            raise UnpackingError(self._damage)
         self._kept.seek(self._length)
         while self._length < upto and not self._ended:
             data = self._more(min(upto - self._length, _STEP))
@@ -88,13 +96,13 @@ class Unpacked:
         try:
             return self._stream.read(size)
         except EOFError as error:
-            raise UnpackingError("its packed data end too early") from error
-        except UnpackingError:
-            raise
+            cause: Exception = error
+            self._damage = "its packed data end too early"
         except (zipfile.BadZipFile, zlib.error, LZMAError, ValueError, NotImplementedError) as error:
-            raise UnpackingError("its packed data are damaged") from error
+            cause, self._damage = error, _DAMAGED
         except OSError as error:  # of damage, bz2 and gzip tell by an error without a number
-            raise UnpackingError(reason(error) if error.errno else "its packed data are damaged") from error
+            cause, self._damage = error, reason(error) if error.errno else _DAMAGED
+        raise UnpackingError(self._damage) from cause
 
 
 class Seekable(io.RawIOBase):
@@ -133,7 +141,7 @@ class _Keeper:
     """Keeps what was unpacked while someone says that it will be needed again: frames of one file are read one by one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a gzip stream may lie in an archive: one stream on top of another
         self._kept: OrderedDict[Hashable, Unpacked] = OrderedDict()
         self._users = 0
 

@@ -135,7 +135,7 @@ def test_a_folder_that_goes_away_while_it_is_looked_through(tmp_path, monkeypatc
     gone = tmp_path / "gone"
     gone.mkdir()
 
-    def vanish(folder):
+    def vanish(folder, unlisted):
         gone.rmdir()
         yield []
 
