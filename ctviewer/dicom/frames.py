@@ -43,7 +43,7 @@ def slices_of(path: Path, header: Header) -> list[Slice]:
     describe = _Describer(header, frames)
     single = replace(header.pixels, cut=False) if frames > 1 else header.pixels
     first = Slice.from_header(path, describe.header(0, single))
-    if why_not([first]) or first.pixel_format is None or header.pixels.deflated:
+    if why_not([first]) or first.pixel_format is None:
         return [Slice.from_header(path, header)]
     with open_file(path) as (file, _):
         locations = frame_locations(file, header, frames, first.pixel_format.frame_bytes)

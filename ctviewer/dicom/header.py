@@ -33,9 +33,9 @@ class PixelLocation:
     """Where the value of Pixel Data lies in a file.
 
     Attributes:
-        offset, length: bytes of an uncompressed value; of a deflated data set: offset 0, and it must be inflated.
+        offset, length: bytes of an uncompressed value; in a deflated data set, where it lies once that is inflated.
         fragments: offset and length of each fragment of a compressed value; empty for an uncompressed one.
-        deflated: the whole data set is deflated, so there is no place in the file to read from.
+        deflated: where the deflated data set starts in the file (`deflated.open_inflated`), 0 where it is not deflated.
         swapped: bytes are swapped in pairs: big endian words, to be read as bytes where a pixel is one (PS3.5 8.2).
         cut: the file ends before the value does; `length` and `fragments` tell what is there.
     """
@@ -43,7 +43,7 @@ class PixelLocation:
     offset: int
     length: int
     fragments: tuple[tuple[int, int], ...] = ()
-    deflated: bool = False
+    deflated: int = 0
     swapped: bool = False
     cut: bool = False
 

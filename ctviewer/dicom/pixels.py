@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
 from ctviewer import codecs
@@ -15,6 +16,7 @@ from ctviewer.codecs import CodecError, Image, PixelFormat, processes
 from ctviewer.codecs.processes import DecoderLostError
 from ctviewer.core.errors import DecodeError
 from ctviewer.core.files import reason
+from ctviewer.dicom.deflated import open_inflated
 from ctviewer.dicom.header import PixelLocation
 from ctviewer.dicom.storage import ReadableFile, open_file
 from ctviewer.dicom.syntaxes import BIG_ENDIAN, is_supported, syntax_name
@@ -66,12 +68,22 @@ class PixelSource:
             DecodeError: the text names the file and the reason.
         """
         try:
-            with open_file(self.path) as (file, _):
+            with self._opened() as file:
                 return _read(file, self, scratch)
         except OSError as error:
             raise DecodeError(f"{self.path} could not be read: {reason(error)}.") from error
         except DecodeError as error:
             raise DecodeError(f"{self.path} could not be decoded: {error}.") from error
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[ReadableFile]:
+        """The file, or the inflated data set in it."""
+        if self.location.deflated:
+            with open_inflated(self.path, self.location.deflated) as inflated:
+                yield inflated
+        else:
+            with open_file(self.path) as (file, _):
+                yield file
 
 
 def empty(shape: tuple[int, ...], *, signed: bool) -> Stored:
@@ -84,8 +96,6 @@ def _read(file: ReadableFile, source: PixelSource, out: Stored) -> Image:
     if location.fragments:
         data = b"".join(exactly(file, *fragment) for fragment in location.fragments)
         return _decode(source.syntax, data, pixel_format, out)
-    if location.deflated:
-        return _as_image(_inflate(file, pixel_format), source)
     if not is_supported(source.syntax):
         raise DecodeError(f"pixels stored as {syntax_name(source.syntax)} cannot be decoded")
     if pixel_format.bits_allocated == 16 and source.syntax != BIG_ENDIAN:
@@ -137,16 +147,6 @@ def _swapped(file: ReadableFile, offset: int, length: int) -> bytes:
     start, end = offset - offset % 2, offset + length + (offset + length) % 2
     pairs = np.frombuffer(exactly(file, start, end - start), np.uint16).byteswap().tobytes()
     return pairs[offset - start :][:length]
-
-
-def _inflate(file: ReadableFile, pixel_format: PixelFormat) -> bytes:
-    try:
-        data = pydicom.dcmread(file, specific_tags=["PixelData"]).PixelData
-    except Exception as error:
-        raise DecodeError("its deflated data are damaged") from error
-    if len(data) < pixel_format.frame_bytes:
-        raise DecodeError("it ends in the middle of the pixels")
-    return bytes(data[: pixel_format.frame_bytes])
 
 
 def _as_image(data: bytes, source: PixelSource) -> Image:

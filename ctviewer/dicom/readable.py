@@ -39,6 +39,4 @@ def why_not(stack: Sequence[Slice]) -> str:
         return f"Images with {bits} bits per pixel cannot be shown."
     if not any(syntaxes.is_supported(one.header.syntax) for one in stack):
         return f"Pixels stored as {syntaxes.syntax_name(first.header.syntax)} cannot be decoded."
-    if first.frames > 1:
-        return "Multi-frame images in a deflated file cannot be shown yet."
     return ""

@@ -107,7 +107,7 @@ class Slice:
         if location.fragments:
             location.require_room_for(frame_bytes, self.frames)
             return
-        if location.deflated or self.is_colour:  # colour may be subsampled, and is not shown
+        if self.is_colour:  # colour may be subsampled, and is not shown
             return
         if location.length < frame_bytes * self.frames:
             raise DamagedError("it ends in the middle of the pixels")
@@ -169,12 +169,17 @@ class Slice:
         high = stored - 1 if high is None or self._compressed else high
         if not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
             return None
-        if not _fits(self.padding, stored, self.signed):
+        if not _fits(self.padding, stored, self.signed) and not self._has_graphics_above(high):
             stored, high = (
                 allocated,
                 allocated - 1,
             )  # padding outside the stored bits: clearing them would turn it to values
         return PixelFormat(self.rows, self.columns, allocated, stored, high, self.signed)
+
+    def _has_graphics_above(self, high: int) -> bool:
+        """Whether an overlay plane lies in bits above the value: these must be cleared whatever the padding is."""
+        positions = (self.header.short(tag) for tag in tags.OVERLAY_BIT_POSITIONS)
+        return any(position is not None and position > high for position in positions)
 
     @property
     def rescale(self) -> tuple[float, float] | None:

@@ -13,13 +13,14 @@ from pydicom.filewriter import write_dataset
 from pydicom.tag import BaseTag, Tag
 
 from ctviewer.dicom import tags
+from ctviewer.dicom.deflated import DEFLATED, MOST_RATIO, deflated_start, inflated_header
 from ctviewer.dicom.fragments import find_fragments
 from ctviewer.dicom.functional_groups import read_items
 from ctviewer.dicom.header import LARGEST_VALUE, DamagedError, Header, NotDicomError, PixelLocation
 from ctviewer.dicom.storage import ReadableFile
 from ctviewer.dicom.text import clean
 
-_DEFLATED = "1.2.840.10008.1.2.1.99"
+_MOST_META = 1024
 _UNDEFINED = b"\xff\xff\xff\xff"
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
 _WANTED = [Tag(tag) for tag in sorted(tags.WANTED)]
@@ -31,16 +32,33 @@ def read_slow(file: ReadableFile, size: int) -> Header:
     Raises:
         NotDicomError: it does not look like DICOM.
         DamagedError: it is DICOM, but cannot be read.
+        OSError: the file cannot be read; its deflated data are damaged.
     """
+    deflated = deflated_start(file)
+    if not deflated:
+        return _read(file, size)
+    with inflated_header(file, deflated) as inflated:
+        header = _read(inflated, size * MOST_RATIO)
+    header.syntax = DEFLATED
+    header.pixels = replace(header.pixels, deflated=deflated) if header.pixels else None
+    return header
+
+
+def _read(file: ReadableFile, size: int) -> Header:
     file.seek(0)
     start = file.read(132)
     marked = start[128:] == b"DICM"
     if not marked and start[:2] not in _FIRST_GROUPS:
         raise NotDicomError
     file.seek(0)
+    if DEFLATED.encode() in start + file.read(_MOST_META):
+        raise DamagedError("its file meta information is malformed")  # pydicom would inflate without end
+    file.seek(0)
     try:
         dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_WANTED, force=True)
         header = _header(dataset)
+    except OSError:
+        raise
     except Exception as error:
         if marked:
             raise DamagedError("its header is malformed") from error
@@ -49,7 +67,7 @@ def read_slow(file: ReadableFile, size: int) -> Header:
         if marked:
             raise DamagedError("its header is malformed")
         raise NotDicomError
-    header.pixels = _locate(file, dataset, header, size)
+    header.pixels = _locate(file, dataset, size)
     return header
 
 
@@ -88,10 +106,8 @@ def _raw(dataset: Dataset, tag: Any) -> bytes:
     return "\\".join(value).encode("ascii", "replace") if tag == tags.SPECIFIC_CHARACTER_SET and value else b""
 
 
-def _locate(file: ReadableFile, dataset: FileDataset, header: Header, size: int) -> PixelLocation | None:
-    """Pixel Data starts where pydicom stopped, unless the data set had to be inflated."""
-    if header.syntax == _DEFLATED:
-        return PixelLocation(0, 0, deflated=True) if header.has(tags.BITS_ALLOCATED) else None
+def _locate(file: ReadableFile, dataset: FileDataset, size: int) -> PixelLocation | None:
+    """Pixel Data starts where pydicom stopped."""
     little = dataset.original_encoding[1]
     position = file.tell()
     head = file.read(12)
