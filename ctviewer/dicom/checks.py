@@ -14,6 +14,7 @@ from ctviewer.core.geometry import Geometry
 from ctviewer.core.layout import Layout, layout_of, volume_use
 from ctviewer.core.series import Notice, Severity, VolumeUse
 from ctviewer.dicom import place_checks, syntaxes, tags
+from ctviewer.dicom.overlays import has_overlays
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.values import padding_of
 from ctviewer.dicom.wording import cite, listed, slices
@@ -61,6 +62,14 @@ def _range(padding: tuple[int, int]) -> str:
     return f"{padding[0]}" if padding[0] == padding[1] else f"{padding[0]} to {padding[1]}"
 
 
+def _graphics(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterator[Notice]:
+    having = tuple(i for i, one in enumerate(stack) if has_overlays(one.header))
+    if having:
+        verb = "carries" if len(having) == 1 else "carry"
+        text = f"{slices(len(having))} {verb} graphics of the scanner (overlay planes): they are drawn over the image."
+        yield Notice("overlay-planes", Severity.INFO, text, () if len(having) == len(stack) else having)
+
+
 def _is_decodable(one: Slice) -> bool:
     return syntaxes.is_supported(one.header.syntax) and one.pixel_format is not None
 
@@ -88,6 +97,7 @@ _CHECKS: tuple[Check, ...] = (
     _uids,
     _compression,
     _values,
+    _graphics,
     _decodable,
     place_checks.single,
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pydicom
@@ -39,34 +41,47 @@ def has_overlays(header: Header) -> bool:
     return not tags.OVERLAY_ROWS.isdisjoint(header.values)
 
 
-@dataclass(frozen=True, slots=True)
+class _File:
+    """The overlay attributes of one file, read once for all its frames and let go after the last one."""
+
+    def __init__(self, path: Path, frames: int) -> None:
+        self._path, self._frames, self._left = path, frames, frames
+        self._dataset: Dataset | None = None
+        self._lock = Lock()
+
+    def dataset(self) -> Dataset:
+        """The attributes, for one of the frames."""
+        with self._lock:
+            if self._dataset is None:
+                with open_file(self._path) as (file, _):
+                    self._dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_WANTED, force=True)
+            found = self._dataset
+            self._left -= 1
+            if self._left <= 0:
+                self._dataset, self._left = None, self._frames
+            return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class OverlaySource:
     """Where the overlay planes of one slice come from.
 
     Attributes:
-        path, frame: the file, and which of its frames the slice is, from 0.
+        file: that of the slice.
+        frame: which of its frames the slice is, from 0.
         character_set: raw Specific Character Set of the file.
         pixels: of the same slice, for planes that lie in its pixels; None where they cannot be read.
     """
 
-    path: Path
+    file: _File
     frame: int
     character_set: bytes
     pixels: PixelSource | None
 
-    @classmethod
-    def of(cls, one: Slice, pixels: PixelSource | None) -> OverlaySource | None:
-        """The source for a slice, None where it has no planes."""
-        if not has_overlays(one.header):
-            return None
-        return cls(one.path, one.frame, one.header.values.get(tags.SPECIFIC_CHARACTER_SET, b""), pixels)
-
     def read(self) -> tuple[OverlayPlane, ...]:
         """The planes in the order of their groups; blank and damaged ones are left out. Never fails."""
         try:
-            with open_file(self.path) as (file, _):
-                dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_WANTED, force=True)
-            return tuple(self._planes(dataset))
+            return tuple(self._planes(self.file.dataset()))
         except Exception:  # noqa: BLE001 - boundary: a malformed file can raise nearly anything inside pydicom
             return ()
 
@@ -94,6 +109,22 @@ class OverlaySource:
             return self.pixels.words(empty((self.pixels.format.rows, self.pixels.format.columns), signed=False))
         except DecodeError:  # told where the pixels themselves are read
             return None
+
+
+def overlay_sources(stack: Sequence[Slice], pixels: Sequence[PixelSource | None]) -> dict[int, OverlaySource]:
+    """The sources of those slices that have overlay planes, by their place in the stack."""
+    having = [i for i, one in enumerate(stack) if has_overlays(one.header)]
+    counts = Counter(stack[i].path for i in having)
+    files = {path: _File(path, count) for path, count in counts.items()}
+    return {
+        i: OverlaySource(
+            files[stack[i].path],
+            stack[i].frame,
+            stack[i].header.values.get(tags.SPECIFIC_CHARACTER_SET, b""),
+            pixels[i],
+        )
+        for i in having
+    }
 
 
 class _Attributes:

@@ -14,7 +14,7 @@ from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Voi
 from ctviewer.dicom import tags
 from ctviewer.dicom.ordering import geometry_of
-from ctviewer.dicom.overlays import OverlaySource
+from ctviewer.dicom.overlays import OverlaySource, overlay_sources
 from ctviewer.dicom.pixels import PixelSource, SliceSource
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.values import is_inverted, modality_lut, padding_of, unit_of, windows_of
@@ -58,7 +58,6 @@ class Stack:
             for one, table in zip(stack, tables, strict=True)
         ]
         sources = tuple(_source(one, table) for one, table in zip(stack, tables, strict=True))
-        overlays = {i: OverlaySource.of(one, sources[i]) for i, one in enumerate(stack)}
         return cls(
             geometry=geometry_of(stack),
             sources=sources,
@@ -69,7 +68,7 @@ class Stack:
             padding=None if mapped else padding_of(stack)[0],  # after the table the padding value is any other value
             inverted=is_inverted(stack[middle]),
             windows=windows_of(stack[middle]),
-            overlays={i: source for i, source in overlays.items() if source is not None},
+            overlays=overlay_sources(stack, sources),
         )
 
     def filler(self, index: int) -> int:

@@ -85,6 +85,7 @@ UNITS = 0x0054_1001  # of positron emission images
 PRESENTATION_LUT_SHAPE = 0x2050_0020
 
 OVERLAY_ROWS = frozenset(0x6000_0010 | n << 17 for n in range(16))  # of planes 6000 to 601E: they say that there is one
+OVERLAY_BIT_POSITIONS = frozenset(0x6000_0102 | n << 17 for n in range(16))
 
 SHARED_GROUPS = 0x5200_9229
 FRAME_GROUPS = 0x5200_9230
@@ -96,7 +97,7 @@ ITEM = 0xFFFE_E000
 ITEM_END = 0xFFFE_E00D
 SEQUENCE_END = 0xFFFE_E0DD
 
-WANTED: frozenset[int] = OVERLAY_ROWS | frozenset(
+WANTED: frozenset[int] = OVERLAY_ROWS | OVERLAY_BIT_POSITIONS | frozenset(
     value
     for name, value in list(globals().items())
     if name.isupper() and isinstance(value, int) and 0x0008_0000 <= value < PIXEL_DATA

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pydicom
@@ -10,7 +11,7 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from ctviewer.dicom import load_volume
+from ctviewer.dicom import load_volume, overlays
 
 SHAPE = (3, 12, 15)
 MIDDLE = 1
@@ -95,8 +96,6 @@ def test_frames_follow_each_other_bit_by_bit(written, edit, volume_of, frame):
     frames = np.random.default_rng(1).random((3, 5, 5)) < 0.5
     made = written(shape=SHAPE)
     edit(made.paths[MIDDLE], lambda d, i: add_plane(d, frames, x0015=("IS", "3")))
-    from dataclasses import replace
-
     source = replace(volume_of(made.folder).series.private.overlays[MIDDLE], frame=frame)
     (plane,) = source.read()
     assert np.array_equal(plane.array(), frames[frame])
@@ -107,8 +106,6 @@ def test_frames_follow_each_other_bit_by_bit(written, edit, volume_of, frame):
     [(0, "1", 1, True), (1, "1", 1, False), (2, "1", 3, True), (1, "2", 2, True), (4, None, None, True)],
 )
 def test_on_which_frames_a_plane_lies(written, edit, volume_of, mask, frame, count, first, shown):
-    from dataclasses import replace
-
     made = written(shape=SHAPE)
     two = np.stack([mask, ~mask]) if count == "2" else mask
     more = ({"x0015": ("IS", count)} if count else {}) | ({"x0051": ("US", first)} if first else {})
@@ -196,3 +193,50 @@ def test_pydicoms_own_file(tmp_path, only):
     (plane,) = volume.overlays[0]
     assert np.array_equal(plane.array(), pydicom.dcmread(path).overlay_array(0x6000).astype(bool))
     assert plane.name == "Siemens MedCom Object Graphics"
+
+
+def test_the_notices_name_the_slices(written, edit, only, notice_of, mask):
+    made = written(shape=SHAPE)
+    edit(made.paths[MIDDLE], lambda d, i: add_plane(d, mask))
+    notice = notice_of(only(made.folder), "overlay-planes")
+    assert notice.slices == (MIDDLE,) and notice.severity.value == "info"
+
+
+def test_a_plane_above_the_value_and_padding_beyond_it(written, edit, volume_of, mask):
+    """Padding outside the stored bits keeps all bits; but not those in which graphics lie."""
+    words = np.full(SHAPE, 100, np.uint16)
+    words[:] |= mask.astype(np.uint16) << 13
+    made = written(shape=SHAPE, dtype=np.uint16)
+
+    def change(dataset, index):
+        dataset.BitsStored, dataset.HighBit = 12, 11
+        dataset.add_new("PixelPaddingValue", "US", 63536)
+        dataset.PixelData = words[index].tobytes()
+        for element, value in ((0x10, 12), (0x11, 15), (0x100, 16), (0x102, 13)):
+            dataset.add_new((0x6000, element), "US", value)
+
+    edit(made.paths, change)
+    volume = volume_of(made.folder)
+    assert np.all(volume.stored == 100) and np.array_equal(volume.overlays[0][0].array(), mask)
+
+
+def test_frames_of_one_file_read_it_once(written, edit, only, monkeypatch):
+    """Each frame of a multi-frame file gets its own frame of the planes; the file's attributes are parsed once."""
+    made = written(shape=(1, 12, 15))
+    frames = np.random.default_rng(4).random((3, 12, 15)) < 0.3
+
+    def change(dataset, _index):
+        dataset.NumberOfFrames, dataset.PixelData = 3, np.arange(3 * 180, dtype="<i2").tobytes()
+        add_plane(dataset, frames, x0015=("IS", "3"), x0051=("US", 1))
+
+    edit(made.paths, change)
+    opened = []
+    real = overlays.open_file
+    monkeypatch.setattr(overlays, "open_file", lambda path: opened.append(path) or real(path))
+    series = only(made.folder)
+    for _ in range(2):
+        opened.clear()
+        volume = load_volume(series)
+        for index, ref in enumerate(series.slices):
+            assert np.array_equal(volume.overlays[index][0].array(), frames[ref.frame])
+        assert len(opened) == 1 and volume.slice_count == 3
