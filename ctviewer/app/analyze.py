@@ -16,11 +16,12 @@ from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.events import Event
 from ctviewer.core.files import reason, refuse_inside
 from ctviewer.core.findings import RESEARCH_USE, Abstained, AnalysisResult
+from ctviewer.core.interpretation import statements
 from ctviewer.core.printing import PageSize
 from ctviewer.core.series import Catalog, Series
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import PRESETS
-from ctviewer.dicom import STATED, SlicesFailed, VolumeTold, analysis_candidate, load, scan
+from ctviewer.dicom import SlicesFailed, VolumeTold, analysis_candidate, load, scan
 
 
 def run_analyze(options: argparse.Namespace) -> int:
@@ -39,9 +40,8 @@ def run_analyze(options: argparse.Namespace) -> int:
     for notice in catalog.notices:
         line.say(notice.text)
     series = choose(catalog, options.series)
-    for notice in series.notices:
-        if notice.code == STATED:
-            line.say(notice.text)
+    for text in statements(series):
+        line.say(text)
     refuse_among(options.out, options.folder, series)
     _prepare(options.out)
     left_out = any(notice.code == "unreadable-files" for notice in catalog.notices)

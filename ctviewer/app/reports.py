@@ -16,6 +16,7 @@ import numpy as np
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.files import refuse_inside, write_bytes
 from ctviewer.core.findings import RESEARCH_USE, UNVERIFIED, AnalysisResult, Instance
+from ctviewer.core.interpretation import statements
 from ctviewer.core.palette import Rgb, class_colour
 from ctviewer.core.printing import PageSize
 from ctviewer.core.reading import Reading
@@ -101,7 +102,12 @@ def result_file(volume: Volume, result: AnalysisResult) -> dict[str, Any]:
         "notice": f"{UNVERIFIED}. {RESEARCH_USE}",
         "patient": asdict(series.patient),
         "study": asdict(series.study),
-        "series": {"uid": series.uid, "number": series.number, "description": series.description},
+        "series": {
+            "uid": series.uid,
+            "number": series.number,
+            "description": series.description,
+            "statements": list(statements(series)),
+        },
         "slices": slices,
         "result": to_dict(result),
     }

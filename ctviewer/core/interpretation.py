@@ -7,9 +7,12 @@ import re
 from dataclasses import dataclass
 
 from ctviewer.core.errors import InputError
+from ctviewer.core.series import Series
 
 VALUES, SPACING, ORIENTATION = "values", "spacing", "orientation"
 """What `Series.questions` may hold."""
+STATED = "stated-by-reader"
+"""Code of the notices that say what rests on a reader's statement; results and reports repeat them."""
 HEAD_FIRST, FEET_FIRST = "head-first", "feet-first"
 _LARGEST = 1e6
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
@@ -124,3 +127,8 @@ def parse_spacing(text: str) -> Interpretation:
     raise InputError(
         f"--spacing {text} is not understood; give ROWxCOLUMN or ROWxCOLUMNxSLICE in mm, like 0.7x0.7x1.25."
     )
+
+
+def statements(series: Series) -> tuple[str, ...]:
+    """What of a series rests on a reader's statement, in a sentence each."""
+    return tuple(notice.text for notice in series.notices if notice.code == STATED)

@@ -1,7 +1,7 @@
 """Reading folders and files of DICOM and of other formats into core objects, and writing CT series."""
 
 from ctviewer.dicom.events import SeriesFound, SlicesFailed, SlicesLoaded, VolumeReady, VolumeTold
-from ctviewer.dicom.interpret import STATED, interpret
+from ctviewer.dicom.interpret import interpret
 from ctviewer.dicom.loading import load, load_volume
 from ctviewer.dicom.memory import free_memory
 from ctviewer.dicom.preference import analysis_candidate, by_preference
@@ -12,7 +12,6 @@ from ctviewer.dicom.thumbnails import thumbnail
 from ctviewer.dicom.write import SeriesAttributes, write_ct_series
 
 __all__ = [
-    "STATED",
     "SeriesAttributes",
     "SeriesFound",
     "SlicesFailed",
@@ -23,8 +22,8 @@ __all__ = [
     "by_preference",
     "concern",
     "concerns",
-    "interpret",
     "free_memory",
+    "interpret",
     "load",
     "load_volume",
     "measure",

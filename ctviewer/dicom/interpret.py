@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.geometry import Geometry
-from ctviewer.core.interpretation import HEAD_FIRST, ORIENTATION, SPACING, VALUES, Interpretation
+from ctviewer.core.interpretation import HEAD_FIRST, ORIENTATION, SPACING, STATED, VALUES, Interpretation
 from ctviewer.core.layout import volume_use
 from ctviewer.core.series import Notice, Series, Severity, SliceRef
 from ctviewer.dicom.formats.build import position_of
@@ -17,8 +17,6 @@ from ctviewer.dicom.formats.grid import GridSource
 from ctviewer.dicom.formats.pictures import PictureSource
 from ctviewer.dicom.stack import Stack
 
-STATED = "stated-by-reader"
-"""Code of the notices that say what rests on a reader's statement; reports and results repeat them."""
 _ANSWERED = {VALUES: "values-unknown", SPACING: "no-spacing", ORIENTATION: "no-positions"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctviewer.core.interpretation import statements
 from ctviewer.core.people import date_text, person_name, time_text
 from ctviewer.core.printing import PageSize, text_width_px
 from ctviewer.report import markup, pictures, results
@@ -65,7 +66,8 @@ def _study(document: ReportDocument, words: Wording) -> str:
         (words.slices, _slices(document, words)),
         (words.scanner, " ".join(t for t in (series.manufacturer, series.model_name) if t) or none),
     )
-    notes = "".join(paragraph(note, "#8a4b00", "8pt") for note in unshown_notes(document, words))
+    stated = "".join(paragraph(text, "#8a4b00", "8pt") for text in statements(series))
+    notes = stated + "".join(paragraph(note, "#8a4b00", "8pt") for note in unshown_notes(document, words))
     return fields(pairs, columns=2, label="13%", band=True) + notes
 
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from ctviewer.core.people import person_name
-from ctviewer.core.series import Series
+from ctviewer.core.series import Patient, Series
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import PRESETS, Voi, Window, window_lut
 from ctviewer.ui.panels.common import grey_image
@@ -163,6 +163,8 @@ def banner(series: Series) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Lines in the upper corners: patient on the left, study and series on the right."""
     patient = series.patient
     left = (person_name(patient.name) or "no name", f"ID {patient.patient_id or 'none'}")
+    if patient == Patient() and not series.uid:  # NIfTI and the like: the file's name is all there is
+        left = ("no patient is named in the file",)
     number = "" if series.number is None else f"Se {series.number}  "
     right = (series.study.description, f"{number}{series.description}".strip())
     return tuple(line for line in left if line), tuple(line for line in right if line)
