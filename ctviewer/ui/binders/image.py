@@ -162,7 +162,7 @@ class ImageBinder(QObject):
 def banner(series: Series) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Lines in the upper corners: patient on the left, study and series on the right."""
     patient = series.patient
-    left = (person_name(patient.name) or "no name", f"ID {patient.patient_id or 'none'}")
+    left: tuple[str, ...] = (person_name(patient.name) or "no name", f"ID {patient.patient_id or 'none'}")
     if patient == Patient() and not series.uid:  # NIfTI and the like: the file's name is all there is
         left = ("no patient is named in the file",)
     number = "" if series.number is None else f"Se {series.number}  "
