@@ -17,6 +17,7 @@ from ctviewer.codecs import Image
 from ctviewer.core.errors import DecodeError
 from ctviewer.core.overlays import OverlayPlane
 from ctviewer.dicom import tags
+from ctviewer.dicom.deflated import undeflated
 from ctviewer.dicom.header import Header
 from ctviewer.dicom.luts import raw_value, swapped_pairs
 from ctviewer.dicom.pixels import PixelSource, empty
@@ -53,8 +54,8 @@ class _File:
         """The attributes, for one of the frames."""
         with self._lock:
             if self._dataset is None:
-                with open_file(self._path) as (file, _):
-                    self._dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_WANTED, force=True)
+                with open_file(self._path) as (file, _), undeflated(file) as plain:
+                    self._dataset = pydicom.dcmread(plain, stop_before_pixels=True, specific_tags=_WANTED, force=True)
             found = self._dataset
             self._left -= 1
             if self._left <= 0:

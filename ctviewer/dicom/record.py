@@ -107,7 +107,7 @@ class Slice:
         if location.fragments:
             location.require_room_for(frame_bytes, self.frames)
             return
-        if location.deflated or self.is_colour:  # colour may be subsampled, and is not shown
+        if self.is_colour:  # colour may be subsampled, and is not shown
             return
         if location.length < frame_bytes * self.frames:
             raise DamagedError("it ends in the middle of the pixels")
