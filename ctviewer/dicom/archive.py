@@ -109,12 +109,13 @@ def signature_of(path: Path) -> tuple[int, int, int]:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether this is a file that begins as ZIP archives do, whatever its name."""
+    """Whether this is a file that begins as ZIP archives do, whatever its name; a DICOM file may, its preamble is free."""
     try:
         if not path.is_file():  # opening a pipe would wait for whoever writes to it
             return False
         with path.open("rb", buffering=0) as file:
-            return file.read(4) in _SIGNATURES
+            start = file.read(132)
+            return start[:4] in _SIGNATURES and start[128:] != b"DICM"
     except (OSError, ValueError):
         return False
 
