@@ -245,7 +245,7 @@ def _item(item: tuple[Element, ...], sequence: Element, order: str, *, explicit:
 def fragments(value: bytes) -> list[bytes]:
     """The items of encapsulated pixels, the offset table first."""
     found, position = [], 0
-    while position < len(value):
+    while position + 8 <= len(value):
         (size,) = struct.unpack_from("<I", value, position + 4)
         found.append(value[position + 8 : position + 8 + size])
         position += 8 + size
