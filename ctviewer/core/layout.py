@@ -17,6 +17,7 @@ from ctviewer.core.series import VolumeUse
 UNEVEN = 0.01  # share of the spacing from which a gap is told
 NO_VOLUME = 0.2  # and from which the slices are no regular volume
 _TILT_DEGREES = 0.5
+_LEAST_TILT_DEGREES = 0.1  # where it adds up to a pixel; below, it is the rounding of the direction vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +103,8 @@ def _sideways(geometry: Geometry) -> tuple[float, NDArray[np.bool_]]:
             best, least = slope, members
     steepness = float(np.linalg.norm(best))
     angle = float(np.degrees(np.arctan(steepness)))
-    tilted = angle > _TILT_DEGREES or steepness * float(span[-1]) > pixel
-    shifted = _residue(span, sideways, best if tilted else np.zeros(3)) > pixel
-    return (angle if tilted else 0.0), shifted
+    tilted = angle > _TILT_DEGREES or (angle > _LEAST_TILT_DEGREES and steepness * float(span[-1]) > pixel)
+    return (angle if tilted else 0.0), _residue(span, sideways, best) > pixel
 
 
 def _slopes(span: NDArray[np.float64], sideways: NDArray[np.float64], least: float) -> tuple[NDArray[np.float64], ...]:
