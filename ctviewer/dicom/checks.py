@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.layout import Layout, layout_of, volume_use
 from ctviewer.core.series import Notice, Severity, VolumeUse
-from ctviewer.dicom import place_checks, syntaxes, tags
+from ctviewer.dicom import frame_checks, place_checks, syntaxes, tags
 from ctviewer.dicom.overlays import has_overlays
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.values import padding_of
@@ -100,7 +100,13 @@ _CHECKS: tuple[Check, ...] = (
     _graphics,
     _decodable,
     place_checks.single,
+    frame_checks.frames,
+    frame_checks.volumetric_properties,
 )
+_NO_VOLUME = {
+    _UNDECODABLE: "some slices cannot be decoded",
+    frame_checks.NO_PLAIN_VOLUME: "the images are distorted or sampled from a larger volume",
+}
 
 
 @dataclass(frozen=True)
@@ -117,8 +123,9 @@ def examine(stack: Sequence[Slice], geometry: Geometry) -> Findings:
     layout = layout_of(geometry)
     notices = tuple(notice for check in _CHECKS for notice in check(stack, geometry, layout))
     use, reason = volume_use(geometry, layout)
-    if use is not VolumeUse.SLICES_ONLY and any(notice.code == _UNDECODABLE for notice in notices):
-        use, reason = VolumeUse.SLICES_ONLY, "some slices cannot be decoded"
+    told = [_NO_VOLUME[notice.code] for notice in notices if notice.code in _NO_VOLUME]
+    if use is not VolumeUse.SLICES_ONLY and told:
+        use, reason = VolumeUse.SLICES_ONLY, told[0]
     return Findings(notices, use, reason)
 
 

@@ -16,6 +16,7 @@ Fragments = tuple[tuple[int, int], ...]
 _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ")  # JPEG, JPEG-LS; JPEG 2000, bare and in a box
 _JPEG_XL = "1.2.840.10008.1.2.4.11"
 _JPEG_XL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
+_MOST_FRAMES = 1 << 15  # thirty hearts of a thousand slices; a file made up of single pixels holds millions
 _RLE = "1.2.840.10008.1.2.5"
 
 
@@ -36,11 +37,13 @@ def frame_locations(file: ReadableFile, header: Header, frames: int, frame_bytes
     if location.fragments:
         found = [PixelLocation(part[0][0], 0, part) for part in _compressed(file, header, location, frames)]
     else:
-        count = min(frames, location.length // frame_bytes)
+        count = min(frames, location.length // frame_bytes, _MOST_FRAMES + 1)
         found = [
             replace(location, offset=location.offset + k * frame_bytes, length=frame_bytes, cut=False)
             for k in range(count)
         ]
+    if len(found) > _MOST_FRAMES:
+        raise DamagedError(f"it states {frames} frames, more than can be shown")
     if not found:
         raise DamagedError("it ends in the middle of the pixels")
     return found
