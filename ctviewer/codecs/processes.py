@@ -2,6 +2,11 @@
 
 The parent sends the compressed bytes through a pipe and reads the decoded words from another straight into the volume.
 A child that crashes, takes too long or wants too much memory is replaced, and its frame refused.
+
+Every codec runs like that, RLE too: they are all native code that reads bytes from outside. Measured on two cores, 512 x
+512, threads of this process beside two children: JPEG 2000 43 and 42 slices/s, JPEG-LS 381 and 355, HTJ2K 690 and 525,
+JPEG Lossless 985 and 1,004, RLE 2,384 and 1,386. That is at most 0.3 ms a slice, for a pipe carries 0.9 MB; a child
+starts in 0.2 s, ahead of need, and holds 33 MB, 21 of them its own.
 """
 
 from __future__ import annotations
@@ -36,6 +41,7 @@ _SECONDS = 5.0
 _PIXELS_OF_SECONDS = 1 << 20  # larger frames get more time, in proportion
 MOST_PICTURE_PIXELS = 1 << 28
 _PIPE_BYTES = 1 << 20
+_LACKING_MEMORY = "they would take more memory to decode than an image of their size should"
 
 
 class DecoderLostError(CodecError):
@@ -83,7 +89,7 @@ class _Child:
         if not answer.is_sound or answer.status == wire.READY:
             raise wire.ClosedError
         if answer.status == wire.LACKING_MEMORY:
-            raise DecoderLostError("they would take more memory to decode than an image of their size should")
+            raise DecoderLostError(_LACKING_MEMORY)
         if answer.status == wire.REFUSED:
             raise CodecError(wire.receive(self._output, answer.length).decode("utf-8", "replace"))
         image = _target(answer, request, out)
@@ -253,11 +259,18 @@ class DecoderProcesses:
 def _decode_here(request: wire.Request, data: bytes) -> NDArray[Any]:
     """Decode in this process, where the system lets none be started: a picture unprotected is more than no picture."""
     _log.warning("Decoder processes cannot be started; pixels are decoded in the program's own process.")
-    if request.format is None:
-        return pictures.decode(request.kind, data, request.page, request.most_pixels)
     from ctviewer import codecs
 
-    return codecs.decode(request.kind, data, request.format)
+    try:
+        if request.format is None:
+            return pictures.decode(request.kind, data, request.page, request.most_pixels)
+        return codecs.decode(request.kind, data, request.format)
+    except MemoryError as error:
+        raise DecoderLostError(_LACKING_MEMORY) from error
+    except CodecError:
+        raise
+    except Exception as error:  # what stands for a process has its boundary: a refusal of the data
+        raise CodecError(str(error)) from error
 
 
 def _command() -> list[str]:

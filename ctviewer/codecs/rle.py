@@ -22,7 +22,7 @@ def decode(data: bytes, pixel_format: PixelFormat) -> Decoded:
     count = pixel_format.rows * pixel_format.columns
     try:
         flat = np.frombuffer(imagecodecs.dicomrle_decode(data, dtype), dtype)
-    except (imagecodecs.DicomrleError, ValueError) as error:
+    except (RuntimeError, ValueError) as error:  # RuntimeError: an error of imagecodecs that it does not export
         raise CodecError(str(error)) from error
     if flat.size < count:
         raise CodecError("too few pixels")

@@ -7,6 +7,7 @@ import zlib
 import imagecodecs
 import numpy as np
 import pytest
+from pydicom.pixels.encoders import RLELosslessEncoder
 
 from ctviewer import codecs
 from ctviewer.codecs import CodecError, PixelFormat, fallback, jpeg2000, jpegxl
@@ -17,6 +18,18 @@ J2K, PART2 = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.92"
 JXL_LOSSLESS, JXL_JPEG, JXL = (f"1.2.840.10008.1.2.4.{n}" for n in (110, 111, 112))
 RLE, DEFLATED_FRAME = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.8.1"
 EIGHT = PixelFormat(40, 50, 8, 8, 7, False)
+
+
+RLE_FACTS = {
+    "rows": 40,
+    "columns": 50,
+    "samples_per_pixel": 1,
+    "bits_allocated": 16,
+    "bits_stored": 16,
+    "pixel_representation": 0,
+    "photometric_interpretation": "MONOCHROME2",
+    "number_of_frames": 1,
+}
 
 
 def twelve(*, signed: bool = False, allocated: int = 16, stored: int = 12, high: int | None = None) -> PixelFormat:
@@ -207,6 +220,21 @@ def test_rle_of_signed_words(image):
     offsets = np.array([2, 64, 64 + len(high), *[0] * 13], "<u4").tobytes()
     decoded = codecs.decode(RLE, offsets + high + low, twelve(signed=True, stored=16))
     assert np.array_equal(decoded.view(np.int16), values)
+
+
+def test_rle_that_is_damaged_is_refused(image):
+    data = RLELosslessEncoder.encode(image().tobytes(), **RLE_FACTS)
+    assert np.array_equal(codecs.decode(RLE, data + bytes(1), twelve()), image())
+    half = len(data) // 2
+    for broken in (b"", data[:70], data[:-2], data[:half], data[:half] + bytes(half), b"\x07" + data[1:]):
+        with pytest.raises(CodecError):
+            codecs.decode(RLE, broken, twelve())
+
+
+@pytest.mark.filterwarnings("ignore:The decoded RLE segment:UserWarning")  # pydicom's, which takes over
+def test_rle_with_much_behind_it(image):
+    data = RLELosslessEncoder.encode(image().tobytes(), **RLE_FACTS)
+    assert np.array_equal(codecs.decode(RLE, data + bytes(100), twelve()), image())
 
 
 @pytest.mark.parametrize("syntax", [JPEG, LOSSLESS_SV1, JPEG_LS, J2K])
