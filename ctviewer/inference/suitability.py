@@ -11,6 +11,7 @@ from ctviewer.core.anatomy import AERATED_LUNG_HU, look_at_chest
 from ctviewer.core.findings import Check, Suitability
 from ctviewer.core.geometry import Plane
 from ctviewer.core.layout import layout_of
+from ctviewer.core.units import unit_text
 from ctviewer.core.volume import Volume
 from ctviewer.models.metadata import InputLimits
 
@@ -54,7 +55,7 @@ def _modality(volume: Volume, limits: InputLimits) -> Check:
 
 
 def _unit(volume: Volume, _limits: InputLimits) -> Check:
-    found = f"The values are in {volume.unit}" if volume.unit else "The unit of the values is not stated"
+    found = f"The values are in {unit_text(volume.unit)}" if volume.unit else "The unit of the values is not stated"
     return _judge("unit", volume.unit == "HU", f"{found}; the model takes Hounsfield units (HU).")
 
 

@@ -12,6 +12,7 @@ from ctviewer.core.findings import AnalysisResult, Instance, Lesion, SliceScore,
 from ctviewer.core.geometry import Plane
 from ctviewer.core.palette import Rgb, class_colour
 from ctviewer.core.reading import ReadAnalysis, Reading
+from ctviewer.core.units import unit_text
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import PRESETS, Voi, Window, as_window
 from ctviewer.report import drawing, heatplot, slices
@@ -56,7 +57,7 @@ def build_report(
     told = None if result is None or abstained else result
     return ReportDocument(
         series=volume.series,
-        unit=volume.unit,
+        unit=unit_text(volume.unit),
         question=reading.question if reading else "",
         comment=reading.comment if reading else "",
         suitability=result.suitability if result else None,
