@@ -4,8 +4,10 @@ import re
 import shutil
 
 import numpy as np
+import pydicom
 import pytest
 
+from ctviewer.core.series import VolumeUse
 from ctviewer.dicom import load_volume
 
 
@@ -188,4 +190,148 @@ def test_equal_slices_without_positions_are_no_copies(written, edit, only):
     """Two slices of air are equal; with one UID for all and no positions nothing says that they are one."""
     made = written()
     edit(made.paths, SOPInstanceUID="1.2.3", ImagePositionPatient=None, PixelData=bytes(384))
+    assert len(only(made.folder).slices) == 7
+
+
+def test_four_dimensions_need_two_facts(written, edit, catalog):
+    """Two energies at two time points: neither fact alone tells the four passes apart."""
+    folders = [
+        (written(f"{kvp}-{time}", series_uid="1.2"), {"KVP": kvp, "TriggerTime": time})
+        for kvp in (80, 140)
+        for time in (0, 350)
+    ]
+    for number, (made, facts) in enumerate(folders):
+        uid = lambda d, i, n=number: setattr(d, "SOPInstanceUID", f"1.2.{n}.{i}")  # noqa: E731 - a value of its own each time
+        edit(made.paths, uid, **facts)
+    found = catalog(folders[0][0].folder.parent).series
+    assert [len(series.slices) for series in found] == [7] * 4
+    assert all(series.use is VolumeUse.VOLUME for series in found) and len(_keys_of(found)) == 4
+
+
+def _keys_of(series):
+    return {one.key for one in series}
+
+
+def test_a_short_pass_within_a_long_one(written, edit, catalog):
+    """The arterial phase covers the liver only."""
+    long, short = (
+        written("long", series_uid="1.2", shape=(20, 6, 6)),
+        written("short", series_uid="1.2", shape=(20, 6, 6)),
+    )
+    edit(short.paths, lambda d, i: setattr(d, "SOPInstanceUID", f"1.2.9.{i}"), AcquisitionNumber=2)
+    for path in [*short.paths[:6], *short.paths[14:]]:
+        path.unlink()
+    assert [len(series.slices) for series in catalog(long.folder.parent).series] == [20, 8]
+
+
+def test_passes_between_each_others_positions(written, edit, catalog, notice_of):
+    """Two passes that are off by a part of the spacing: together they are no regular volume, each alone is."""
+    one, two = written("one", series_uid="1.2"), written("two", series_uid="1.2")
+
+    def shift(dataset, index):
+        dataset.SOPInstanceUID, dataset.AcquisitionNumber = f"1.2.9.{index}", 2
+        x, y, z = dataset.ImagePositionPatient
+        dataset.ImagePositionPatient = [x, y, float(z) + 0.7]
+
+    edit(two.paths, shift)
+    found = catalog(one.folder.parent).series
+    assert [len(series.slices) for series in found] == [7, 7]
+    assert "acquisition pass" in notice_of(found[0], "series-split").text
+
+
+def test_rotations_that_touch_are_no_passes(written, edit, only, notice_of):
+    """Step and shoot: each rotation gives three slices, and one place was imaged twice."""
+    made = written(shape=(12, 6, 6))
+
+    def rotate(dataset, index):
+        dataset.AcquisitionNumber = index // 3
+        if index == 6:
+            dataset.ImagePositionPatient = [
+                *dataset.ImagePositionPatient[:2],
+                float(dataset.ImagePositionPatient[2]) - 2.5,
+            ]
+
+    edit(made.paths, rotate)
+    series = only(made.folder)
+    assert len(series.slices) == 12 and notice_of(series, "duplicate-positions").slices == (5, 6)
+
+
+def test_one_true_repetition_does_not_keep_passes_together(written, edit, catalog, notice_of):
+    one, two = _second_pass(written, edit, {"AcquisitionNumber": 2}, shape=(12, 6, 6))
+    again = one.folder / "again.dcm"
+    shutil.copy(one.paths[4], again)
+    edit(again, lambda d, i: setattr(d, "PixelData", b"\1\0" * 36), SOPInstanceUID="1.2.77")
+    long, short = catalog(two.folder.parent).series
+    assert [len(long.slices), len(short.slices)] == [13, 12]
+    assert notice_of(long, "duplicate-positions").slices == (4, 5) and short.use is VolumeUse.VOLUME
+
+
+def test_image_numbers_that_start_over_tell_passes_apart(written, edit, catalog, notice_of):
+    one, two = _second_pass(written, edit, {})
+    edit(two.paths, lambda d, i: setattr(d, "InstanceNumber", d.InstanceNumber + 7))
+    found = catalog(one.folder.parent).series
+    assert [[ref.instance_number for ref in s.slices] for s in found] == [list(range(7, 0, -1)), list(range(14, 7, -1))]
+    assert "image numbers, which run through the same positions" in notice_of(found[0], "series-split").text
+
+
+def test_a_lossy_copy_is_apart_from_its_original(written, edit, catalog, notice_of):
+    one, _ = _second_pass(written, edit, {"LossyImageCompression": "01"})
+    found = catalog(one.folder.parent).series
+    assert sorted(series.lossy for series in found) == [False, True]
+    assert "differ in lossy compression" in notice_of(found[0], "series-split").text
+
+
+def test_each_part_says_what_sets_it_apart(written, edit, catalog, notice_of):
+    """A scout and two kernels: the scout has no other kernel to differ from."""
+    sharp, soft = written("a", series_uid="1.2", kernel="B70f"), written("b", series_uid="1.2", kernel="B40f")
+    edit(soft.paths, lambda d, i: setattr(d, "SOPInstanceUID", f"1.2.{i}"))
+    edit(sharp.paths[0], ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    texts = {(s.kernel, s.is_localizer): notice_of(s, "series-split").text for s in catalog(sharp.folder.parent).series}
+    assert "differ in image type." in texts["B70f", True]
+    assert "differ in image type and reconstruction kernel." in texts["B70f", False]
+    assert "differ in image type and reconstruction kernel." in texts["B40f", False]
+
+
+def test_keys_of_two_patients_stay_when_one_is_opened_alone_again(written, edit, catalog):
+    made = written(patient_id="A", series_uid="1.2")
+    edit(made.paths[3:], PatientID="B")
+    both = {s.patient.patient_id: s.key for s in catalog(made.folder).series}
+    edit(made.paths[5:], PatientID="C")
+    three = {s.patient.patient_id: s.key for s in catalog(made.folder).series}
+    assert {name: three[name] for name in both} == both and len(set(three.values())) == 3
+
+
+@pytest.mark.parametrize(
+    ("image_type", "description", "original"),
+    [
+        (None, "Thorax", True),
+        (None, "Low dose chest", True),
+        (None, "Thorax MPR cor", False),
+        (None, "MIP 10 mm", False),
+        (["ORIGINAL", "PRIMARY", "AXIAL"], "MIP", True),
+        (["DERIVED", "SECONDARY"], "Thorax", False),
+        (["", "PRIMARY", "AXIAL"], "Thorax", True),
+    ],
+)
+def test_originals(written, edit, only, image_type, description, original):
+    made = written(description=description)
+    edit(made.paths, ImageType=image_type)
+    assert only(made.folder).is_original is original
+
+
+def test_copies_in_another_encoding_are_found(written, catalog, notice_of):
+    plain = written("plain", series_uid="1.2")
+    packed = written("packed", series_uid="1.2", compress="jpeg_ls")
+    for one, two in zip(plain.paths, packed.paths, strict=True):
+        first, second = pydicom.dcmread(one), pydicom.dcmread(two)
+        second.SOPInstanceUID = second.file_meta.MediaStorageSOPInstanceUID = first.SOPInstanceUID
+        second.save_as(two)
+    (series,) = catalog(plain.folder.parent).series
+    notice = notice_of(series, "copies-dropped")
+    assert len(notice.paths) == 7 and notice.slices == tuple(range(7))
+
+
+def test_slices_of_air_with_one_uid_and_nothing_else_all_stay(written, edit, only):
+    made = written()
+    edit(made.paths, SOPInstanceUID="1.2.3", ImagePositionPatient=None, InstanceNumber=None, PixelData=bytes(384))
     assert len(only(made.folder).slices) == 7
