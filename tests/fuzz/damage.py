@@ -352,7 +352,14 @@ def fragment_damage(file: DicomFile, rng: random.Random) -> DicomFile | None:
     which = rng.randrange(len(parts))
     part = parts[which]
     parts[which : which + 1] = rng.choice(
-        ([], [b""], [part, part], [part[: rng.randrange(len(part))]], [part[:7], part[7:]], [part + bytes(300)])
+        (
+            [],
+            [b""],
+            [part, part],
+            [part[: len(part) * rng.randrange(100) // 100]],
+            [part[:7], part[7:]],
+            [part + bytes(300)],
+        )
     )
     rng.shuffle(parts)
     value = joined([table, *parts])
@@ -371,7 +378,7 @@ def codestream(file: DicomFile, rng: random.Random) -> DicomFile | None:
     if not parts:
         return None
     which = rng.randrange(len(parts))
-    part = bytearray(parts[which])
+    part = bytearray(parts[which] or b"\0")
     head = min(len(part), rng.choice((30, 80, 200, len(part))))
     for _ in range(rng.choice((1, 1, 2, 4, 10))):
         place = rng.randrange(head)
