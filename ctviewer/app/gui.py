@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -73,6 +74,7 @@ def run_gui(path: Path | None, prepare: Callable[[MainWindow], None] = lambda _:
         return 2
     with ExitStack() as stack:
         stack.callback(install_crash_hooks())
+        _start_decoders(stack)
         app = make_application()
         stack.callback(install_qt_messages())
         window = make_window(app)
@@ -83,6 +85,14 @@ def run_gui(path: Path | None, prepare: Callable[[MainWindow], None] = lambda _:
         prepare(window)
         window.show()
         return app.exec()
+
+
+def _start_decoders(stack: ExitStack) -> None:
+    """Start the decoder processes beside the window, so that the first compressed image waits for none."""
+    from ctviewer.codecs import processes
+
+    threading.Thread(target=processes.warm_up, name="start decoders", daemon=True).start()
+    stack.callback(processes.shut_down)
 
 
 def _close_on_ctrl_c(window: MainWindow, stack: ExitStack) -> None:
