@@ -7,7 +7,7 @@ comes through pydicom and is written anew (`slow_header`).
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeAlias
 
 from ctviewer.dicom import tags
@@ -16,7 +16,10 @@ from ctviewer.dicom.storage import ReadableFile
 
 Values = dict[int, bytes]
 _Convert = Callable[[bytes], bytes]
-_Wanted: TypeAlias = "Mapping[int, tuple[int, _Convert | None] | _Wanted]"
+_Wanted: TypeAlias = "dict[int, _Target]"
+_Target: TypeAlias = (
+    "tuple[int, _Convert | None] | dict[int, _Target]"  # a classic tag, or what is wanted of a sequence
+)
 
 _UNDEFINED = 0xFFFF_FFFF
 _CHUNK, _MOST = 1 << 18, 1 << 26  # bytes read at a time; more than the second for one item is damage
@@ -48,7 +51,7 @@ def _pointers(raw: bytes) -> bytes:
     return b"%04X%04X" % struct.unpack_from("<HH", raw) if len(raw) >= 4 else b""
 
 
-def _same(*names: int) -> dict[int, tuple[int, _Convert | None]]:
+def _same(*names: int) -> _Wanted:
     return {name: (name, None) for name in names}
 
 
@@ -62,7 +65,7 @@ _OF_THE_FILE = frozenset(  # never taken from a frame: who and what the file is,
     )
 )  # fmt: skip
 _CONVERTED = _same(*(tags.WANTED - _OF_THE_FILE))
-_FRAME_TYPE = {0x0008_9007: (tags.IMAGE_TYPE, None), **_same(tags.VOLUMETRIC_PROPERTIES)}
+_FRAME_TYPE: _Wanted = {0x0008_9007: (tags.IMAGE_TYPE, None), **_same(tags.VOLUMETRIC_PROPERTIES)}
 
 _GROUPS: _Wanted = {
     0x0018_9114: {0x0018_9082: (tags.ECHO_TIME, _real)},  # MR Echo
@@ -90,7 +93,7 @@ _GROUPS: _Wanted = {
     0x0028_9132: _same(tags.WINDOW_CENTER, tags.WINDOW_WIDTH, tags.WINDOW_EXPLANATION, tags.VOI_LUT_FUNCTION),
     0x0028_9145: _same(tags.RESCALE_INTERCEPT, tags.RESCALE_SLOPE, tags.RESCALE_TYPE),  # Pixel Value Transformation
 }
-_WANTED_IN: Mapping[int, _Wanted] = {
+_WANTED_IN: dict[int, _Wanted] = {
     tags.CONTRAST_AGENT_SEQUENCE: {0x0008_0104: (tags.CONTRAST_BOLUS_AGENT, None)},
     tags.DIMENSION_INDEX_SEQUENCE: {0x0020_9165: (tags.DIMENSION_POINTER, _pointers)},
     tags.SHARED_GROUPS: _GROUPS,
@@ -208,8 +211,8 @@ class _Parser:
             if tag == tags.ITEM_END:
                 return value
             target = wanted.get(tag)
-            if count == _UNDEFINED or isinstance(target, Mapping):
-                nested = target if isinstance(target, Mapping) else {}
+            if count == _UNDEFINED or isinstance(target, dict):
+                nested = target if isinstance(target, dict) else {}
                 position = self._sequence(value, count, nested, out, depth + 1)
                 continue
             position = value + count
