@@ -237,7 +237,8 @@ def _placement(header: _Header, shape: tuple[int, int, int]) -> tuple[Placement,
         text = "The file names an unknown unit of length: lengths and places are not known."
         return unplaced(shape, None), None, (Notice("length-unit", Severity.WARNING, text),)
     sizes = [abs(value) * _UNIT_MM[unit] for value in header.pixdim[1:4]]
-    for affine in _affines(header, _UNIT_MM[unit], shape, told):
+    affine = _affine(header, _UNIT_MM[unit], shape, told)
+    if affine is not None:
         try:
             return place(shape, affine), None, tuple(told)
         except NoGeometryError as error:
@@ -248,10 +249,10 @@ def _placement(header: _Header, shape: tuple[int, int, int]) -> tuple[Placement,
     return unplaced(shape, (sizes[1], sizes[0]) if known else None), sizes[2] if known else None, tuple(told)
 
 
-def _affines(
+def _affine(
     header: _Header, unit: float, shape: tuple[int, int, int], told: list[Notice]
-) -> Iterator[NDArray[np.float64]]:
-    """The affine to use, LPS mm, if the file states one: the sform where it has a code, else the qform."""
+) -> NDArray[np.float64] | None:
+    """From index (i, j, k) to LPS mm, if the file states it: the sform where it has a code, else the qform."""
     sform = np.vstack([header.srow, [0, 0, 0, 1]]) if header.sform_code > 0 else None
     qform = _qform(header) if header.qform_code > 0 else None
     if sform is not None and qform is not None and _apart(sform, qform, shape) * unit > _DISAGREE_MM:
@@ -261,13 +262,15 @@ def _affines(
         )
         told.append(Notice("two-orientations", Severity.WARNING, text))
     found = sform if sform is not None else qform
-    if found is not None:
-        yield np.asarray(_RAS_TO_LPS @ np.diag([unit, unit, unit, 1.0]) @ found)
+    if found is None:
+        return None
+    with np.errstate(all="ignore"):  # numbers of any kind; `place` looks at what comes out
+        return np.asarray(_RAS_TO_LPS @ np.diag([unit, unit, unit, 1.0]) @ found)
 
 
 def _qform(header: _Header) -> NDArray[np.float64]:
     """Method 2 of nifti1.h: a rotation as a quaternion whose first part follows from the others; NaN where impossible."""
-    b, c, d = header.quatern
+    b, c, d = (min(max(value, -2.0), 2.0) for value in header.quatern)  # beyond 1 it is none anyway; NaN stays
     rest = 1.0 - (b * b + c * c + d * d)
     if not rest > -1e-5:  # more than rounding of 32-bit numbers; NaN too
         return np.full((4, 4), np.nan)

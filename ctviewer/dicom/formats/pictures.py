@@ -19,7 +19,8 @@ from ctviewer.dicom.formats.rounding import PADDING, is_wide, to_stored
 from ctviewer.dicom.pixels import Stored, exactly, fill
 from ctviewer.dicom.storage import open_file
 
-MOST_SIDE = 32768
+MOST_SIDE, _MOST_PIXELS = 32768, 1 << 26
+_MOST_RATIO = 4096  # pixels for each compressed byte: beyond what any of the compressions reaches on images
 _MOST_BYTES = 1 << 29
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
@@ -92,7 +93,7 @@ def _tiff(path: Path, number: int, page: tiff.Page) -> Picture:
 
 
 def _require_size(rows: int, columns: int) -> None:
-    if not (0 < rows <= MOST_SIDE and 0 < columns <= MOST_SIDE):
+    if not (0 < rows <= MOST_SIDE and 0 < columns <= MOST_SIDE and rows * columns <= _MOST_PIXELS):
         raise FormatError(f"its head states an impossible size ({rows} x {columns} pixels)")
 
 
@@ -120,9 +121,7 @@ class PictureSource:
         """
         picture = self.picture
         try:
-            image = self._plain(out)
-            if image is None:
-                image = grey(decode(picture))
+            image = values_of(picture, out)
         except OSError as error:
             raise DecodeError(f"{picture.path} could not be read: {reason(error)}.") from error
         except (FormatError, CodecError, DecodeError) as error:
@@ -135,18 +134,6 @@ class PictureSource:
             out[...] = image
         return None
 
-    def _plain(self, out: Stored) -> NDArray[Any] | None:
-        """Pixels that lie in the file as they are; None where they do not."""
-        picture = self.picture
-        offset = picture.page.offset_of_plain() if picture.page is not None else None
-        if offset is None:
-            return None
-        image: NDArray[Any] = out if picture.dtype == out.dtype else np.empty(out.shape, picture.dtype)
-        with open_file(picture.path) as (file, _):
-            file.seek(offset)
-            fill(file, image.data.cast("B"))
-        return image
-
     def _rounded(self, image: NDArray[Any], out: NDArray[np.int16]) -> tuple[float, float]:
         slope, intercept, error = to_stored(image, out)
         if error:
@@ -156,28 +143,45 @@ class PictureSource:
         return slope * self.scale[0], intercept * self.scale[0] + self.scale[1]
 
 
-def decode(picture: Picture) -> NDArray[Any]:
-    """The picture, decoded in a process of its own: `[rows, columns]` or `[rows, columns, channels]`.
+def values_of(picture: Picture, out: Stored | None = None) -> NDArray[Any]:
+    """The values of a picture `[rows, columns]`: read as they lie in the file where they do, else decoded.
+
+    Args:
+        picture: what to read.
+        out: memory to read straight into, where type and size are the same.
 
     Raises:
-        CodecError, DecodeError, FormatError: it is damaged; the text is a clause.
+        CodecError, DecodeError, FormatError: it is damaged, or a colour picture; the text is a clause.
         OSError: it cannot be read.
     """
-    most = picture.rows * picture.columns
+    offset = picture.page.offset_of_plain() if picture.page is not None else None
+    if offset is None:
+        return _grey(_decode(picture))
+    shape = (picture.rows, picture.columns)
+    straight = out is not None and (picture.dtype, shape) == (out.dtype, out.shape)
+    image: NDArray[Any] = out if straight and out is not None else np.empty(shape, picture.dtype)
     with open_file(picture.path) as (file, size):
-        if picture.page is not None:
-            return processes.decode_picture("tiff", picture.page.alone(file), 0, most)
-        if size > _MOST_BYTES:
+        if offset + image.nbytes > size:
+            raise FormatError("it ends in the middle of the pixels")
+        file.seek(offset)
+        fill(file, image.data.cast("B"))
+    return image
+
+
+def _decode(picture: Picture) -> NDArray[Any]:
+    """The picture, decoded in a process of its own: `[rows, columns]` or `[rows, columns, channels]`."""
+    with open_file(picture.path) as (file, size):
+        if picture.page is None and size > _MOST_BYTES:
             raise FormatError("it is too large for a picture")
-        return processes.decode_picture("png", exactly(file, 0, size), 0, most)
+        data = exactly(file, 0, size) if picture.page is None else picture.page.alone(file)
+    most = picture.rows * picture.columns
+    if most > len(data) * _MOST_RATIO:
+        raise FormatError("its head states more pixels than the file can hold")
+    return processes.decode_picture(picture.kind.lower(), data, 0, most)
 
 
-def grey(image: NDArray[Any]) -> NDArray[Any]:
-    """A decoded picture as `[rows, columns]` of values.
-
-    Raises:
-        FormatError: it has colours, or is partly transparent; the text is a clause.
-    """
+def _grey(image: NDArray[Any]) -> NDArray[Any]:
+    """A decoded picture as `[rows, columns]` of values, unless it has colours or is partly transparent."""
     if image.ndim == 2:
         return image
     channels = image.shape[2]

@@ -21,7 +21,7 @@ from ctviewer.core.series import Notice, Series, Severity, SliceRef
 from ctviewer.dicom.formats.build import MASK, file_key, geometry_notices, questions_of, series_of, value_notices
 from ctviewer.dicom.formats.grid import FormatError, Rounded, after_loading
 from ctviewer.dicom.formats.masks import is_named_mask, looks_labelled
-from ctviewer.dicom.formats.pictures import Picture, PictureSource, decode, grey, read_pictures
+from ctviewer.dicom.formats.pictures import Picture, PictureSource, read_pictures, values_of
 from ctviewer.dicom.formats.rounding import PADDING, is_wide
 from ctviewer.dicom.ordering import natural
 from ctviewer.dicom.stack import Stack
@@ -168,7 +168,7 @@ def _middle(group: Sequence[Picture]) -> np.ndarray[Any, Any]:
     why = ""
     for one in dict.fromkeys((group[len(group) // 2], group[0], group[-1])):
         try:
-            return grey(decode(one))
+            return values_of(one)
         except (CodecError, DecodeError, FormatError) as error:
             why = why or str(error)
     raise _NotShownError(why)

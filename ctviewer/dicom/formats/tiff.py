@@ -19,7 +19,7 @@ from ctviewer.dicom.storage import ReadableFile
 _MOST_PAGES = 20_000
 _MOST_VALUES = 1 << 20
 _MOST_BYTES = 1 << 30
-_FORMATS = {1: "B", 2: "s", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 16: "Q"}
+_FORMATS = {1: "B", 3: "H", 4: "I", 7: "s", 16: "Q"}  # of the tags that count, none is negative or a fraction
 _SUBFILE, _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _OFFSETS, _SAMPLES, _COUNTS, _PLANAR, _SAMPLE_FORMAT = 273, 277, 279, 284, 339
 _TILE_OFFSETS, _TILE_COUNTS, _JPEG_TABLES = 324, 325, 347
@@ -192,8 +192,8 @@ def _read_directory(file: ReadableFile, size: int, place: int, order: str, big: 
     tags: Tags = {}
     for number in range(count):
         tag, kind, values, inline = struct.unpack_from(entry, data, number * length)
-        if tag == _JPEG_TABLES:
-            kind = 2
+        if (tag == _JPEG_TABLES) != (kind == 7):
+            continue
         if (tag in _COPIED or tag in (_SUBFILE, _OFFSETS, _COUNTS, _TILE_OFFSETS, _TILE_COUNTS)) and kind in _FORMATS:
             tags[tag] = _values(file, size, order, kind, values, inline)
     return tags, following
