@@ -6,7 +6,7 @@ import base64
 import json
 import sqlite3
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -85,6 +85,16 @@ def read_readings(db: sqlite3.Connection, series_key: str) -> list[tuple[int, Re
         (series_key,),
     ).fetchall()
     return [(row[0], _reading_in(db, row)) for row in rows]
+
+
+def read_moved(db: sqlite3.Connection, series_key: str) -> list[tuple[int, Reading]]:
+    """As `read_readings`, of the same series under its other keys: it was split since, or is whole again."""
+    uid = series_key.partition("#")[0].partition("@")[0]
+    rows = db.execute(
+        f"SELECT {_READING_COLUMNS} FROM reading WHERE series_uid = ? AND series_key != ? ORDER BY saved_at DESC, id DESC",  # noqa: S608 - a constant
+        (uid, series_key),
+    ).fetchall()
+    return [(row[0], replace(_reading_in(db, row), series_key=series_key)) for row in rows] if uid else []
 
 
 def read_analyses(db: sqlite3.Connection, reading_id: int) -> tuple[tuple[ReadAnalysis, ...], int]:

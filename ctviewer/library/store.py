@@ -87,7 +87,8 @@ class WorkStore:
 
         Findings come back for the very same slices alone. Where at least half of the slices are unchanged (a transfer
         was completed, one file got lost) the reader's words, view and key images come back without findings; the old
-        findings stay in the store and come back with their pixels. Otherwise it is another series: None.
+        findings stay in the store and come back with their pixels. Otherwise it is another series: None. The pixels
+        decide: a reading is found again where files came or went and its series was split for it, or became whole.
 
         Args:
             key: `Series.key`.
@@ -164,7 +165,7 @@ class WorkStore:
         self._write(lambda: self._db.execute("DELETE FROM recent_folder"))
 
     def _load(self, key: str, slice_digests: tuple[str, ...]) -> Reading | None:
-        stored = rows.read_readings(self._db, key)
+        stored = [*rows.read_readings(self._db, key), *rows.read_moved(self._db, key)]
         content = content_digest(slice_digests)
         for row_id, reading in stored:
             if reading.content == content:

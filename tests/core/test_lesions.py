@@ -219,3 +219,11 @@ def test_area_counts_shared_pixels_once_and_knows_where_nobody_looked():
     assert unit == "mm2" and areas[3] == 150 * 6.0 and areas[4] == 0.0 and np.isnan(areas[8:]).all()
     areas, unit = lesion_area(lesions, geometry(spacing=None), looked)
     assert unit == "px" and areas[3] == 150.0
+
+
+def test_no_volume_of_a_lesion_on_slices_that_share_a_position():
+    z = np.arange(SHAPE[0]) * 5.0
+    z[4] = z[5]
+    volume = volume_of(geometry(z))
+    assert measure(volume, [instance(4, (10, 20), (10, 20)), instance(5, (10, 20), (10, 20))]).volume_ml is None
+    assert measure(volume, [instance(8, (10, 20), (10, 20))]).volume_ml == pytest.approx(100 * 6.0 * 5.0 / 1000)

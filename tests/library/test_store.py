@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ctviewer.core.findings import AnalysisResult, Verdict
-from ctviewer.core.reading import Reading
+from ctviewer.core.reading import ReadAnalysis, Reading
 from ctviewer.core.serialise import to_dict
 from ctviewer.core.windowing import VoiFunction, Window
 from ctviewer.library import WorkStore
@@ -107,6 +107,17 @@ def test_a_completed_transfer_keeps_the_words(store: WorkStore, reading: Reading
     store.save_reading(replace(reading, comment="so far"))
     found = store.load_reading(reading.series_key, digests(9))
     assert found is not None and found.comment == "so far"
+
+
+@pytest.mark.parametrize("key", ["1.2.3", "1.2.3#0a1b2c3d", "1.2.3#1@0a1b2c3d"])
+def test_a_series_that_was_split_since_finds_its_reading_by_its_pixels(
+    store: WorkStore, reading: Reading, result: AnalysisResult, digests: Digests, key: str
+) -> None:
+    store.save_reading(replace(reading, comment="seen", analyses=(ReadAnalysis(result),)))
+    found = store.load_reading(key, digests(5))
+    assert found is not None and (found.series_key, found.comment, len(found.analyses)) == (key, "seen", 1)
+    assert store.load_reading(key, digests(5, "other pixels")) is None
+    assert store.load_reading("1.2.4", digests(5)) is None, "of another series"
 
 
 def test_the_view_is_known_before_the_pixels(store: WorkStore, reading: Reading, digests: Digests) -> None:
