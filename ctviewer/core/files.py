@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ctviewer.core.errors import StorageError
 
+_ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06")  # how ZIP archives begin, whatever their name
+
 
 def reason(error: OSError) -> str:
     """Why the system refused, in words and without the path ("No space left on device")."""
@@ -55,17 +57,32 @@ def write_bytes(target: Path, data: bytes) -> None:
 def refuse_inside(target: Path, opened: Path) -> None:
     """Refuse a target inside a folder that was opened for reading: the program never writes there.
 
+    Of a file that was opened it is the folder that counts, because other slices lie there; of an archive, or a place in
+    one, the archive itself.
+
     Raises:
         StorageError: `target` is `opened` or lies inside it, or it cannot be known where it lies.
     """
     root, resolved = _resolved(opened), _resolved(target)
     try:
-        root = root if root.is_dir() else root.parent
+        root = _opened_place(root)
         inside = any(_same(place, root) for place in (resolved, *resolved.parents))
+        what = "folder" if root.is_dir() else "archive"
     except OSError as error:
         raise StorageError(f"{target} is no place to write to: {reason(error)}.") from error
     if inside:
-        raise StorageError(f"{target} lies inside the opened folder {opened}; choose a place outside it.")
+        raise StorageError(f"{target} lies inside the opened {what} {opened}; choose a place outside it.")
+
+
+def _opened_place(path: Path) -> Path:
+    """The folder that must stay as it is, or the archive."""
+    if path.is_dir():
+        return path
+    if path.is_file():
+        with path.open("rb") as file:
+            return path if file.read(4) in _ARCHIVES else path.parent
+    above = next((parent for parent in path.parents if parent.exists()), path.parent)
+    return above if above.is_file() else path.parent
 
 
 def _resolved(path: Path) -> Path:

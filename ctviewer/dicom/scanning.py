@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from ctviewer.core.errors import InputError
@@ -19,13 +21,14 @@ from ctviewer.dicom.events import SeriesFound
 from ctviewer.dicom.frames import join
 from ctviewer.dicom.grouping import series_key, split
 from ctviewer.dicom.header import DamagedError, NotDicomError
-from ctviewer.dicom.places import Place, look
+from ctviewer.dicom.places import Place, SeriesKey, look
 from ctviewer.dicom.preference import preference
 from ctviewer.dicom.reading import read_slices
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.text import clean, visible
 
 _STEP_FILES, _STEP_SECONDS = 25, 0.05
+_QUICK = 500  # slices of which a series is made within some hundredths of a second
 _STAGE = "Reading headers"
 
 
@@ -33,7 +36,7 @@ _STAGE = "Reading headers"
 class _Findings:
     """What was read so far."""
 
-    slices: list[Slice] = field(default_factory=list)
+    groups: dict[SeriesKey, list[Slice]] = field(default_factory=lambda: defaultdict(list))
     damaged: dict[Path, str] = field(default_factory=dict)
 
 
@@ -49,10 +52,10 @@ def scan(path: Path) -> Iterator[Event]:
     place = yield from look(path)
     found = _Findings()
     yield from _read_all(place.files, found, place.wanted)
-    other_series, other_notices = yield from formats.read_series(place.others, alone=not found.slices)
-    if not found.slices and not other_series:
+    other_series, other_notices = yield from formats.read_series(place.others, alone=not found.groups)
+    if not found.groups and not other_series:
         raise InputError(other_notices[0].text if other_notices else _nothing_read(path, place, found))
-    series = yield from _series(found.slices)
+    series = yield from _series(found.groups.values())
     series = tuple(sorted((*series, *other_series), key=preference))
     if not any(one.readable for one in series):
         raise InputError(_nothing_readable(path, series))
@@ -61,7 +64,7 @@ def scan(path: Path) -> Iterator[Event]:
     yield Done(Catalog(place.root, series, (*place.notices, *_unreadable(found), *other_notices)))
 
 
-def _read_all(candidates: Sequence[Path], found: _Findings, wanted: tuple[str, ...] | None) -> Iterator[Event]:
+def _read_all(candidates: Sequence[Path], found: _Findings, wanted: SeriesKey | None) -> Iterator[Event]:
     """Read all headers; with `wanted`, keep what belongs to that series only."""
     told = time.monotonic()
     for number, path in enumerate(candidates):
@@ -75,21 +78,40 @@ def _read_all(candidates: Sequence[Path], found: _Findings, wanted: tuple[str, .
         except DamagedError as error:
             found.damaged[path] = str(error)
             continue
-        found.slices += [one for one in slices if wanted is None or series_key(one) == wanted]
+        for one in slices:
+            key = series_key(one)
+            if wanted is None or key == wanted:
+                found.groups[key].append(one)
     yield Progress(_STAGE, len(candidates), len(candidates))
 
 
-def _series(slices: Sequence[Slice]) -> Generator[Event, None, tuple[Series, ...]]:
-    groups: dict[tuple[str, ...], list[Slice]] = defaultdict(list)
-    for one in slices:
-        groups[series_key(one)].append(one)
+def _series(groups: Iterable[list[Slice]]) -> Generator[Event, None, tuple[Series, ...]]:
     made: list[Series] = []
-    for group in groups.values():
+    for group in groups:
         kept, dropped = yield from drop_copies(group)
-        join(kept)
-        for part in split(kept):
-            made.append(assemble(part, copies_in(part.slices, dropped)))
+        if len(kept) <= _QUICK:
+            made += _stacks(kept, dropped)
+        else:
+            made += yield from _patiently(partial(_stacks, kept, dropped))
     return tuple(sorted(_with_own_keys(made), key=preference))
+
+
+def _stacks(kept: list[Slice], dropped: Sequence[Slice]) -> list[Series]:
+    """The series that files of one series UID make."""
+    join(kept)
+    return [assemble(part, copies_in(part.slices, dropped)) for part in split(kept)]
+
+
+def _patiently(work: Callable[[], list[Series]]) -> Generator[Event, None, list[Series]]:
+    """Do long work on another thread, so that the scan can be stopped at once meanwhile: the work then ends unheard."""
+    pool = ThreadPoolExecutor(1, "series")
+    try:
+        future = pool.submit(work)
+        while not wait([future], _STEP_SECONDS / 2).done:
+            yield Progress("Putting the slices in order", 0, 0)
+        return future.result()
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _with_own_keys(made: Sequence[Series]) -> Iterator[Series]:
