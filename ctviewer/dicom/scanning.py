@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
+from ctviewer.core.garbage import young_only
 from ctviewer.core.series import Catalog, Notice, Series, Severity
 from ctviewer.dicom import formats
 from ctviewer.dicom.assemble import assemble
@@ -49,6 +50,11 @@ def scan(path: Path) -> Iterator[Event]:
     Raises:
         InputError: the path does not exist, or holds nothing that can be shown; one sentence that names the path.
     """
+    with young_only():  # headers by the ten thousand
+        yield from _scan(path)
+
+
+def _scan(path: Path) -> Iterator[Event]:
     place = yield from look(path)
     found = _Findings()
     yield from _read_all(place.files, found, place.wanted)
