@@ -77,7 +77,7 @@ def build_parts() -> Parts:
     row.addWidget(strip)
     centre = _column((messages, 0), (image, 1))
 
-    left = _column((series, 3), (notices, 1))
+    left = _column((series, 3), (notices, 2))
     right = _scrolled(_column((result, 0), (top, 0), (findings, 3), (comment, 1), (key_images, 0)))
     splitter = QSplitter(Qt.Orientation.Horizontal)
     splitter.setChildrenCollapsible(False)

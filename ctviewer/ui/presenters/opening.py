@@ -92,6 +92,11 @@ class OpeningPresenter(QObject):
         job.event.connect(self._on_scan_event)
         job.finished.connect(lambda outcome: self._on_scanned(job, path, outcome))
 
+    @property
+    def is_scanning(self) -> bool:
+        """Whether a folder or file is being looked through."""
+        return self._scan is not None
+
     def cancel_scan(self) -> None:
         """Stop looking through the folder; what was open before stays open."""
         if self._scan is not None:
