@@ -62,9 +62,9 @@ def _as_stated(decoded: Decoded, pixel_format: PixelFormat) -> Image:
     if image.ndim == 3 and image.shape[2] in (3, 4) and bool(np.all(image[..., :3] == image[..., :1])):
         image = image[..., 0]  # grey, compressed as if it were colour
     if image.shape != (pixel_format.rows, pixel_format.columns) or image.dtype.kind not in "iu" or image.itemsize > 2:
-        raise CodecError("the compressed image has another size or type than the header says")
+        raise CodecError("are an image of another size or type than the header says")
     if 8 * image.itemsize > pixel_format.bits_allocated and int(image.max()) >> pixel_format.bits_stored:
-        raise CodecError("the compressed image is deeper than the header says")
+        raise CodecError("are deeper than the header says")
     if image.itemsize == 1 and pixel_format.bits_allocated == 16:
         image = image.astype(np.int16 if image.dtype.kind == "i" else np.uint16)
     low = pixel_format.high_bit + 1 - pixel_format.bits_stored

@@ -12,11 +12,22 @@ from numpy.typing import NDArray
 Image = NDArray[np.integer[Any]]
 
 
-OTHER_SIZE = "the size in the compressed data differs from the header"  # refused before a codec allocates memory for it
+DAMAGED = "are damaged"
+CUT_OFF = "are cut off"
+OTHER_SIZE = "are of another size than the header says"  # found before a codec allocates memory for it
+NO_DECODER = "cannot be decoded by anything that is installed"
 
 
 class CodecError(Exception):
-    """A codec refused its data."""
+    """A codec refused its data.
+
+    Args:
+        predicate: what is said of the data ("are cut off"). A library's own words are for its makers: they stay the cause.
+    """
+
+    def __init__(self, predicate: str = DAMAGED) -> None:
+        super().__init__(f"the data {predicate}")
+        self.predicate = predicate
 
 
 @dataclass(frozen=True, slots=True)

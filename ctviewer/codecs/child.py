@@ -19,11 +19,11 @@ from ctviewer.codecs import wire
 from ctviewer.codecs.base import CodecError
 
 _PIPE_BYTES = 1 << 20
-LACKING_MEMORY = "they would take more memory to decode than an image of their size should"
+LACKING_MEMORY = "would take more memory to decode than an image of their size should"
 
 
 class DecoderLostError(CodecError):
-    """The child process was lost over a frame; the text says how, in a clause."""
+    """The child process was lost over a frame."""
 
 
 class Child:

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from ctviewer.codecs.base import CodecError, Decoded, PixelFormat
+from ctviewer.codecs.base import CUT_OFF, CodecError, Decoded, PixelFormat
 
 LOSSY: tuple[str, ...] = ()
 SYNTAXES = ("1.2.840.10008.1.2.8.1",)
@@ -22,9 +22,9 @@ def decode(data: bytes, pixel_format: PixelFormat) -> Decoded:
     try:
         plain = inflater.decompress(data, pixel_format.frame_bytes)
     except zlib.error as error:
-        raise CodecError(str(error)) from error
+        raise CodecError from error
     if len(plain) < pixel_format.frame_bytes:
-        raise CodecError("too few pixels")
+        raise CodecError(CUT_OFF)
     dtype = np.dtype("<u2" if pixel_format.bits_allocated == 16 else "u1")
     image = np.frombuffer(plain, dtype).reshape(pixel_format.rows, pixel_format.columns)
     return Decoded(image, pixel_format.bits_allocated)

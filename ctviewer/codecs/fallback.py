@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from ctviewer.codecs import jpeg, jpeg2000, jpegls, rle
-from ctviewer.codecs.base import CodecError, Decoded, PixelFormat
+from ctviewer.codecs.base import CUT_OFF, NO_DECODER, CodecError, Decoded, PixelFormat
 
 SECOND_OPINION = frozenset((*jpeg.SYNTAXES, *rle.SYNTAXES))
 _END = b"\xff\xd9"
@@ -41,7 +41,7 @@ def decode(syntax: str, data: bytes, pixel_format: PixelFormat) -> Decoded:
     try:
         image, _ = decoder.as_array(encapsulate([data], has_bot=False), index=0, raw=True, **facts)
     except Exception as error:  # a plug-in may raise anything about bytes from outside
-        raise CodecError(str(error)) from error
+        raise CodecError from error
     return Decoded(image, precision)
 
 
@@ -54,9 +54,9 @@ def _checked_precision(syntax: str, data: bytes, pixel_format: PixelFormat) -> i
     elif syntax in (*jpeg.SYNTAXES, *jpegls.SYNTAXES):
         precision = jpeg.checked_head(data, pixel_format).precision
     else:
-        raise CodecError("there is no other decoder")
+        raise CodecError(NO_DECODER)
     if _END not in data[-64:]:
-        raise CodecError("the compressed data are cut off")
+        raise CodecError(CUT_OFF)
     return precision
 
 
@@ -72,7 +72,7 @@ def _decoder(syntax: str) -> Any:
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
-        raise CodecError("there is no other decoder") from error
+        raise CodecError(NO_DECODER) from error
     if not decoder.is_available:
-        raise CodecError("there is no other decoder")
+        raise CodecError(NO_DECODER)
     return decoder

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctviewer.codecs.base import OTHER_SIZE, CodecError, Decoded, Image, PixelFormat
+from ctviewer.codecs.base import CUT_OFF, OTHER_SIZE, CodecError, Decoded, Image, PixelFormat
 
 _BASELINE = "1.2.840.10008.1.2.4.50"
 _EXTENDED = "1.2.840.10008.1.2.4.51"
@@ -99,7 +99,7 @@ def _image_without_end(data: bytes) -> Image:
     data = data.rstrip(b"\0")  # padding, or a hole
     image = _image(data + _END)
     if not np.array_equal(image, _image(data + _ONES + _END)):
-        raise CodecError("the compressed data are cut off")
+        raise CodecError(CUT_OFF)
     return image
 
 
@@ -109,4 +109,4 @@ def _image(data: bytes) -> Image:
     try:
         return np.asarray(imagecodecs.jpeg8_decode(data))
     except (imagecodecs.Jpeg8Error, ValueError) as error:
-        raise CodecError(str(error)) from error
+        raise CodecError from error

@@ -74,11 +74,11 @@ def decode(data: bytes, pixel_format: PixelFormat) -> Decoded:
 
     head = checked_head(data, pixel_format)
     if head.capabilities & _PART2 and head.capabilities & 0x0FFF & ~_COMPONENT_TRANSFORM:
-        raise CodecError("an extension of JPEG 2000 Part 2 is used that is not known")
+        raise CodecError("use an extension of JPEG 2000 Part 2 that is not known")
     try:
         image = np.asarray(imagecodecs.jpeg2k_decode(with_end(data)))
     except (imagecodecs.Jpeg2kError, ValueError) as error:
-        raise CodecError(str(error)) from error
+        raise CodecError from error
     if head.signed == pixel_format.signed or head.precision > 16 or image.ndim != 2:
         return Decoded(image, head.precision)
     if pixel_format.signed:

@@ -26,7 +26,7 @@ def decode(data: bytes, pixel_format: PixelFormat) -> Decoded:
     try:
         image = np.asarray(imagecodecs.jpegls_decode(with_end(data)))
     except (imagecodecs.JpeglsError, ValueError) as error:
-        raise CodecError(str(error)) from error
+        raise CodecError from error
     if pixel_format.signed and head.precision < pixel_format.bits_stored:
         image = sign_extended(image, head.precision)
     return Decoded(image, head.precision)

@@ -53,12 +53,12 @@ def decode(data: bytes, pixel_format: PixelFormat) -> Decoded:
         try:
             restored = imagecodecs.jpegxl_decode_jpeg(data, numthreads=1)
         except (imagecodecs.JpegxlError, ValueError) as error:
-            raise CodecError(str(error)) from error
+            raise CodecError from error
         return jpeg.decode(bytes(restored), pixel_format)
     if codestream_size(data) != (pixel_format.rows, pixel_format.columns):
         raise CodecError(OTHER_SIZE)
     try:
         image = np.asarray(imagecodecs.jpegxl_decode(data, numthreads=1))  # the other cores have slices of their own
     except (imagecodecs.JpegxlError, ValueError) as error:
-        raise CodecError(str(error)) from error
+        raise CodecError from error
     return Decoded(image, min(8 * image.itemsize, pixel_format.bits_stored))

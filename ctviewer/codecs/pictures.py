@@ -33,16 +33,16 @@ def decode(kind: str, data: bytes, page: int, most_pixels: int) -> NDArray[Any]:
 
     rows, columns = _announced(data, page)
     if rows * columns > most_pixels:
-        raise CodecError(f"the picture is too large ({rows} x {columns} pixels)")
+        raise CodecError(f"are a picture that is too large ({rows} x {columns} pixels)")
     try:
         if kind == PNG:
             image = np.asarray(imagecodecs.png_decode(data))
         else:
             image = np.asarray(imagecodecs.tiff_decode(data, index=page))
     except (imagecodecs.PngError, imagecodecs.TiffError, ValueError, IndexError, RuntimeError) as error:
-        raise CodecError(str(error)) from error
+        raise CodecError from error
     if image.ndim not in (2, 3) or image.shape[:2] != (rows, columns):
-        raise CodecError("the picture is no plain image of rows and columns")
+        raise CodecError("are no plain image of rows and columns")
     return image
 
 
@@ -56,4 +56,4 @@ def _announced(data: bytes, page: int) -> tuple[int, int]:
                 picture.seek(page)
             return picture.height, picture.width
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, EOFError, Image.DecompressionBombError) as error:
-        raise CodecError("its head is damaged") from error
+        raise CodecError from error

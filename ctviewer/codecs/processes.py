@@ -127,7 +127,7 @@ class DecoderProcesses:
                 return _decode_here(request, data)
             if (image := self._ask(child, request, data, out)) is not None:
                 return image
-            raise DecoderLostError("the decoder crashed on them")
+            raise DecoderLostError("crashed their decoder")
         finally:
             self._idle.put(None if child is None or child.gone else child)
 
@@ -144,7 +144,7 @@ class DecoderProcesses:
         if child is not None:
             self._end(child)
         if self._worked:
-            raise DecoderLostError("no process to decode them could be started")
+            raise DecoderLostError("cannot be decoded, because no process for it could be started")
         return None
 
     def _ask(self, child: Child, request: wire.Request, data: bytes, out: NDArray[Any] | None) -> NDArray[Any] | None:
@@ -155,7 +155,7 @@ class DecoderProcesses:
         except wire.ClosedError as error:
             self._end(child)
             if time.monotonic() - started >= request.seconds:
-                raise DecoderLostError(f"decoding them took longer than {request.seconds:.0f} s") from error
+                raise DecoderLostError(f"took longer than {request.seconds:.0f} s to decode") from error
             return None
         except DecoderLostError:
             self._end(child)
@@ -181,7 +181,7 @@ def _decode_here(request: wire.Request, data: bytes) -> NDArray[Any]:
     except CodecError:
         raise
     except Exception as error:  # what stands for a process has its boundary: a refusal of the data
-        raise CodecError(str(error)) from error
+        raise CodecError from error
 
 
 _DEFAULT = DecoderProcesses(min(cores(), _MOST_CHILDREN), command())

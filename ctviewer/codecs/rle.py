@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctviewer.codecs.base import CodecError, Decoded, PixelFormat
+from ctviewer.codecs.base import CUT_OFF, CodecError, Decoded, PixelFormat
 
 LOSSY: tuple[str, ...] = ()
 SYNTAXES = ("1.2.840.10008.1.2.5",)
@@ -23,8 +23,8 @@ def decode(data: bytes, pixel_format: PixelFormat) -> Decoded:
     try:
         flat = np.frombuffer(imagecodecs.dicomrle_decode(data, dtype), dtype)
     except (RuntimeError, ValueError) as error:  # RuntimeError: an error of imagecodecs that it does not export
-        raise CodecError(str(error)) from error
+        raise CodecError from error
     if flat.size < count:
-        raise CodecError("too few pixels")
+        raise CodecError(CUT_OFF)
     image = flat[:count].reshape(pixel_format.rows, pixel_format.columns)
     return Decoded(image, pixel_format.bits_allocated)

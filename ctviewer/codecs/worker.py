@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ctviewer import codecs
 from ctviewer.codecs import pictures, wire
+from ctviewer.codecs.base import DAMAGED, CodecError
 from ctviewer.core.threads import lower_thread_priority
 
 _ROOM_BYTES = 768 << 20  # for libraries that are loaded on the way, and for what a codec takes whatever the size
@@ -49,7 +50,8 @@ def _answer(request: wire.Request, data: bytes) -> tuple[wire.Answer, memoryview
     except MemoryError:
         return wire.Answer(wire.LACKING_MEMORY), memoryview(b"")
     except Exception as error:  # noqa: BLE001 - a process boundary: whatever a library raises is a refusal of the data
-        text = str(error).encode("utf-8", "replace")[:4096]
+        predicate = error.predicate if isinstance(error, CodecError) else DAMAGED
+        text = predicate.encode("utf-8")
         return wire.Answer(wire.REFUSED, length=len(text)), memoryview(text)
     image = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
     return wire.Answer.of(image), image.data.cast("B")

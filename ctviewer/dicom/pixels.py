@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ctviewer import codecs
 from ctviewer.codecs import CodecError, Image, PixelFormat, processes
-from ctviewer.codecs.processes import DecoderLostError
 from ctviewer.core.errors import DecodeError
 from ctviewer.core.files import reason
 from ctviewer.dicom.deflated import open_inflated
@@ -94,7 +93,7 @@ def empty(shape: tuple[int, ...], *, signed: bool) -> Stored:
 def _read(file: ReadableFile, source: PixelSource, out: Stored) -> Image:
     location, pixel_format = source.location, source.format
     if location.fragments:
-        data = b"".join(exactly(file, *fragment) for fragment in location.fragments)
+        data = _joined([exactly(file, *fragment) for fragment in location.fragments])
         return _decode(source.syntax, data, pixel_format, out)
     if not is_supported(source.syntax):
         raise DecodeError(f"pixels stored as {syntax_name(source.syntax)} cannot be decoded")
@@ -106,15 +105,17 @@ def _read(file: ReadableFile, source: PixelSource, out: Stored) -> Image:
     return _as_image(fetch(file, location.offset, pixel_format.frame_bytes), source)
 
 
+def _joined(fragments: list[bytes]) -> bytes:
+    return fragments[0] if len(fragments) == 1 else b"".join(fragments)
+
+
 def _decode(syntax: str, data: bytes, pixel_format: PixelFormat, out: Stored) -> Image:
     if syntax not in codecs.SUPPORTED:
         raise DecodeError(f"pixels compressed as {syntax_name(syntax)} cannot be decoded")
     try:
         return processes.decode(syntax, data, pixel_format, out)
-    except DecoderLostError as error:
-        raise DecodeError(f"its data are {syntax_name(syntax)}, and {error}") from error
     except CodecError as error:
-        raise DecodeError(f"the {syntax_name(syntax)} data are damaged") from error
+        raise DecodeError(f"the {syntax_name(syntax)} data {error.predicate}") from error
 
 
 def fill(file: ReadableFile, target: memoryview) -> None:

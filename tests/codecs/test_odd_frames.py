@@ -252,7 +252,7 @@ def test_the_fall_back_takes_over_what_imagecodecs_lacks(image, monkeypatch):
     monkeypatch.setitem(codecs._DECODERS, JPEG_LS, missing)
     monkeypatch.setitem(codecs._DECODERS, JXL, missing)
     assert np.array_equal(codecs.decode(JPEG_LS, ENCODED[JPEG_LS](image()), twelve(stored=16)), image())
-    with pytest.raises(CodecError, match="no other decoder"):
+    with pytest.raises(CodecError, match="by anything"):
         codecs.decode(JXL, ENCODED[JXL_LOSSLESS](image()), twelve(stored=16))
 
 

@@ -42,7 +42,7 @@ def test_words_of_one_byte_come_in_memory_of_their_own(image):
 def test_refusals_keep_their_words_and_the_process(pool, frame):
     some = pool()
     some.warm_up()
-    with pytest.raises(CodecError, match=r"^refused$"):
+    with pytest.raises(CodecError, match=r"^the data refused$"):
         some.decode("wrong", b"r", frame)
     before = _children()
     assert np.all(some.decode("wrong", b"x", frame) == ord("x"))
