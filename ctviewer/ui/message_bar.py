@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from ctviewer.core.series import Severity
 from ctviewer.ui.palette import severity_colour, severity_icon
-from ctviewer.ui.panels.common import shortened
+from ctviewer.ui.panels.common import plain_tip, shortened
 from ctviewer.ui.theme import icon
 
 _LONGEST_WORD = 72  # a path without blanks cannot be wrapped: it would widen the window
@@ -67,7 +67,7 @@ class MessageBar(QWidget):
         self._drop_buttons()
         self._said = text
         self._text.setText(wrappable(text))
-        self._text.setToolTip(text if self._text.text() != text else "")
+        self._text.setToolTip(plain_tip(text) if self._text.text() != text else "")
         self._text.setAccessibleName(text)
         self._severity = severity
         self._dress()

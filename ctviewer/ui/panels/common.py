@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import Qt as RichText
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from ctviewer.ui import theme
@@ -64,6 +67,13 @@ def shortened(text: str, longest: int) -> str:
     return f"{text[:head]}…{text[len(text) - (longest - head - 1) :]}"
 
 
+def plain_tip(text: str) -> str:
+    """A tool tip that shows a text from a file as it is: Qt would take "<b>" in a patient's name for markup."""
+    if not RichText.mightBeRichText(text):
+        return text
+    return f"<qt>{html.escape(text)}</qt>".replace("\n", "<br>")
+
+
 def is_enter(event: QKeyEvent) -> bool:
     """Whether Enter was pressed, on either side of the keyboard."""
     return event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -116,7 +126,7 @@ class ElidedLabel(QLabel):
 
     def _refresh_tip(self) -> None:
         cut = self.fontMetrics().horizontalAdvance(self.text()) > self.width()
-        self.setToolTip("\n".join(part for part in (self.text() if cut else "", self._details) if part))
+        self.setToolTip(plain_tip("\n".join(part for part in (self.text() if cut else "", self._details) if part)))
 
 
 def grey_image(pixels: NDArray[np.uint8]) -> QImage:

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from ctviewer.core.series import Notice, Severity
 from ctviewer.ui import palette, theme
-from ctviewer.ui.panels.common import Panel, is_enter
+from ctviewer.ui.panels.common import Panel, is_enter, plain_tip
 from ctviewer.ui.panels.series_delegate import Index
 
 NOTICE_ROLE = int(Qt.ItemDataRole.UserRole) + 1
@@ -130,7 +130,7 @@ class NoticesPanel(Panel):
             item.setData(lead(len(notice.slices)), LEAD_ROLE)
             spoken = f"{notice.severity.value}: {notice.text} {lead(len(notice.slices))}".rstrip()
             item.setData(spoken, Qt.ItemDataRole.AccessibleTextRole)
-            item.setToolTip("\n".join((notice.text, *(str(p) for p in notice.paths[:12]))))
+            item.setToolTip(plain_tip("\n".join((notice.text, *(str(p) for p in notice.paths[:12])))))
             item.setEditable(False)
             self._model.appendRow(item)
         self.set_title(f"Notices ({len(notices)})" if notices else "Notices")

@@ -21,7 +21,7 @@ from ctviewer.core.events import Progress
 from ctviewer.core.people import date_text, person_name, time_text
 from ctviewer.core.series import Series
 from ctviewer.ui import theme
-from ctviewer.ui.panels.common import ElidedLabel, Panel, is_enter, role_label
+from ctviewer.ui.panels.common import ElidedLabel, Panel, is_enter, plain_tip, role_label
 from ctviewer.ui.panels.series_delegate import (
     CURRENT_ROLE,
     IMAGE_ROLE,
@@ -87,7 +87,7 @@ class _SeriesModel(QStandardItemModel):
                 headings[one.study.uid] = heading = QStandardItem()
                 heading.setData(study_lines(one), LINES_ROLE)
                 heading.setData("\n".join(study_lines(one)), Qt.ItemDataRole.AccessibleTextRole)
-                heading.setToolTip("\n".join(study_lines(one)))
+                heading.setToolTip(plain_tip("\n".join(study_lines(one))))
                 heading.setFlags(Qt.ItemFlag.ItemIsEnabled)
                 self.appendRow(heading)
             headings[one.study.uid].appendRow(self._row(one, thumbnails.get(one.key), one.key == current))
@@ -98,7 +98,7 @@ class _SeriesModel(QStandardItemModel):
         item.setData(image, IMAGE_ROLE)
         item.setData(current, CURRENT_ROLE)
         text = "\n".join(line for line in series_lines(series) if line)
-        item.setToolTip(text)
+        item.setToolTip(plain_tip(text))
         item.setData(text, Qt.ItemDataRole.AccessibleTextRole)
         item.setEditable(False)
         return item
