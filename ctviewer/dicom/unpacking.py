@@ -21,6 +21,7 @@ _STEP = 1 << 20
 _LAST = 1 << 16
 _MOST_KEPT = 4
 _DAMAGED = "its packed data are damaged"
+_CUT = "its packed data end too early"
 
 
 class UnpackingError(OSError):
@@ -81,7 +82,7 @@ class Unpacked:
     def _unpack(self, upto: int) -> None:
         if self._size is not None and self._size - _LAST < upto:
             upto = self._size  # the checksum is compared at the very end, which pixels often fall just short of
-        if upto <= self._length or self._ended:
+        if upto <= self._length:
             return
         if self._damage:
             raise UnpackingError(self._damage)
@@ -89,6 +90,9 @@ class Unpacked:
         while self._length < upto and not self._ended:
             data = self._more(min(upto - self._length, _STEP))
             self._ended = not data
+            if not data and self._size is not None and self._length < self._size:
+                self._damage = _CUT
+                raise UnpackingError(_CUT)
             self._kept.write(data)
             self._length += len(data)
 
@@ -97,7 +101,7 @@ class Unpacked:
             return self._stream.read(size)
         except EOFError as error:
             cause: Exception = error
-            self._damage = "its packed data end too early"
+            self._damage = _CUT
         except (zipfile.BadZipFile, zlib.error, LZMAError, ValueError, NotImplementedError) as error:
             cause, self._damage = error, _DAMAGED
         except OSError as error:  # of damage, bz2 and gzip tell by an error without a number
