@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ctviewer.codecs import processes
 from ctviewer.core.errors import DecodeError, InputError
 from ctviewer.core.events import Done
 from ctviewer.dicom import SlicesFailed, SlicesLoaded, VolumeReady, load, load_volume, thumbnail
@@ -88,6 +90,38 @@ def test_nothing_that_can_be_decoded(written, only):
         load_volume(series)
     with pytest.raises(DecodeError):
         thumbnail(series)
+
+
+CRASHING = """
+import os
+from ctviewer import codecs
+from ctviewer.codecs import jpegls, worker
+
+def decode(data, pixel_format):
+    decoded = jpegls.decode(data, pixel_format)
+    if decoded.image[0, 0] == 3 * 12 * 16:
+        os.abort()
+    return decoded
+
+codecs._DECODERS["1.2.840.10008.1.2.4.80"] = decode
+worker.main()
+"""
+
+
+def test_a_crash_in_native_code_costs_one_slice(written, only, tmp_path, monkeypatch):
+    (tmp_path / "crashing.py").write_text(CRASHING)
+    pool = processes.DecoderProcesses(2, [sys.executable, "-S", "-P", str(tmp_path / "crashing.py")])
+    monkeypatch.setattr(processes, "decode", pool.decode)
+    made = written(compress="jpeg_ls")
+    *_, failed, last = load(only(made.folder))
+    assert failed.notice.slices == (3,)
+    assert (
+        f"{made.paths[3]} could not be decoded: the JPEG-LS Lossless Image Compression data crashed"
+        in failed.notice.text
+    )
+    good = [0, 1, 2, 4, 5, 6]
+    assert np.array_equal(last.value.stored[good], made.stored[good])
+    pool.shut_down()
 
 
 def test_a_file_that_went_away_after_the_scan(written, only):
