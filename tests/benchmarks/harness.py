@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pydicom
 
 from ctviewer.core.geometry import Geometry
 from ctviewer.dicom import SeriesAttributes, write_ct_series
@@ -92,6 +93,25 @@ def make_series(folder: Path, slices: int = SLICES, compress: str | None = None)
     geometry = Geometry(stored.shape, origins, pixel_spacing=(0.7, 0.7))
     write_ct_series(folder, stored, geometry=geometry, attributes=SeriesAttributes(intercept=-1024), compress=compress)
     return stored.nbytes
+
+
+def make_many(folder: Path, slices: int, series: int = 1) -> None:
+    """Write very many small slices, in so many series: what counts is the number of files."""
+    origins, spacing = np.zeros((1, 3)), (1.0, 1.0)
+    image = np.random.default_rng(0).integers(0, 2000, (1, 16, 16)).astype(np.int16)
+    geometry = Geometry(image.shape, origins, pixel_spacing=spacing)
+    (template,) = write_ct_series(
+        folder / "first", image, geometry=geometry, attributes=SeriesAttributes(intercept=-1024)
+    )
+    dataset = pydicom.dcmread(template)
+    template.unlink()
+    uid = dataset.SeriesInstanceUID
+    for number in range(slices):
+        part = number * series // slices
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"{uid[:40]}.{number + 1}"
+        dataset.SeriesInstanceUID, dataset.SeriesNumber = f"{uid[:40]}.9.{part + 1}", part + 1
+        dataset.InstanceNumber, dataset.ImagePositionPatient = number + 1, [0, 0, -0.5 * number]
+        dataset.save_as(folder / f"{number:05d}.dcm")
 
 
 def make_study(work: Path, slices: int) -> Path:

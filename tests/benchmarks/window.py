@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from harness import Row, make_series, make_study, milliseconds
+from harness import Row, make_many, make_series, make_study, milliseconds
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 
 PATIENCE_S = 900
@@ -90,6 +91,7 @@ def run(work: Path) -> Iterator[Row]:
     window.show()
     wait(window.isVisible)
     yield from opening(window, work)
+    yield from many_files(window, work)
     yield from analysing(window, make_study(work, 120))
     window.close()
     app.processEvents()
@@ -115,6 +117,49 @@ def opening(window: Any, work: Path) -> Iterator[Row]:
     yield Row("folder chosen to first image, 300 slices", min(first), "s", "< 0.3")
     yield Row("whole series of 300 slices", min(whole), "s")
     yield Row("memory for it / size as int16", (Memory.now() - before) * 1e6 / size, "x")
+
+
+def many_files(window: Any, work: Path) -> Iterator[Row]:
+    """10,000 small files, as one series and as 500: the longest gap of the event loop, and how soon a scan is cancelled."""
+    for series, name in ((1, "one series"), (500, "500 series")):
+        folder = work / f"many{series}"
+        make_many(folder, 10_000, series)
+        window.open_path(folder)
+        wait(lambda: window.opening.is_scanning)
+        gaps = Gaps()
+        start = time.perf_counter()
+        wait(lambda: not window.opening.is_scanning)
+        scanned = time.perf_counter() - start
+        wait(lambda: window.opening.complete and window.reading.reading is not None)
+        yield Row(f"10,000 files in {name}: scanned", scanned, "s")
+        wait(lambda: not window._jobs.active)
+        yield Row(
+            f"10,000 files in {name}: longest gap of the event loop until all is there",
+            gaps.stop() * 1000,
+            "ms",
+            "< 100",
+        )
+    view, session = window.parts.view, window.session
+
+    def step(i: int) -> None:
+        session.go_to_position(i * 37 % session.slice_count)
+        view.repaint()
+        window.parts.strip.repaint()
+
+    window.open_path(work / "many1")
+    wait(lambda: window.opening.is_scanning)
+    wait(lambda: not window.opening.is_scanning and window.opening.complete)
+    yield Row("slice step to painted, 10,000 slices, p95", milliseconds(step, 240)[1], "ms", "< 16")
+    window.open_path(work / "many500")
+    wait(lambda: window.opening.is_scanning)
+    until = time.perf_counter() + 0.3
+    wait(lambda: time.perf_counter() > until)
+    start = time.perf_counter()
+    window.opening.cancel_scan()
+    answered = time.perf_counter() - start
+    wait(lambda: not any(thread.name == "scan" for thread in threading.enumerate()))
+    yield Row("cancel of a scan to the window's answer", answered * 1000, "ms", "< 16")
+    yield Row("cancel of a scan to its thread's end", (time.perf_counter() - start) * 1000, "ms", "< 200")
 
 
 def analysing(window: Any, folder: Path) -> Iterator[Row]:
