@@ -114,7 +114,7 @@ def _slopes(span: NDArray[np.float64], sideways: NDArray[np.float64], least: flo
         along = span[reach:] - span[:-reach]
         apart = along > least
         if apart.any():
-            found.append(np.median((sideways[reach:] - sideways[:-reach])[apart] / along[apart, None], axis=0))
+            found.append(_median((sideways[reach:] - sideways[:-reach])[apart] / along[apart, None]))
     return tuple(found)
 
 
@@ -123,4 +123,10 @@ def _residue(
 ) -> NDArray[np.float64]:
     """`[slices]` mm by which each slice lies beside a straight line of this slope."""
     rest = sideways - np.outer(span, slope)
-    return np.asarray(np.linalg.norm(rest - np.median(rest, axis=0), axis=1))
+    return np.asarray(np.linalg.norm(rest - _median(rest), axis=1))
+
+
+def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Median `[k]` of `[n, k]`; numpy's own imports masked arrays first, which the first image would wait for."""
+    ordered, count = np.sort(values, axis=0), len(values)
+    return np.asarray((ordered[(count - 1) // 2] + ordered[count // 2]) / 2)

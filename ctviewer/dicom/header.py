@@ -15,6 +15,7 @@ from ctviewer.dicom.text import clean, decode
 
 LARGEST_VALUE = 65536
 """Bytes. Wanted values are short: a longer one is damage, and is taken for empty."""
+_MOST_KEPT = 256  # bytes of a value whose meaning is remembered
 _MOST_DECIMALS = 16
 _LARGE_FRAME = 32 << 20
 _MOST_COMPRESSED = 1000
@@ -96,7 +97,8 @@ class Header:
         raw = self.values.get(tag)
         if not raw:
             return ()
-        return _strings(raw, self.values.get(tags.SPECIFIC_CHARACTER_SET, b""))
+        find = _known_strings if len(raw) <= _MOST_KEPT else _strings
+        return find(raw, self.values.get(tags.SPECIFIC_CHARACTER_SET, b""))
 
     def text(self, tag: int) -> str:
         """A text attribute cleaned for display, several values joined by a backslash; empty where absent."""
@@ -105,13 +107,9 @@ class Header:
     def numbers(self, tag: int) -> tuple[float, ...]:
         """DS or IS values; none at all where one of them is no finite number."""
         raw = self.values.get(tag)
-        if not raw or b"_" in raw:  # float() would take 1_000
+        if not raw:
             return ()
-        try:
-            found = tuple(float(part) for part in raw.rstrip(b" \0").split(b"\\"))
-        except ValueError:
-            return ()
-        return found if all(map(math.isfinite, found)) else ()
+        return _known_numbers(raw) if len(raw) <= _MOST_KEPT else _numbers(raw)
 
     def number(self, tag: int) -> float | None:
         """The first DS value, None where absent or no finite number."""
@@ -134,10 +132,23 @@ class Header:
         return max((_decimals(part.strip(b" \0")) for part in raw.split(b"\\")), default=0)
 
 
-@lru_cache(4096)  # most texts are the same in all files of a series
+def _numbers(raw: bytes) -> tuple[float, ...]:
+    if b"_" in raw:  # float() would take 1_000
+        return ()
+    try:
+        found = tuple(float(part) for part in raw.rstrip(b" \0").split(b"\\"))
+    except ValueError:
+        return ()
+    return found if all(map(math.isfinite, found)) else ()
+
+
 def _strings(raw: bytes, character_set: bytes) -> tuple[str, ...]:
     parts = tuple(clean(part) for part in decode(raw, character_set).split("\\"))
     return parts if any(parts) else ()
+
+
+_known_numbers = lru_cache(4096)(_numbers)  # most values are the same in all files of a series
+_known_strings = lru_cache(4096)(_strings)
 
 
 def _decimals(raw: bytes) -> int:

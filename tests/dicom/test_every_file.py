@@ -32,7 +32,7 @@ OPENED: dict[str, tuple[str, tuple[int, int], str, list[str]]] = {
     "test_files/CT_small.dcm": ("CT", (128, 128), "HU", ["padding", "single-slice"]),
     "test_files/J2K_pixelrep_mismatch.dcm": ("CT", (512, 512), "HU", ["single-slice"]),
     r"test_files/MR_small(_\w+)?.dcm": ("MR", (64, 64), "", []),
-    "test_files/examples_overlay.dcm": ("MR", (300, 484), "", []),
+    "test_files/examples_overlay.dcm": ("MR", (300, 484), "", ["overlay-planes"]),
     r"test_files/dicomdirtests/77654033/CR\d/\d+": ("CR", (16, 16), "OD", ["no-positions", "no-spacing"]),
     r"test_files/dicomdirtests/77654033/CT2/\d+": ("CT", (16, 16), "HU", ["padding", "single-slice"]),
     r"test_files/dicomdirtests/98892001/CT5N/\d+": ("CT", (16, 16), "HU", ["padding", "single-slice"]),

@@ -21,7 +21,7 @@ from ctviewer.dicom.grouping import split
 from ctviewer.dicom.header import Header, PixelLocation
 from ctviewer.dicom.record import Slice
 
-SHARP = settings(max_examples=150, deadline=None)
+SHARP = settings(max_examples=60, deadline=None)
 STEP = 2.0
 
 
