@@ -140,7 +140,7 @@ def _data_set(walker: _Walker, syntax: str, position: int) -> Header:
     if (walker.bytes_at(position + 4, 2) in _SHORT_VRS | _LONG_VRS) != explicit:
         raise _UnusualError  # the file meta lies about the encoding
     header = Header(syntax, little=True, values={})
-    wanted, values, last, size = tags.WANTED, header.values, 0, walker.size
+    wanted, nested, values, last, size = tags.WANTED, tags.NESTED, header.values, 0, walker.size
     while position < size:
         if walker.deflated and not walker.bytes_at(position, 1):
             break
@@ -152,7 +152,7 @@ def _data_set(walker: _Walker, syntax: str, position: int) -> Header:
             header.pixels = _locate(walker, syntax, value, length)
             break
         if length == _UNDEFINED:
-            if tag in tags.NESTED:
+            if tag in nested:
                 position = _nested(walker, header, tag, value, length)
             else:
                 position = walker.skip_sequence(value, explicit=explicit)
@@ -163,7 +163,7 @@ def _data_set(walker: _Walker, syntax: str, position: int) -> Header:
         if position > size:
             raise DamagedError("it ends in the middle of the header")
         if tag in wanted:
-            if tag in tags.NESTED:
+            if tag in nested:
                 _nested(walker, header, tag, value, length)
                 values[tag] = b""
             else:

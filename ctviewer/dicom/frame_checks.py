@@ -33,6 +33,9 @@ def frames(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterat
         "undescribed-frames", files, _undescribed,
         "The file does not describe each of its frames: {} have no functional groups of their own. What it says of all frames is used.",
     )  # fmt: skip
+    yield from _told(
+        "frame-count", files, _miscounted, "The number of frames that a file states is wrong: {}. All are shown."
+    )
     missing = {file.whole: file for file in files if file.missing}
     for file in missing.values():
         numbers = listed([str(part) for part in file.missing])
@@ -40,6 +43,11 @@ def frames(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterat
         verb = "is" if len(file.missing) == 1 else "are"
         text = f"{what} {numbers} of {file.parts} of this image {verb} missing: its frames are not all here."
         yield Notice("missing-parts", Severity.WARNING, text)
+
+
+def _miscounted(file: FrameFile) -> str:
+    wrong = file.stated != file.frames and (file.stated or file.frames > 1)
+    return f"{file.stated or 'none'} stated, {file.frames} described and found" if wrong else ""
 
 
 def _undescribed(file: FrameFile) -> str:

@@ -15,7 +15,8 @@ class FrameFile:
 
     Attributes:
         number: its InstanceNumber.
-        frames: how many it states.
+        frames: how many it should hold.
+        stated: how many its NumberOfFrames states; 0 where it states none, or nonsense.
         lost: how many of these it does not hold as a whole; always the last ones.
         undescribed: frames (from 0) without a functional group of their own, where others have one or should.
         whole: the image that it is a part of: a UID; "" where it is no part.
@@ -28,6 +29,7 @@ class FrameFile:
     path: Path
     number: int | None
     frames: int
+    stated: int = 0
     lost: int = 0
     undescribed: tuple[int, ...] = ()
     whole: str = ""
@@ -41,7 +43,8 @@ class FrameFile:
     def from_header(cls, path: Path, header: Header, frames: int) -> FrameFile:
         """Take what belongs to the file as a whole from its header."""
         whole = header.text(tags.CONCATENATION_UID) or header.text(tags.CONCATENATION_SOURCE_UID)
-        made = cls(path, header.integer(tags.INSTANCE_NUMBER), frames, whole=whole)
+        stated = max(0, header.integer(tags.NUMBER_OF_FRAMES) or 0)
+        made = cls(path, header.integer(tags.INSTANCE_NUMBER), frames, stated, whole=whole)
         if whole:
             made.part = header.short(tags.CONCATENATION_PART) or 0
             made.parts = header.short(tags.CONCATENATION_PARTS) or 0

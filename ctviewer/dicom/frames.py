@@ -36,15 +36,17 @@ def slices_of(path: Path, header: Header) -> list[Slice]:
         DamagedError: the pixels end before they should, or frames cannot be told apart; the text is a clause.
         OSError: it cannot be read.
     """
-    frames = _frame_count(header)
     groups = _groups(header, tags.FRAME_GROUPS)
+    frames = _stated_frames(header, len(groups))
     if header.pixels is None or (frames == 1 and not groups and not _groups(header, tags.SHARED_GROUPS)):
-        return [Slice.from_header(path, header)]
-    describe = _Describer(header, frames)
+        return [_whole_file(path, header)]
     single = replace(header.pixels, cut=False) if frames > 1 else header.pixels
-    first = Slice.from_header(path, describe.header(0, single))
+    first = Slice.from_header(path, _Describer(header, frames).header(0, single))
     if why_not([first]) or first.pixel_format is None:
-        return [Slice.from_header(path, header)]
+        return [_whole_file(path, header)]
+    if frames < len(groups) == _held_frames(header.pixels, first.pixel_format.frame_bytes):
+        frames = len(groups)  # pixels and descriptions are two witnesses against one number
+    describe = _Describer(header, frames)
     with open_file(path) as (file, _):
         locations = frame_locations(file, header, frames, first.pixel_format.frame_bytes)
     shared = FrameFile.from_header(path, header, frames)
@@ -55,11 +57,18 @@ def slices_of(path: Path, header: Header) -> list[Slice]:
     return [_frame(path, describe.header(k, place, shared), k, shared) for k, place in enumerate(locations)]
 
 
-def _frame_count(header: Header) -> int:
-    stated = header.integer(tags.NUMBER_OF_FRAMES)
-    if stated is None:
-        stated = len(_groups(header, tags.FRAME_GROUPS))
-    return max(1, stated)
+def _whole_file(path: Path, header: Header) -> Slice:
+    header.nested = None  # not needed any more, and may be large
+    return Slice.from_header(path, header)
+
+
+def _stated_frames(header: Header, described: int) -> int:
+    stated = header.integer(tags.NUMBER_OF_FRAMES) or 0
+    return stated if stated > 0 else max(1, described)
+
+
+def _held_frames(pixels: PixelLocation, frame_bytes: int) -> int:
+    return len(pixels.fragments) or pixels.length // frame_bytes
 
 
 def _groups(header: Header, sequence: int) -> list[Values]:
