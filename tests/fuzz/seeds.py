@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage
+from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage, MediaStorageDirectoryStorage
 
 PATIENT_NAME, PATIENT_ID = "Zzyzxova^Secretina", "QQSECRETID77"
 ROWS, COLUMNS, FRAMES = 24, 32, 3
@@ -238,6 +238,27 @@ def _zip() -> Seed:
     return Seed("zip", "study.zip", target.getvalue(), np.stack([picture(index) for index in range(FRAMES)]))
 
 
+def _directory() -> Seed:
+    """A DICOMDIR (PS3.3 F) that lists two slices, called as the neighbours are."""
+    made = _native("explicit", f"{_BASE}.1")
+    patient, study, series = Dataset(), Dataset(), Dataset()
+    patient.DirectoryRecordType, patient.PatientName, patient.PatientID = "PATIENT", PATIENT_NAME, PATIENT_ID
+    study.DirectoryRecordType, study.StudyInstanceUID, study.StudyDate = "STUDY", f"{_UID}.1", "20260101"
+    series.DirectoryRecordType, series.SeriesInstanceUID, series.Modality = "SERIES", f"{_UID}.2", "CT"
+    records = [patient, study, series]
+    for number in range(2):
+        record = Dataset()
+        record.DirectoryRecordType, record.ReferencedFileID, record.InstanceNumber = "IMAGE", f"N{number}", number + 1
+        records.append(record)
+    for record in records:
+        record.OffsetOfTheNextDirectoryRecord, record.RecordInUseFlag = 0, 0xFFFF
+    directory = Dataset()
+    directory.SOPClassUID, directory.SOPInstanceUID = MediaStorageDirectoryStorage, f"{_UID}.8"
+    directory.FileSetID, directory.FileSetConsistencyFlag = "FUZZ", 0
+    directory.DirectoryRecordSequence = Sequence(records)
+    return Seed("directory", "DICOMDIR", _saved(directory, f"{_BASE}.1"), None, made.neighbours)
+
+
 def nifti_volume() -> NDArray[np.int16]:
     """`[slices, rows, columns]` Hounsfield units."""
     return np.stack([picture(index).astype(np.int16) - 1024 for index in range(FRAMES)])
@@ -298,6 +319,7 @@ _MAKERS: dict[str, Callable[[], Seed]] = {
     "frames_rle_no_table": lambda: _multi_frame("frames_rle_no_table", "rle", "none"),
     "frames_j2k_extended": lambda: _multi_frame("frames_j2k_extended", "jpeg_2000_90", "extended"),
     "zip": _zip,
+    "directory": _directory,
     "nifti": lambda: _nifti("nifti", "V.nii"),
     "nifti_gz": lambda: _nifti("nifti_gz", "V.nii.gz"),
     "meta_image": _meta_image,

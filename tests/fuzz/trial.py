@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import tempfile
@@ -17,6 +18,10 @@ from fuzz.cases import Case
 from fuzz.seeds import PATIENT_ID, PATIENT_NAME, Seed, seed
 from numpy.typing import NDArray
 
+from ctviewer.app.info_json import as_dict
+from ctviewer.app.info_report import gather
+from ctviewer.app.info_text import as_text
+from ctviewer.app.progress import ProgressLine
 from ctviewer.core.errors import CtviewerError
 from ctviewer.core.events import Done
 from ctviewer.core.series import Catalog, Notice, Series
@@ -96,6 +101,7 @@ def open_all(path: Path) -> Opened:
         assert isinstance(last, Done)
         catalog: Catalog = last.value
         _say(found, catalog.notices)
+        _inform(catalog, found)
         for series in catalog.series:
             _say(found, series.notices)
             found.texts.append(series.reason)
@@ -106,6 +112,12 @@ def open_all(path: Path) -> Opened:
     except Exception as error:
         raise BrokenRuleError("foreign", describe(error)) from error
     return found
+
+
+def _inform(catalog: Catalog, found: Opened) -> None:
+    """What `ctviewer info` prints, as text and as JSON."""
+    report = gather(catalog, None, ProgressLine(quiet=True), pixels=False, identifying=False)
+    found.texts += [as_text(report), json.dumps(as_dict(report), allow_nan=False)]
 
 
 def _load(series: Series, found: Opened) -> None:
@@ -176,7 +188,7 @@ def _truth(start: Seed, data: bytes) -> Opened:
     """What an unchanged file gives; of lossless seeds it must be what went in."""
     if data not in _truths:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / start.name
+            path = Path(folder) / (start.name if data == start.data else f"N0{Path(start.name).suffix}")
             path.write_bytes(data)
             _truths[data] = open_all(path)
     return _truths[data]
