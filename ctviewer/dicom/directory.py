@@ -12,6 +12,7 @@ import re
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial, read_sequence_item
@@ -109,16 +110,24 @@ def _records(data: io.BytesIO, implicit: bool, little: bool) -> Iterator[Dataset
     head = data.read(8 if implicit else 12)
     if len(head) < 8:
         return  # no records at all
-    order = "little" if little else "big"
-    if (int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:4], order)) != _RECORDS:  # type: ignore[arg-type] # a Literal
+    order: Literal["little", "big"] = "little" if little else "big"
+    if (int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:4], order)) != _RECORDS:
         raise DirectoryError("it holds no records")
-    length = int.from_bytes(head[-4:], order)  # type: ignore[arg-type] # as above
-    end = data.tell() + length if length != _UNDEFINED else len(data.getbuffer())
+    length, size = int.from_bytes(head[-4:], order), len(data.getbuffer())
+    end = size if length == _UNDEFINED else data.tell() + length
     while data.tell() < end:
+        start = data.tell()
         record = read_sequence_item(data, implicit, little, "iso8859")
         if record is None:
             return
+        stop = data.tell()
+        length = int.from_bytes(data.getbuffer()[start + 4 : start + 8], order)
+        announced = stop if length == _UNDEFINED else start + 8 + length
+        if stop > announced or (stop < announced and stop != end):  # it swallowed the next one, or ended too early
+            raise DirectoryError("it is damaged")
         yield record
+    if data.tell() != end:
+        raise DirectoryError("it is damaged")
 
 
 def _reference(record: Dataset) -> Reference | None:
