@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pydicom
-from harness import Row, make_series, seconds
+from harness import Row, in_turn, make_series, seconds
 from loading import first_image, series_of
 from peers import simpleitk
 from pydicom.encaps import generate_frames
@@ -50,8 +50,7 @@ def _series(name: str, folder: Path, aim: float) -> Iterator[Row]:
     volume = load_volume(series_of(folder))
     if not all(np.array_equal(volume.hu(i), expected[i]) for i in range(_SLICES)):
         raise RuntimeError(f"{name}: values differ from SimpleITK's")
-    ours = seconds(lambda: load_volume(series_of(folder)), 2)
-    theirs = seconds(lambda: simpleitk(folder), 1)
+    ours, theirs = in_turn(lambda: load_volume(series_of(folder)), lambda: simpleitk(folder))
     yield Row(f"{name}, {_SLICES} slices", _SLICES / ours, "slices/s")
     yield Row(f"{name}: SimpleITK's series reader / ours", theirs / ours, "x", f">= {aim}")
 
@@ -68,14 +67,12 @@ def _isolation(name: str, folder: Path) -> Iterator[Row]:
     def apart(i: int) -> None:
         processes.decode(syntax, frames[i], _FORMAT, out[i])
 
-    apart_s, here_s = _with_threads(apart, cores() + 1), _with_threads(here, cores())
+    with ThreadPoolExecutor(cores() + 1) as many, ThreadPoolExecutor(cores()) as few:
+        apart_s, here_s = in_turn(
+            lambda: list(many.map(apart, range(_SLICES))), lambda: list(few.map(here, range(_SLICES)))
+        )
     yield Row(f"{name}: decoding in processes / in threads, time", apart_s / here_s, "x")
     yield Row(f"{name}: cost of a process of its own", (apart_s - here_s) / _SLICES * 1000, "ms/slice")
-
-
-def _with_threads(function: Callable[[int], None], threads: int) -> float:
-    with ThreadPoolExecutor(threads) as pool:
-        return seconds(lambda: list(pool.map(function, range(_SLICES))), 2)
 
 
 def _start() -> Iterator[Row]:

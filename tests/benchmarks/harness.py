@@ -43,6 +43,14 @@ def seconds(function: Callable[[], object], runs: int = 3) -> float:
     return min(_time(function) for _ in range(runs))
 
 
+def in_turn(*functions: Callable[[], object], rounds: int = 3) -> list[float]:
+    """Seconds of each, the best of some rounds after a warm-up: what else the machine does then hits all of them alike."""
+    for function in functions:
+        function()
+    times = [[_time(function) for function in functions] for _ in range(rounds)]
+    return [min(column) for column in zip(*times, strict=True)]
+
+
 def milliseconds(function: Callable[[int], object], runs: int = 200) -> tuple[float, float]:
     """Median and 95th percentile of single calls `function(i)`, after ten calls to warm up."""
     for i in range(10):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,9 +37,8 @@ def run(work: Path) -> Iterator[Row]:
     yield Row("plain pydicom / ours", seconds(lambda: plain_pydicom(folder), 1) / whole, "x")
     yield Row("dicomsdl / ours", seconds(lambda: dicomsdl(folder), 2) / whole, "x")
     yield Row("ours / bare read of the files", whole / seconds(lambda: bare_read(folder)), "x")
-    more = seconds(lambda: load_volume(series_of(work / "all")), 2)
     yield Row(
-        f"time per slice, {_VERY_LONG} slices / {SLICES} slices", more / whole * SLICES / _VERY_LONG, "x", "<= 1.1"
+        f"processor time per slice, {_VERY_LONG} slices / {SLICES} slices", _growth(folder, work / "all"), "x", "<= 1.1"
     )
     if Path("/proc/self/clear_refs").exists():
         size = _LONG * SIDE * SIDE * 2
@@ -56,6 +56,21 @@ def _first(files: list[Path], count: int, work: Path) -> Path:
     for file in files[:count]:
         os.link(file, folder / file.name)
     return folder
+
+
+def _growth(short: Path, long: Path) -> float:
+    """How much more processor time a slice takes in a long series, scanned and loaded; the least of three, in turn.
+
+    Not the time on the clock: the system may have dropped 1.6 GB of files from its page cache.
+    """
+
+    def used(folder: Path) -> float:
+        start = time.process_time()
+        count = load_volume(series_of(folder)).slice_count
+        return (time.process_time() - start) / count
+
+    pairs = [(used(short), used(long)) for _ in range(3)]
+    return min(pair[1] for pair in pairs) / min(pair[0] for pair in pairs)
 
 
 def series_of(folder: Path) -> Series:
