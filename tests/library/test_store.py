@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ctviewer.core.findings import AnalysisResult, Verdict
+from ctviewer.core.interpretation import Interpretation
 from ctviewer.core.reading import ReadAnalysis, Reading
 from ctviewer.core.serialise import to_dict
 from ctviewer.core.windowing import VoiFunction, Window
@@ -199,3 +200,20 @@ def test_a_saved_analysis_that_cannot_be_read_costs_itself_alone(
     assert found is not None
     assert [a.result.provenance.finished for a in found.analyses] == [later.provenance.finished]
     assert told == ["1 saved analyses of this series cannot be read by this version."]
+
+
+def test_a_statement_is_kept_by_series_and_replaced_by_a_later_one(store: WorkStore) -> None:
+    assert store.load_statement("nifti:1") is None
+    first = Interpretation("HU", 1.0, -1024.0, (0.7, 0.8), 1.25, "head-first", "2026-11-22")
+    store.save_statement("nifti:1", first)
+    assert store.load_statement("nifti:1") == first
+    assert store.load_statement("nifti:2") is None
+    store.save_statement("nifti:1", Interpretation(unit=""))
+    assert store.load_statement("nifti:1") == Interpretation(unit="")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"unit": "Bq", "pixel_spacing": null}', '{"pixel_spacing": [1]}'])
+def test_a_statement_that_cannot_be_read_is_none(store: WorkStore, text: str) -> None:
+    store.save_statement("nifti:1", Interpretation("HU"))
+    store._db.execute("UPDATE statement SET stated = ?", (text,))
+    assert store.load_statement("nifti:1") is None
