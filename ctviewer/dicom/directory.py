@@ -25,6 +25,7 @@ _LARGEST = 256 << 20
 _UNDEFINED = 0xFFFF_FFFF
 _INACTIVE = 0
 _STEP_RECORDS = 50
+_SLACK = 64  # bytes by which the last record may be shorter than it says: writers that leave attributes out do so
 _MOST_PARTS = 32
 _FORBIDDEN = re.compile(r"[\\:\0]")
 _VERSION = re.compile(r"\.?(;\d+)?$")  # of ISO 9660: `IM1.;1`
@@ -123,7 +124,7 @@ def _records(data: io.BytesIO, implicit: bool, little: bool) -> Iterator[Dataset
         stop = data.tell()
         length = int.from_bytes(data.getbuffer()[start + 4 : start + 8], order)
         announced = stop if length == _UNDEFINED else start + 8 + length
-        if stop > announced or (stop < announced and stop != end):  # it swallowed the next one, or ended too early
+        if stop > announced or stop < announced - (_SLACK if stop == end else 0):  # it swallowed others, or ended early
             raise DirectoryError("it is damaged")
         yield record
     if data.tell() != end:

@@ -187,3 +187,12 @@ def test_a_place_that_cannot_be_written_gives_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setenv("CTVIEWER_HOME", str(tmp_path))
     assert logs.set_up_logs().startswith("The folder ")
     logs.logger().info("goes nowhere, harms nobody")
+
+
+def test_members_of_an_opened_archive_are_hidden(log, redactor, tmp_path, expected_logs):
+    archive = tmp_path / "study.zip"
+    archive.touch()
+    redactor.hide(archive)
+    logs.logger().warning("%s could not be read: it is damaged.", archive / "MEIER HANS" / "IM 1.dcm")
+    logs.logger().warning("read %s", archive)
+    assert "MEIER" not in log() and "HANS" not in log() and "study.zip" not in log() and "IM 1" not in log()
