@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctviewer.app.crash import install_crash_hooks, install_qt_messages, set_crash_handler
+from ctviewer.core.garbage import spare_what_is_there
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -84,6 +85,7 @@ def run_gui(path: Path | None, prepare: Callable[[MainWindow], None] = lambda _:
             window.open_path(path)
         prepare(window)
         window.show()
+        spare_what_is_there()
         return app.exec()
 
 

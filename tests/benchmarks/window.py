@@ -83,6 +83,7 @@ class Memory:
 def run(work: Path) -> Iterator[Row]:
     """All of it in one window, as a reader would go through it."""
     from ctviewer.app.gui import make_application, make_window
+    from ctviewer.core.garbage import spare_what_is_there
 
     app = make_application()
     window = make_window(app)
@@ -90,6 +91,7 @@ def run(work: Path) -> Iterator[Row]:
     window.resize(1280, 900)
     window.show()
     wait(window.isVisible)
+    spare_what_is_there()  # as `run_gui` does
     yield from opening(window, work)
     yield from many_files(window, work)
     yield from analysing(window, make_study(work, 120))
