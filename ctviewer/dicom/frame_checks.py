@@ -34,6 +34,10 @@ def frames(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterat
         "The file does not describe each of its frames: {} have no functional groups of their own. What it says of all frames is used.",
     )  # fmt: skip
     yield from _told(
+        "frames-beyond", files, lambda file: f"{file.beyond} beyond the {file.frames} stated" if file.beyond else "",
+        "The file holds more frames than it states: {}. They are not shown.",
+    )  # fmt: skip
+    yield from _told(
         "frame-count", files, _miscounted, "The number of frames that a file states is wrong: {}. All are shown."
     )
     missing = {file.whole: file for file in files if file.missing}

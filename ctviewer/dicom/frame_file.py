@@ -18,6 +18,7 @@ class FrameFile:
         frames: how many it should hold.
         stated: how many its NumberOfFrames states; 0 where it states none, or nonsense.
         lost: how many of these it does not hold as a whole; always the last ones.
+        beyond: how many it holds beyond these; they are not shown, for nobody knows what they are.
         undescribed: frames (from 0) without a functional group of their own, where others have one or should.
         whole: the image that it is a part of: a UID; "" where it is no part.
         part, parts: which part of how many; 0 where not known.
@@ -31,6 +32,7 @@ class FrameFile:
     frames: int
     stated: int = 0
     lost: int = 0
+    beyond: int = 0
     undescribed: tuple[int, ...] = ()
     whole: str = ""
     part: int = 0

@@ -14,14 +14,17 @@ from ctviewer.dicom.storage import ReadableFile
 
 Fragments = tuple[tuple[int, int], ...]
 _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ")  # JPEG, JPEG-LS; JPEG 2000, bare and in a box
-_JPEG_XL = "1.2.840.10008.1.2.4.11"
-_JPEG_XL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
+_JPEG_XL = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
+_MARKS = {f"1.2.840.10008.1.2.4.11{end}": _JPEG_XL for end in (0, 1, 2)} | {
+    "1.2.840.10008.1.2.5": (b"\1\0\0\0\x40\0\0\0", b"\2\0\0\0\x40\0\0\0")  # RLE: one or two segments, after 64 bytes
+}
 _MOST_FRAMES = 1 << 15  # thirty hearts of a thousand slices; a file made up of single pixels holds millions
-_RLE = "1.2.840.10008.1.2.5"
 
 
 def frame_locations(file: ReadableFile, header: Header, frames: int, frame_bytes: int) -> list[PixelLocation]:
     """Where the frames lie that are there as a whole: fewer than `frames` where the file was cut.
+
+    Compressed frames beyond `frames` are there too, so that they can be told of.
 
     Args:
         file: open file.
@@ -53,15 +56,15 @@ def _compressed(file: ReadableFile, header: Header, location: PixelLocation, fra
     fragments = location.fragments
     if frames == 1 and not location.cut:
         return [fragments]
-    if len(fragments) == frames or header.syntax == _RLE:  # RLE has one fragment for each frame (PS3.5 A.4.2)
-        return [(one,) for one in fragments[:frames]]
+    if len(fragments) == frames:
+        return [(one,) for one in fragments]
     for table in (_extended(header), offset_table(file, location)):
         groups = _by_table(table, location, frames)
         if groups:
             return groups
-    groups = _by_starts(file, location, _JPEG_XL_STARTS if header.syntax.startswith(_JPEG_XL) else _STARTS)
+    groups = _by_starts(file, location, _MARKS.get(header.syntax, _STARTS))
     if len(groups) == frames or (location.cut and len(groups) < frames) or groups == [(one,) for one in fragments]:
-        return groups[:frames]
+        return groups
     raise DamagedError("its compressed pixels do not tell where each frame starts")
 
 

@@ -50,7 +50,10 @@ def slices_of(path: Path, header: Header) -> list[Slice]:
     with open_file(path) as (file, _):
         locations = frame_locations(file, header, frames, first.pixel_format.frame_bytes)
     shared = FrameFile.from_header(path, header, frames)
-    shared.lost = frames - len(locations)
+    shared.lost = max(0, frames - len(locations))
+    held = len(locations) if header.pixels.fragments else header.pixels.length // first.pixel_format.frame_bytes
+    shared.beyond = max(0, held - frames)
+    locations = locations[:frames]
     shared.numbered = any(tags.INSTANCE_NUMBER in group for group in groups)
     if groups or header.text(tags.SOP_CLASS_UID) in _WITH_GROUPS:
         shared.undescribed = tuple(k for k in range(len(locations)) if k >= len(groups) or not groups[k])
@@ -68,6 +71,7 @@ def _stated_frames(header: Header, described: int) -> int:
 
 
 def _held_frames(pixels: PixelLocation, frame_bytes: int) -> int:
+    """Frames that uncompressed pixels hold, or compressed ones if each frame is one fragment."""
     return len(pixels.fragments) or pixels.length // frame_bytes
 
 

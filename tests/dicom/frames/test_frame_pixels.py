@@ -24,11 +24,41 @@ def test_compressed_frames(multi, along, volume_of, compress, table):
 
 
 @pytest.mark.parametrize("table", ["basic", "none"])
-@pytest.mark.parametrize("compress", ["jpeg_lossless", "jpeg_ls", "jpeg_2000"])
+@pytest.mark.parametrize("compress", ["rle", "jpeg_lossless", "jpeg_ls", "jpeg_2000"])
 def test_several_fragments_for_each_frame(multi, along, volume_of, compress, table):
     made = multi(along(), compress=compress, table=table, fragments=3)
     volume = volume_of(made.path)
     assert not volume.failed.any() and np.array_equal(volume.stored, made.stored)
+
+
+@pytest.mark.parametrize("compress", ["rle", "jpeg_ls"])
+def test_a_wrong_offset_table_does_no_harm(multi, along, volume_of, compress):
+    made = multi(along(), compress=compress, fragments=2)
+    data = made.path.read_bytes()
+    dataset = pydicom.dcmread(made.path)
+    table = dataset.PixelData[8 : 8 + 4 * 6]
+    assert data.count(table) == 1
+    made.path.write_bytes(data.replace(table, table[:8] + bytes(16)))
+    volume = volume_of(made.path)
+    assert not volume.failed.any() and np.array_equal(volume.stored, made.stored)
+
+
+@pytest.mark.parametrize("compress", ["rle", "jpeg_ls"])
+def test_frames_that_cannot_be_told_apart_are_refused(multi, along, compress):
+    made = multi(
+        along(), compress=compress, fragments=2, table="none", change=lambda d: setattr(d, "NumberOfFrames", 9)
+    )
+    with pytest.raises(InputError, match="do not tell where each frame starts"):
+        list(scan(made.path))
+
+
+@pytest.mark.parametrize("compress", [None, "rle", "jpeg_2000"])
+def test_frames_beyond_the_stated_ones_are_told(multi, frame, only, notice_of, compress):
+    made = multi(
+        [frame(None)] * 6, sop_class=CLASSIC, compress=compress, change=lambda d: setattr(d, "NumberOfFrames", 4)
+    )
+    series = only(made.path)
+    assert len(series.slices) == 4 and "2 beyond the 4 stated" in notice_of(series, "frames-beyond").text
 
 
 @pytest.mark.parametrize("undefined", [True, False])
