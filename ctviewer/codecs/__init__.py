@@ -10,7 +10,7 @@ import contextlib
 import numpy as np
 
 from ctviewer.codecs import deflate, fallback, jpeg, jpeg2000, jpegls, jpegxl, rle
-from ctviewer.codecs.base import CodecError, Decoded, Decoder, Image, PixelFormat
+from ctviewer.codecs.base import CodecError, Decoded, Decoder, Image, PixelFormat, UnknownFormError
 
 __all__ = ["LOSSY", "SUPPORTED", "CodecError", "Image", "PixelFormat", "decode"]
 
@@ -40,15 +40,14 @@ def decode(syntax: str, data: bytes, pixel_format: PixelFormat) -> Image:
 
 
 def _decode(syntax: str, data: bytes, pixel_format: PixelFormat) -> Decoded:
-    """By imagecodecs; by pydicom's plug-ins for what it lacks, and for the odd but whole frames that it refuses."""
+    """By imagecodecs; by pydicom's plug-ins for what it lacks, and for forms of a format that it does not know."""
     try:
         return _DECODERS[syntax](data, pixel_format)
     except ImportError:  # an imagecodecs that was built without this codec
         return fallback.decode(syntax, data, pixel_format)
-    except CodecError:
-        if syntax in fallback.SECOND_OPINION:
-            with contextlib.suppress(CodecError):
-                return fallback.decode(syntax, data, pixel_format)
+    except UnknownFormError:
+        with contextlib.suppress(CodecError):
+            return fallback.decode(syntax, data, pixel_format)
         raise
 
 

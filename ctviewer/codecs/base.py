@@ -30,6 +30,10 @@ class CodecError(Exception):
         self.predicate = predicate
 
 
+class UnknownFormError(CodecError):
+    """A codec met a form of its format that it does not know; the data may be whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
     """Image Pixel module of one frame with one sample per pixel.

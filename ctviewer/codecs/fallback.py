@@ -1,8 +1,7 @@
 """pydicom's own plug-ins, GDCM among them, for what imagecodecs cannot decode.
 
-They are slower and more forgiving. They are asked where imagecodecs lacks a codec; and they are asked a second time
-about JPEG and RLE that it refuses, where the refusal is about a rare form. CharLS, OpenJPEG and libjxl refuse what is
-damaged, and a picture made of damaged data is worse than none: there is no second opinion about those.
+They are slower and more forgiving. They are asked where imagecodecs lacks a codec, or does not know a rare form of a
+format; never about what it calls damaged, for a picture made of damaged data is worse than none.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from typing import Any
 from ctviewer.codecs import jpeg, jpeg2000, jpegls, rle
 from ctviewer.codecs.base import CUT_OFF, NO_DECODER, CodecError, Decoded, PixelFormat
 
-SECOND_OPINION = frozenset((*jpeg.SYNTAXES, *rle.SYNTAXES))
 _END = b"\xff\xd9"
 
 

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctviewer.codecs.base import CUT_OFF, OTHER_SIZE, CodecError, Decoded, Image, PixelFormat
+from ctviewer.codecs.base import (
+    CUT_OFF,
+    NO_DECODER,
+    OTHER_SIZE,
+    CodecError,
+    Decoded,
+    Image,
+    PixelFormat,
+    UnknownFormError,
+)
 
 _BASELINE = "1.2.840.10008.1.2.4.50"
 _EXTENDED = "1.2.840.10008.1.2.4.51"
@@ -109,4 +118,6 @@ def _image(data: bytes) -> Image:
     try:
         return np.asarray(imagecodecs.jpeg8_decode(data))
     except (imagecodecs.Jpeg8Error, ValueError) as error:
+        if "support" in str(error):  # "Unsupported JPEG process", "... is not supported" and their like
+            raise UnknownFormError(NO_DECODER) from error
         raise CodecError from error

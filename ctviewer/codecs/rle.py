@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ctviewer.codecs.base import CUT_OFF, CodecError, Decoded, PixelFormat
 
@@ -16,15 +20,31 @@ def decode(data: bytes, pixel_format: PixelFormat) -> Decoded:
     Raises:
         CodecError: damaged data, or of another size.
     """
-    import imagecodecs
-
     dtype = np.dtype("<u2" if pixel_format.bits_allocated == 16 else "u1")
-    count = pixel_format.rows * pixel_format.columns
     try:
-        flat = np.frombuffer(imagecodecs.dicomrle_decode(data, dtype), dtype)
-    except (RuntimeError, ValueError) as error:  # RuntimeError: an error of imagecodecs that it does not export
-        raise CodecError from error
+        flat = _unpacked(data, dtype)
+    except CodecError:
+        flat = _without_padding(data, dtype)
+    count = pixel_format.rows * pixel_format.columns
     if flat.size < count:
         raise CodecError(CUT_OFF)
     image = flat[:count].reshape(pixel_format.rows, pixel_format.columns)
     return Decoded(image, pixel_format.bits_allocated)
+
+
+def _unpacked(data: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
+    import imagecodecs
+
+    try:
+        return np.frombuffer(imagecodecs.dicomrle_decode(data, dtype), dtype)
+    except (RuntimeError, ValueError) as error:  # RuntimeError: an error of imagecodecs that it does not export
+        raise CodecError from error
+
+
+def _without_padding(data: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Once more without the zeros at the end, of which one or two may belong to the last run; no more: they make pixels."""
+    bare = data.rstrip(b"\0")
+    for zeros in range(min(3, len(data) - len(bare))):
+        with contextlib.suppress(CodecError):
+            return _unpacked(bare + bytes(zeros), dtype)
+    raise CodecError
