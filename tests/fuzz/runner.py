@@ -6,8 +6,8 @@ import contextlib
 import multiprocessing
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from multiprocessing.connection import wait
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection, wait
 
 from fuzz.cases import Case
 from fuzz.trial import Verdict
@@ -18,12 +18,15 @@ _START_SECONDS = 60.0
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
+Target = Callable[[Connection], None]
+
+
 class _Child:
     """One process, and the case that it has in hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: Target) -> None:
         self.pipe, theirs = _CONTEXT.Pipe()
-        self.process = _CONTEXT.Process(target=serve, args=(theirs,))
+        self.process = _CONTEXT.Process(target=target, args=(theirs,))
         self.process.start()
         theirs.close()
         if not self.pipe.poll(_START_SECONDS):
@@ -32,9 +35,9 @@ class _Child:
         self.case: Case | None = None
         self.deadline = 0.0
 
-    def give(self, case: Case) -> None:
+    def give(self, case: Case, seconds: float) -> None:
         """Let it try a case."""
-        self.case, self.deadline = case, time.monotonic() + HANG_SECONDS
+        self.case, self.deadline = case, time.monotonic() + seconds
         self.pipe.send(case)
 
     def end(self) -> None:
@@ -48,16 +51,18 @@ class _Child:
         self.pipe.close()
 
 
-def run(cases: Iterable[Case], processes: int = 1) -> Iterator[tuple[Case, Verdict]]:
+def run(
+    cases: Iterable[Case], processes: int = 1, target: Target = serve, hang_seconds: float = HANG_SECONDS
+) -> Iterator[tuple[Case, Verdict]]:
     """Try cases, in any order; a child that crashed or hangs is replaced. A hang counts only when it happens twice."""
     waiting, again = iter(cases), deque[Case]()
     suspected: set[tuple[str, int]] = set()
-    children = [_Child() for _ in range(processes)]
+    children = [_Child(target) for _ in range(processes)]
     try:
         while True:
             for child in children:
                 if child.case is None and (case := again.popleft() if again else next(waiting, None)) is not None:
-                    child.give(case)
+                    child.give(case, hang_seconds)
             busy = [child for child in children if child.case is not None]
             if not busy:
                 return
@@ -69,7 +74,7 @@ def run(cases: Iterable[Case], processes: int = 1) -> Iterator[tuple[Case, Verdi
                     continue
                 child.case = None
                 if verdict.name in ("crash", "hang"):
-                    children[children.index(child)] = _Child()
+                    children[children.index(child)] = _Child(target)
                 if verdict.name == "hang" and (case.family, case.number) not in suspected:
                     suspected.add((case.family, case.number))
                     again.append(case)
@@ -91,5 +96,5 @@ def _answer(child: _Child, ready: bool) -> Verdict | None:
     if time.monotonic() > child.deadline:
         child.process.kill()
         child.process.join()
-        return Verdict("hang", f"over {HANG_SECONDS:g} s")
+        return Verdict("hang")
     return None

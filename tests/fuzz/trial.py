@@ -50,11 +50,13 @@ class Opened:
         slices: `[rows, columns]` stored values of each slice, by path and frame.
         codes: of all notices.
         texts: all that was said.
+        printed: by `ctviewer info`, with descriptions: those of a damaged file may hold anything that stood elsewhere.
     """
 
     slices: dict[tuple[str, int], NDArray[np.generic]] = field(default_factory=dict)
     codes: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
     refused: list[CtviewerError] = field(default_factory=list)
 
 
@@ -71,9 +73,9 @@ def attempt(case: Case, folder: Path) -> Verdict:
     try:
         with _watched(folder):
             opened = open_all(folder if neighbours else path)
-            for error in opened.refused:
-                _require_words(error, folder, path)
-            return _judge(case, start, opened, path, neighbours)
+        for error in opened.refused:
+            _require_words(error, folder, path)
+        return _judge(case, start, opened, path, neighbours)
     except BrokenRuleError as broken:
         return Verdict(*broken.args)
     finally:
@@ -117,7 +119,7 @@ def open_all(path: Path) -> Opened:
 def _inform(catalog: Catalog, found: Opened) -> None:
     """What `ctviewer info` prints, as text and as JSON."""
     report = gather(catalog, None, ProgressLine(quiet=True), pixels=False, identifying=False)
-    found.texts += [as_text(report), json.dumps(as_dict(report), allow_nan=False)]
+    found.printed += [as_text(report), json.dumps(as_dict(report), allow_nan=False)]
 
 
 def _load(series: Series, found: Opened) -> None:
@@ -163,7 +165,7 @@ def _require_words(error: CtviewerError, folder: Path, path: Path) -> None:
 
 
 def _judge(case: Case, start: Seed, opened: Opened, path: Path, neighbours: list[Path]) -> Verdict:
-    for said in opened.texts + [str(error) for error in opened.refused]:
+    for said in [*opened.texts, *map(str, opened.refused), *(opened.printed if case.harmless else ())]:
         _require_no_secret(said)
     for neighbour, data in zip(neighbours, start.neighbours, strict=False):  # none where it is alone
         _require_equal(opened, neighbour, _truth(start, data), "neighbour-lost")
