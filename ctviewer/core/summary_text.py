@@ -18,7 +18,7 @@ UNKNOWN = "not stated"
 _ORDERED = {
     Order.POSITION: "by position along the slice normal",
     Order.IMAGE_NUMBER: "by image number, for want of positions",
-    Order.FILE_NAME: "by file name, for want of positions and distinct image numbers",
+    Order.FILE_NAME: "by file name, for want of positions and of distinct image numbers in the files",
 }
 
 

@@ -139,6 +139,8 @@ def _of_stack(series: Series, stack: Stack, locations: Sequence[float] | None) -
 def _order(series: Series, placed: bool) -> Order:
     if placed:
         return Order.POSITION
+    if not series.uid and not series.slices[0].sop_instance_uid:
+        return Order.FILE_NAME  # no DICOM: what numbers there are come from the names
     numbers = {one.instance_number for one in series.slices} - {None}
     return Order.IMAGE_NUMBER if len(numbers) == len(series.slices) else Order.FILE_NAME
 
