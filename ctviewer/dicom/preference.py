@@ -60,6 +60,7 @@ def analysis_candidate(catalog: Catalog, study_uid: str) -> Series | None:
         series
         for series in catalog.series
         if series.study.uid == study_uid
+        and (series.uid or study_uid)  # files that name no study may be of different patients
         and series.readable
         and series.modality == "CT"
         and series.is_original
