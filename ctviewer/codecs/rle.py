@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from ctviewer.codecs.base import CUT_OFF, CodecError, Decoded, PixelFormat
 LOSSY: tuple[str, ...] = ()
 SYNTAXES = ("1.2.840.10008.1.2.5",)
 
+_HEAD_BYTES = 64
+
 
 def decode(data: bytes, pixel_format: PixelFormat) -> Decoded:
     """Decode one frame.
@@ -21,6 +24,7 @@ def decode(data: bytes, pixel_format: PixelFormat) -> Decoded:
         CodecError: damaged data, or of another size.
     """
     dtype = np.dtype("<u2" if pixel_format.bits_allocated == 16 else "u1")
+    _require_sound_head(data, dtype.itemsize)
     try:
         flat = _unpacked(data, dtype)
     except CodecError:
@@ -30,6 +34,18 @@ def decode(data: bytes, pixel_format: PixelFormat) -> Decoded:
         raise CodecError(CUT_OFF)
     image = flat[:count].reshape(pixel_format.rows, pixel_format.columns)
     return Decoded(image, pixel_format.bits_allocated)
+
+
+def _require_sound_head(data: bytes, segments: int) -> None:
+    """Imagecodecs 2026.3 follows an offset wherever it leads, out of the data too.
+
+    Raises:
+        CodecError: another number of segments than a word has bytes, or a segment that does not lie where one can.
+    """
+    head = [int.from_bytes(data[at : at + 4], "little") for at in range(0, 4 * (segments + 1), 4)]
+    places = [*head[1:], len(data)]
+    if head[0] != segments or places[0] != _HEAD_BYTES or any(b <= a for a, b in itertools.pairwise(places)):
+        raise CodecError
 
 
 def _unpacked(data: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:

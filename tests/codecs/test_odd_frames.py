@@ -231,6 +231,15 @@ def test_rle_that_is_damaged_is_refused(image):
             codecs.decode(RLE, broken, twelve())
 
 
+@pytest.mark.parametrize("offset", [0, 63, 64, 10_000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0])
+def test_rle_whose_segments_lie_nowhere_is_refused(image, offset):
+    """Some of these end a process that hands them to imagecodecs."""
+    data = bytearray(RLELosslessEncoder.encode(image().tobytes(), **RLE_FACTS))
+    data[8:12] = offset.to_bytes(4, "little")
+    with pytest.raises(CodecError, match="damaged"):
+        codecs.decode(RLE, bytes(data), twelve())
+
+
 def test_rle_with_much_behind_it(image):
     data = RLELosslessEncoder.encode(image().tobytes(), **RLE_FACTS)
     assert np.array_equal(codecs.decode(RLE, data + bytes(100), twelve()), image())
