@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ctviewer.core.series import Notice, Patient, Series, SliceRef, Study, VolumeUse
 from ctviewer.dicom import place_checks, tags
-from ctviewer.dicom.checks import copies_notice, examine
+from ctviewer.dicom.checks import Findings, copies_notice, examine
 from ctviewer.dicom.copies import copy_key
 from ctviewer.dicom.grouping import Part
 from ctviewer.dicom.header import Header
@@ -16,6 +16,7 @@ from ctviewer.dicom.record import Slice
 from ctviewer.dicom.stack import Stack
 from ctviewer.dicom.syntaxes import short_name
 
+_NO_IMAGES = "it has no images that can be shown"
 _FEW = 4  # slices: a description alone makes only a short series a localizer
 
 
@@ -27,7 +28,7 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
     reason = why_not(stack)
     private = None if reason else Stack.from_slices(stack)
     geometry = private.geometry if private else geometry_of(stack)
-    found = examine(stack, geometry)
+    found = Findings((), VolumeUse.SLICES_ONLY, _NO_IMAGES) if reason else examine(stack, geometry)
     uid = header.text(tags.SERIES_INSTANCE_UID)
     localizer = first.is_localizer or (len(stack) <= _FEW and first.is_named_localizer)
     return Series(
@@ -46,9 +47,9 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         transfer_syntax=short_name(header.syntax),
         readable=not reason,
         reason=reason,
-        notices=(*_about_the_part(part, stack, dropped), *(() if reason else found.notices)),
-        use=VolumeUse.SLICES_ONLY if reason else found.use,
-        use_reason="it has no images that can be shown" if reason else found.use_reason,
+        notices=(*_about_the_part(part, stack, dropped), *found.notices),
+        use=found.use,
+        use_reason=found.use_reason,
         private=private,
         description=header.text(tags.SERIES_DESCRIPTION),
         number=header.integer(tags.SERIES_NUMBER),

@@ -121,6 +121,7 @@ def _digest(stack: _Stack) -> str:
         _image_type(first),
         None if direction is None else tuple((np.round(direction, 3) + 0.0).tolist()),
         None if spacing is None else tuple(f"{value:.4g}" for value in spacing),
+        _reference(stack.slices),
         first.header.text(tags.STACK_ID),
         first.kernel,
         any(one.signed for one in stack.slices),
@@ -161,10 +162,29 @@ def _near(facts: list[np.ndarray | None], same: Callable[[np.ndarray, np.ndarray
     return [label_of[key] for key in keys]
 
 
+def _reference(stack: list[Slice]) -> str:
+    """The Frame of Reference of more than half of the slices, else nothing."""
+    uid, count = Counter(one.header.text(tags.FRAME_OF_REFERENCE_UID) for one in stack).most_common(1)[0]
+    return uid if count > len(stack) / 2 else ""
+
+
 def _stack_labels(stack: list[Slice]) -> Labels:
     """Apart by the Stack ID of Enhanced files, unless it tells nearly every slice apart."""
     stated = [one.header.text(tags.STACK_ID) for one in stack]
     return [""] * len(stack) if len(set(stated)) > max(1, len(stack) // 2) else list(stated)
+
+
+def _reference_labels(stack: list[Slice]) -> Labels:
+    """Apart by Frame of Reference: positions in two of them cannot be compared.
+
+    Slices that state none go with the most; where nearly each has its own, a de-identification gave them at random.
+    """
+    stated = [one.header.text(tags.FRAME_OF_REFERENCE_UID) for one in stack]
+    counts = Counter(uid for uid in stated if uid)
+    if not 1 < len(counts) <= len(stack) // 2:
+        return [""] * len(stack)
+    usual = min(counts, key=lambda uid: (-counts[uid], uid))
+    return [uid or usual for uid in stated]
 
 
 def _sign_labels(stack: list[Slice]) -> Labels:
@@ -195,6 +215,7 @@ _SPLITTERS: tuple[tuple[str, Labeller], ...] = (
     ("kind of pixels", _by(_kind)),
     ("image type", _by(_image_type)),
     ("presence of positions", _by(lambda one: one.position is None)),
+    ("frame of reference", _reference_labels),
     ("orientation", _orientation_labels),
     ("pixel spacing", _spacing_labels),
     ("stack", _stack_labels),

@@ -44,6 +44,7 @@ ACQUISITION_NUMBER = 0x0020_0012
 INSTANCE_NUMBER = 0x0020_0013
 IMAGE_POSITION_PATIENT = 0x0020_0032
 IMAGE_ORIENTATION_PATIENT = 0x0020_0037
+FRAME_OF_REFERENCE_UID = 0x0020_0052
 TEMPORAL_POSITION_IDENTIFIER = 0x0020_0100
 SLICE_LOCATION = 0x0020_1041
 FRAME_ACQUISITION_DATE_TIME = 0x0018_9074  # found in sequences only, as the next four
@@ -97,10 +98,14 @@ ITEM = 0xFFFE_E000
 ITEM_END = 0xFFFE_E00D
 SEQUENCE_END = 0xFFFE_E0DD
 
-WANTED: frozenset[int] = OVERLAY_ROWS | OVERLAY_BIT_POSITIONS | frozenset(
-    value
-    for name, value in list(globals().items())
-    if name.isupper() and isinstance(value, int) and 0x0008_0000 <= value < PIXEL_DATA
+WANTED: frozenset[int] = (
+    OVERLAY_ROWS
+    | OVERLAY_BIT_POSITIONS
+    | frozenset(
+        value
+        for name, value in list(globals().items())
+        if name.isupper() and isinstance(value, int) and 0x0008_0000 <= value < PIXEL_DATA
+    )
 )
 """All of the above that a scan keeps: small values of the main data set."""
 

@@ -335,3 +335,20 @@ def test_slices_of_air_with_one_uid_and_nothing_else_all_stay(written, edit, onl
     made = written()
     edit(made.paths, SOPInstanceUID="1.2.3", ImagePositionPatient=None, InstanceNumber=None, PixelData=bytes(384))
     assert len(only(made.folder).slices) == 7
+
+
+def test_two_frames_of_reference_are_apart(written, edit, catalog, notice_of):
+    """The patient was moved: positions before and after cannot be compared."""
+    made = written()
+    edit(made.paths[4:], FrameOfReferenceUID="1.2.99")
+    found = catalog(made.folder).series
+    assert sorted(len(series.slices) for series in found) == [3, 4]
+    assert "differ in frame of reference" in notice_of(found[0], "series-split").text
+
+
+@pytest.mark.parametrize("reference", [lambda i: f"1.2.99.{i}", lambda i: "" if i % 2 else "1.2.99", lambda i: ""])
+def test_frames_of_reference_at_random_or_absent_split_nothing(written, edit, only, reference):
+    made = written()
+    edit(made.paths, lambda d, i: setattr(d, "FrameOfReferenceUID", reference(i)))
+    series = only(made.folder)
+    assert len(series.slices) == 7 and series.use is VolumeUse.VOLUME
