@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.interpretation import ORIENTATION, SPACING, VALUES
@@ -17,7 +18,7 @@ from ctviewer.core.layout import layout_of, volume_use
 from ctviewer.core.series import Notice, Patient, Series, Severity, SliceRef, Study
 from ctviewer.dicom.formats.grid import GridSource, Rounded, after_loading
 from ctviewer.dicom.formats.inflate import Inflated
-from ctviewer.dicom.formats.placement import Placement
+from ctviewer.dicom.formats.placement import NoGeometryError, Placement, place, unplaced
 from ctviewer.dicom.formats.rounding import PADDING, is_wide
 from ctviewer.dicom.stack import Stack
 from ctviewer.dicom.storage import open_file
@@ -25,6 +26,7 @@ from ctviewer.dicom.text import clean
 
 MASK = "looks like a mask"
 _SAMPLE = 1 << 16
+_MOST_VOLUMES = 20
 _ENDING = re.compile(r"\.(nii(\.gz)?|hdr|mh[ad])$", re.IGNORECASE)
 
 
@@ -114,6 +116,45 @@ def grid_series(grid: Grid, key: str) -> Series:
         image_type=("DERIVED", "MASK") if grid.is_mask else (),
         notices=(*grid.notices, *geometry_notices(geometry), *value_notices(questions, grid.is_mask)),
     )
+
+
+def each_volume(grid: Grid, planes: Sequence[tuple[Path, int]], volumes: int, key: str) -> list[Series]:
+    """A series for each volume of a file, up to 20.
+
+    Args:
+        grid: what they have in common.
+        planes: file and offset of all planes, one volume after the other.
+        volumes: how many there are.
+        key: of the file.
+    """
+    count = len(planes) // volumes
+    if volumes == 1:
+        return [grid_series(replace(grid, planes=tuple(planes)), key)]
+    text = f"The file holds {volumes} volumes, over time for instance; each is a series of its own."
+    told = Notice("several-volumes", Severity.INFO, text)
+    if volumes > _MOST_VOLUMES:
+        text = f"The file holds {volumes} volumes; the first {_MOST_VOLUMES} are listed, the others are left out."
+        told = Notice("several-volumes", Severity.WARNING, text)
+    made = []
+    for number in range(min(volumes, _MOST_VOLUMES)):
+        own = replace(
+            grid,
+            planes=tuple(planes[number * count : (number + 1) * count]),
+            part=f"volume {number + 1} of {volumes}",
+            notices=(*grid.notices, told),
+        )
+        made.append(grid_series(own, f"{key}#{number + 1}"))
+    return made
+
+
+def place_or_tell(shape: tuple[int, int, int], affine: NDArray[np.float64], told: list[Notice]) -> Placement:
+    """`place`; where the affine is none, the slices as stored, and the reason is added to `told`."""
+    try:
+        return place(shape, affine)
+    except NoGeometryError as error:
+        text = f"The file states where its slices lie, but {error}: orientation and distances are not used."
+        told.append(Notice("bad-affine", Severity.WARNING, text))
+        return unplaced(shape, None)
 
 
 def series_of(

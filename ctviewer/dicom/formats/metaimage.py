@@ -7,25 +7,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.series import Notice, Series, Severity
-from ctviewer.dicom.formats.build import Grid, file_key, grid_series
+from ctviewer.dicom.formats.build import Grid, each_volume, file_key, place_or_tell
 from ctviewer.dicom.formats.grid import FormatError
 from ctviewer.dicom.formats.inflate import MOST_RATIO, Inflated
 from ctviewer.dicom.formats.masks import is_mask
-from ctviewer.dicom.formats.placement import NoGeometryError, Placement, place, unplaced
+from ctviewer.dicom.formats.placement import Placement, unplaced
 from ctviewer.dicom.storage import open_file
 from ctviewer.dicom.text import clean
 
 _MOST_HEADER = 1 << 20
 _MOST_SIDE = 65535
-_MOST_VOLUMES = 20
 _TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
     "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4",
@@ -64,17 +61,12 @@ def read_metaimage(path: Path) -> list[Series]:
         inflated=inflated,
         scale=scale,
         slice_spacing=spacing,
-        notices=(*notices, *more, *_many(volumes)),
+        notices=(*notices, *more),
         modality=_MODALITIES.get(fields.get("Modality", ""), "OT"),
         is_mask=labels and scale == (1.0, 0.0),
     )
     key = f"{file_key(path, 'metaimage')}{_data_key(path, planes)}"
-    made = []
-    for volume in range(min(volumes, _MOST_VOLUMES)):
-        part = f"volume {volume + 1} of {volumes}" if volumes > 1 else ""
-        own = planes[volume * slices : (volume + 1) * slices]
-        made.append(grid_series(replace(grid, planes=own, part=part), f"{key}#{volume + 1}" if part else key))
-    return made
+    return each_volume(grid, planes, volumes, key)
 
 
 def _data_key(path: Path, planes: tuple[tuple[Path, int], ...]) -> str:
@@ -234,15 +226,6 @@ def _scale(fields: Fields) -> tuple[tuple[float, float], tuple[Notice, ...]]:
     return (slope, intercept), (Notice("scaled-values", Severity.INFO, text),)
 
 
-def _many(volumes: int) -> Iterator[Notice]:
-    if volumes > _MOST_VOLUMES:
-        text = f"The file holds {volumes} volumes; the first {_MOST_VOLUMES} are listed, the others are left out."
-        yield Notice("several-volumes", Severity.WARNING, text)
-    elif volumes > 1:
-        text = f"The file holds {volumes} volumes, over time for instance; each is a series of its own."
-        yield Notice("several-volumes", Severity.INFO, text)
-
-
 def _placement(fields: Fields, shape: tuple[int, int, int]) -> tuple[Placement, float | None, tuple[Notice, ...]]:
     """Where the slices lie, the distance between them where only that is known, and what there is to tell."""
     dims = len(_numbers(fields, "DimSize"))
@@ -251,11 +234,8 @@ def _placement(fields: Fields, shape: tuple[int, int, int]) -> tuple[Placement, 
     origin = _numbers(fields, "Offset", "Position", "Origin")
     stated = len(spacing) == dims and len(turn) == dims * dims and len(origin) == dims and dims >= 3
     if stated and all(math.isfinite(value) for value in (*spacing, *turn, *origin)):
-        try:
-            return place(shape, _affine(spacing, turn, origin, dims)), None, ()
-        except NoGeometryError as error:
-            text = f"The file states where its slices lie, but {error}: orientation and distances are not used."
-            return unplaced(shape, None), None, (Notice("bad-affine", Severity.WARNING, text),)
+        told: list[Notice] = []
+        return place_or_tell(shape, _affine(spacing, turn, origin, dims), told), None, tuple(told)
     known = len(spacing) == dims and all(1e-5 < size < 1e4 for size in spacing)
     pixel_spacing = (spacing[1], spacing[0]) if known else None
     return unplaced(shape, pixel_spacing), spacing[2] if known and dims >= 3 else None, ()
