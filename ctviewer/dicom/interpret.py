@@ -24,33 +24,26 @@ def interpret(series: Series, stated: Interpretation) -> Series:
     """The series with a reader's statement applied: only to what the files leave open, never against them.
 
     Hounsfield units make it a CT series. Distances alone give areas, not volumes: without an orientation nothing says that
-    the slices are parallel and in order. With an order stated the slices lie along z, from 0 at the feet.
-
-    Args:
-        series: as `scan` found it, never one that was interpreted before.
-        stated: what the reader stated.
+    the slices are parallel and in order. With an order stated the slices lie along z, from 0 at the feet. `series` is as
+    `scan` found it, never one that was interpreted before.
     """
     stack = series.private
     if not isinstance(stack, Stack) or not series.questions:
         return series
-    spacing, between = series.pixel_spacing, series.slice_spacing
-    if SPACING in series.questions:
-        spacing = stated.pixel_spacing or spacing
-    if ORIENTATION in series.questions:  # the files say nothing of distances between slices that have no place
-        between = between if between is not None else stated.slice_spacing
-    placed = bool(stated.order) and ORIENTATION in series.questions and spacing is not None and between is not None
-    answered = {
-        VALUES: stated.unit is not None and VALUES in series.questions,
-        SPACING: spacing is not None and SPACING in series.questions,
-        ORIENTATION: placed,
+    spacing, between = _distances(series, stated)
+    known = {
+        VALUES: stated.unit is not None,
+        SPACING: spacing is not None,
+        ORIENTATION: bool(stated.order) and spacing is not None and between is not None,
     }
+    answered = {question: known[question] and question in series.questions for question in known}
+    placed = answered[ORIENTATION]
     if not any(answered.values()) and between == series.slice_spacing:
         return series
     backwards = placed and stated.order == HEAD_FIRST
     slices = series.slices[::-1] if backwards else series.slices
-    geometry = replace(stack.geometry, pixel_spacing=spacing)
-    if placed and between is not None:
-        geometry = replace(geometry, origins=_origins(slices, between))
+    origins = _origins(slices, between) if placed and between is not None else stack.geometry.origins
+    geometry = replace(stack.geometry, pixel_spacing=spacing, origins=origins)
     scale = (stated.slope, stated.intercept) if answered[VALUES] else (1.0, 0.0)
     use, why = volume_use(geometry)
     return replace(
@@ -67,6 +60,16 @@ def interpret(series: Series, stated: Interpretation) -> Series:
         use_reason=why,
         private=_restated(stack, geometry, stated.unit if answered[VALUES] else None, scale, backwards),
     )
+
+
+def _distances(series: Series, stated: Interpretation) -> tuple[tuple[float, float] | None, float | None]:
+    """Pixel and slice spacing in mm: the files' own, else the stated ones."""
+    spacing, between = series.pixel_spacing, series.slice_spacing
+    if SPACING in series.questions:
+        spacing = stated.pixel_spacing or spacing
+    if ORIENTATION in series.questions and between is None:  # files with places say themselves how far these are apart
+        between = stated.slice_spacing
+    return spacing, between
 
 
 def _suffix(scale: tuple[float, float]) -> str:

@@ -59,9 +59,8 @@ def unplaced(shape: tuple[int, int, int], pixel_spacing: tuple[float, float] | N
 def place(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> Placement:
     """Turn the slices of a file as they are read, and put them in order along the right-handed normal.
 
-    Axial slices get the front on top and the right on the left, coronal and sagittal ones the head on top, as DICOM has
-    them for a patient on the back: NIfTI files are stored any way round. A slice direction off the normal (gantry tilt)
-    stays in the positions.
+    Axial slices get the front on top and the right on the left, coronal and sagittal ones the head on top: NIfTI files are
+    stored any way round. A slice direction off the normal (gantry tilt) stays in the positions.
 
     Args:
         shape: number of slices k, of j and of i.
@@ -73,12 +72,7 @@ def place(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> Placement
     matrix, origin = np.asarray(affine[:3, :3], float), np.array(affine[:3, 3], float)
     lengths = _lengths(matrix, origin)
     units = matrix / lengths
-    if abs(float(units[:, 0] @ units[:, 1])) > _RIGHT_ANGLE:
-        raise NoGeometryError("its rows and columns are not at right angles")
-    normal = np.cross(units[:, 0], units[:, 1])
-    normal /= np.linalg.norm(normal)
-    if abs(float(normal @ units[:, 2])) < _FLAT:
-        raise NoGeometryError("its slices do not lie one above the other")
+    normal = _normal(units)
     (across, across_sign), (down, down_sign) = _ACROSS_DOWN[int(np.argmax(np.abs(normal)))]
     transposed = bool(abs(units[across, 1]) > abs(units[across, 0]))
     rows, columns = (shape[2], shape[1]) if transposed else (shape[1], shape[2])
@@ -90,11 +84,11 @@ def place(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> Placement
         origin, row = origin + matrix[:, along] * (columns - 1), -row
     if flipped_rows:
         origin, column = origin + matrix[:, below] * (rows - 1), -column
-    column = column - row * float(row @ column)
+    column -= row * float(row @ column)
     column /= np.linalg.norm(column)
     backwards = bool(np.cross(row, column) @ units[:, 2] < 0)
-    steps = np.arange(shape[0], dtype=np.float64)
-    origins = origin + np.outer(steps[::-1] if backwards else steps, matrix[:, 2])
+    steps = np.arange(shape[0])[:: -1 if backwards else 1]
+    origins = origin + np.outer(steps, matrix[:, 2])
     geometry = Geometry(
         (shape[0], rows, columns),
         origins,
@@ -103,6 +97,17 @@ def place(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> Placement
         (float(lengths[below]), float(lengths[along])),
     )
     return Placement(geometry, transposed, flipped_rows, flipped_columns, backwards)
+
+
+def _normal(units: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the planes of the file's first two axes, unit length."""
+    if abs(float(units[:, 0] @ units[:, 1])) > _RIGHT_ANGLE:
+        raise NoGeometryError("its rows and columns are not at right angles")
+    normal = np.cross(units[:, 0], units[:, 1])
+    normal /= np.linalg.norm(normal)
+    if abs(float(normal @ units[:, 2])) < _FLAT:
+        raise NoGeometryError("its slices do not lie one above the other")
+    return np.asarray(normal)
 
 
 def _lengths(matrix: NDArray[np.float64], origin: NDArray[np.float64]) -> NDArray[np.float64]:

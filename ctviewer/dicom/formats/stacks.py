@@ -120,25 +120,11 @@ def _stack(group: list[Picture]) -> Series:
         OSError: the first one cannot be read.
     """
     first, count = group[0], len(group)
-    middle = _middle(group)
-    labels = looks_labelled(middle, _is_named_mask(first))
-    dtype, paged = first.dtype, first.path == group[-1].path and count > 1
-    geometry = Geometry((count, first.rows, first.columns), None)
-    rounded = Rounded()
-    stack = Stack(
-        geometry=geometry,
-        sources=tuple(PictureSource(one, index, rounded) for index, one in enumerate(group)),
-        signed=dtype.kind == "i" or is_wide(dtype),
-        slope=np.ones(count),
-        intercept=np.zeros(count),
-        unit="",
-        padding=(PADDING, PADDING) if dtype.kind == "f" else None,
-        inverted=first.inverted,
-        windows=(),
-        afterwards=after_loading(rounded) if is_wide(dtype) else None,
-    )
+    labels = looks_labelled(_middle(group), _is_named_mask(first))
+    paged = first.path == group[-1].path and count > 1
+    stack = _sources(group)
     numbers = [one.number + 1 for one in group] if paged else _numbers(group)
-    questions = () if labels else questions_of(geometry)
+    questions = () if labels else questions_of(stack.geometry)
     name = clean(first.path.stem if paged or count == 1 else first.path.parent.name)
     return series_of(
         stack,
@@ -151,11 +137,29 @@ def _stack(group: list[Picture]) -> Series:
         kind=first.kind,
         notices=(
             *_order_notices(paged, numbers),
-            *geometry_notices(geometry),
+            *geometry_notices(stack.geometry),
             *value_notices(questions, labels),
         ),
         questions=questions,
         image_type=("DERIVED", "MASK") if labels else (),
+    )
+
+
+def _sources(group: Sequence[Picture]) -> Stack:
+    """What loading needs: the values as they are, no unit, no places."""
+    first, count, rounded = group[0], len(group), Rounded()
+    dtype = first.dtype
+    return Stack(
+        geometry=Geometry((count, first.rows, first.columns), None),
+        sources=tuple(PictureSource(one, index, rounded) for index, one in enumerate(group)),
+        signed=dtype.kind == "i" or is_wide(dtype),
+        slope=np.ones(count),
+        intercept=np.zeros(count),
+        unit="",
+        padding=(PADDING, PADDING) if dtype.kind == "f" else None,
+        inverted=first.inverted,
+        windows=(),
+        afterwards=after_loading(rounded) if is_wide(dtype) else None,
     )
 
 
