@@ -15,7 +15,7 @@ from ctviewer.dicom.unpacking import Seekable, Unpacked, reader, unpacked
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MOST_RATIO = 1040
 """How many bytes one deflated byte can stand for, at the utmost (zlib's technical notes)."""
-_MOST_HEADER = 64 << 20  # bytes before the pixels: more is damage, or malice
+_MOST_HEADER = 16 << 20  # bytes before the pixels: more is damage, or malice
 _MOST_META = 16384
 _CHUNK = 1 << 16
 _HEAD = struct.Struct("<HH2sH")

@@ -87,10 +87,14 @@ class _Walker:
             position = value + length if length != _UNDEFINED else self._skip_item(value, explicit, depth)
 
     def _skip_item(self, position: int, explicit: bool, depth: int) -> int:
+        last = 0
         while True:
             tag, value, length = self.element(position, explicit=explicit)
             if tag == tags.ITEM_END:
                 return value
+            if tag <= last:  # megabytes of zeros, for instance
+                raise _UnusualError
+            last = tag
             if length == _UNDEFINED:
                 position = self.skip_sequence(value, explicit=explicit, depth=depth + 1)
             else:

@@ -13,6 +13,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from ctviewer.dicom.deflated import undeflated
+from ctviewer.dicom.limited import LimitedFile
 from ctviewer.dicom.storage import open_file
 
 _DESCRIPTOR, _EXPLANATION, _TYPE, _DATA = 0x0028_3002, 0x0028_3003, 0x0028_3004, 0x0028_3006
@@ -46,7 +47,7 @@ def read_luts(path: Path, sequence: int) -> list[Lut]:
     """The usable tables of a sequence of a file, in its order; none where it cannot be read."""
     try:
         with open_file(path) as (file, _), undeflated(file) as plain:
-            dataset = pydicom.dcmread(plain, stop_before_pixels=True, specific_tags=[sequence], force=True)
+            dataset = pydicom.dcmread(LimitedFile(plain), stop_before_pixels=True, specific_tags=[sequence], force=True)
         items: Sequence[Dataset] = dataset[sequence].value or ()
         found = [_lut(item) for item in items]
     except Exception:  # noqa: BLE001 - boundary: a malformed sequence can raise nearly anything inside pydicom

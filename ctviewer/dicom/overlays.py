@@ -19,6 +19,7 @@ from ctviewer.core.overlays import OverlayPlane
 from ctviewer.dicom import tags
 from ctviewer.dicom.deflated import undeflated
 from ctviewer.dicom.header import Header
+from ctviewer.dicom.limited import LimitedFile
 from ctviewer.dicom.luts import raw_value, swapped_pairs
 from ctviewer.dicom.pixels import PixelSource, empty
 from ctviewer.dicom.record import Slice
@@ -55,7 +56,9 @@ class _File:
         with self._lock:
             if self._dataset is None:
                 with open_file(self._path) as (file, _), undeflated(file) as plain:
-                    self._dataset = pydicom.dcmread(plain, stop_before_pixels=True, specific_tags=_WANTED, force=True)
+                    self._dataset = pydicom.dcmread(
+                        LimitedFile(plain), stop_before_pixels=True, specific_tags=_WANTED, force=True
+                    )
             found = self._dataset
             self._left -= 1
             if self._left <= 0:

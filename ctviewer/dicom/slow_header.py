@@ -17,6 +17,7 @@ from ctviewer.dicom.deflated import DEFLATED, MOST_RATIO, deflated_start, inflat
 from ctviewer.dicom.fragments import find_fragments
 from ctviewer.dicom.functional_groups import read_items
 from ctviewer.dicom.header import LARGEST_VALUE, DamagedError, Header, NotDicomError, PixelLocation
+from ctviewer.dicom.limited import LimitedFile
 from ctviewer.dicom.storage import ReadableFile
 from ctviewer.dicom.text import clean
 
@@ -55,7 +56,7 @@ def _read(file: ReadableFile, size: int) -> Header:
         raise DamagedError("its file meta information is malformed")  # pydicom would inflate without end
     file.seek(0)
     try:
-        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_WANTED, force=True)
+        dataset = pydicom.dcmread(LimitedFile(file), stop_before_pixels=True, specific_tags=_WANTED, force=True)
         header = _header(dataset)
     except OSError:
         raise

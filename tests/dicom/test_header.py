@@ -210,3 +210,14 @@ def test_a_cut_deflated_file_is_refused(written, volume_of):
         made.paths[0].write_bytes(data[:length])
         with pytest.raises(CtviewerError, match=made.paths[0].name):
             volume_of(made.folder)
+
+
+def test_megabytes_of_zeros_are_no_header(written):
+    """To pydicom they are a million empty elements, which take a minute to read."""
+    path = written(shape=(1, 8, 8)).paths[0]
+    data = path.read_bytes()
+    broken = data[:400] + bytes(8 << 20)
+    path.write_bytes(broken)
+    with path.open("rb", buffering=0) as file, pytest.raises(DamagedError, match="malformed"):
+        assert read_fast(file, len(broken)) is None
+        read_slow(file, len(broken))
