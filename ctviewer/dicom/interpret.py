@@ -37,12 +37,11 @@ def interpret(series: Series, stated: Interpretation) -> Series:
         ORIENTATION: bool(stated.order) and spacing is not None and between is not None,
     }
     answered = {question: known[question] and question in series.questions for question in known}
-    placed = answered[ORIENTATION]
     if not any(answered.values()) and between == series.slice_spacing:
         return series
-    backwards = placed and stated.order == HEAD_FIRST
+    backwards = answered[ORIENTATION] and stated.order == HEAD_FIRST
     slices = series.slices[::-1] if backwards else series.slices
-    origins = _origins(slices, between) if placed and between is not None else stack.geometry.origins
+    origins = _origins(slices, between) if answered[ORIENTATION] and between is not None else stack.geometry.origins
     geometry = replace(stack.geometry, pixel_spacing=spacing, origins=origins)
     scale = (stated.slope, stated.intercept) if answered[VALUES] else (1.0, 0.0)
     use, why = volume_use(geometry)

@@ -72,8 +72,7 @@ def place(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> Placement
     matrix, origin = np.asarray(affine[:3, :3], float), np.array(affine[:3, 3], float)
     lengths = _lengths(matrix, origin)
     units = matrix / lengths
-    normal = _normal(units)
-    (across, across_sign), (down, down_sign) = _ACROSS_DOWN[int(np.argmax(np.abs(normal)))]
+    (across, across_sign), (down, down_sign) = _ACROSS_DOWN[int(np.argmax(np.abs(_normal(units))))]
     transposed = bool(abs(units[across, 1]) > abs(units[across, 0]))
     rows, columns = (shape[2], shape[1]) if transposed else (shape[1], shape[2])
     along, below = (1, 0) if transposed else (0, 1)  # the file's axis along a row, and down a column
@@ -87,8 +86,7 @@ def place(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> Placement
     column -= row * float(row @ column)
     column /= np.linalg.norm(column)
     backwards = bool(np.cross(row, column) @ units[:, 2] < 0)
-    steps = np.arange(shape[0])[:: -1 if backwards else 1]
-    origins = origin + np.outer(steps, matrix[:, 2])
+    origins = origin + np.outer(np.arange(shape[0])[:: -1 if backwards else 1], matrix[:, 2])
     geometry = Geometry(
         (shape[0], rows, columns),
         origins,
