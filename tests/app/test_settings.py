@@ -151,12 +151,15 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
 )
 
 
 @hypothesis_settings(max_examples=40)
-@given(st.dictionaries(st.sampled_from([f.name for f in fields(Settings)]) | st.text(), json_values))
+@given(
+    st.dictionaries(st.sampled_from([f.name for f in fields(Settings)]) | st.text(max_size=8), json_values, max_size=8)
+)
 def test_any_object_loads_and_saves(tmp_path_factory, raw):
     path = tmp_path_factory.mktemp("settings") / "settings.json"
     path.write_text(json.dumps(raw), encoding="utf-8")
