@@ -28,8 +28,7 @@ def drop_copies(slices: Sequence[Slice]) -> Generator[Event, None, tuple[list[Sl
     dropped: list[Slice] = []
     repeated = [group for group in twins.values() if len(group) > 1]
     for number, group in enumerate(repeated):
-        yield Progress("Comparing copies", number, len(repeated))
-        dropped += _copies(group)
+        dropped += yield from _copies(group, Progress("Comparing copies", number, len(repeated)))
     gone = {id(one) for one in dropped}
     return [one for one in slices if id(one) not in gone], dropped
 
@@ -48,7 +47,7 @@ def copy_key(one: Slice) -> object:
     return one.sop_instance_uid, one.frame, place, one.frames
 
 
-def _copies(group: list[Slice]) -> list[Slice]:
+def _copies(group: list[Slice], progress: Progress) -> Generator[Event, None, list[Slice]]:
     """All of a group whose pixels equal those of an earlier one; what cannot be decoded is kept and fails later, visibly.
 
     Bytes as they are stored are compared first: most copies are copies of whole files, and need no decoding.
@@ -58,6 +57,7 @@ def _copies(group: list[Slice]) -> list[Slice]:
     by_bytes: dict[object, Slice] = {}
     copies: list[Slice] = []
     for one in group:
+        yield progress  # a group may be a whole series whose slices share everything but their pixels
         stored = _stored(one)
         if stored is None:
             continue
@@ -68,6 +68,7 @@ def _copies(group: list[Slice]) -> list[Slice]:
         return copies
     known: set[object] = set()
     for one in left:
+        yield progress
         digest = _digest(one)
         if digest is None:
             continue

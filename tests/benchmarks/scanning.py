@@ -24,8 +24,8 @@ def run(work: Path) -> Iterator[Row]:
     """Small slices, files that are no DICOM, and an archive."""
     for count in (_FEW, _MANY):
         _small_series(work / f"{count}", count)
-    few, many = (seconds(lambda folder=work / f"{count}": _silence(folder), 2) for count in (_FEW, _MANY))
-    yield Row(f"scan of {_MANY} slices", many, "s")
+    few, many = _cost(work / f"{_FEW}", 10), _cost(work / f"{_MANY}", 2)
+    yield Row(f"scan of {_MANY} slices, processor time", many, "s")
     yield Row(f"cost per file, {_MANY} / {_FEW} slices", many / _MANY / (few / _FEW), "x", "< 1.3")
     yield Row(
         f"longest silence, {_MANY} slices", min(_silence(work / f"{_MANY}") for _ in range(3)) * 1000, "ms", "< 100"
@@ -53,6 +53,16 @@ def _silence(path: Path) -> float:
     except InputError:  # a folder without images ends so
         pass
     return max(longest, time.perf_counter() - last)
+
+
+def _cost(path: Path, runs: int) -> float:
+    """Processor time of a scan, in seconds: what else the machine does would decide a ratio of so unequal runs."""
+    times = []
+    for _ in range(runs + 1):
+        start = time.process_time()
+        _silence(path)
+        times.append(time.process_time() - start)
+    return min(times[1:])
 
 
 def _gap(path: Path) -> float:

@@ -490,3 +490,17 @@ def test_ordinary_files_are_opened_without_a_look_for_archives(written, only, mo
     series = only(made.folder)
     monkeypatch.setattr(storage, "_inside", None)
     assert np.array_equal(load_volume(series).stored, made.stored)
+
+
+@pytest.mark.parametrize("name", ["enhanced_ct", "encodings", "geometry_faults", "lung_pet_ct_dx_A0002"])
+def test_real_data_in_an_archive_are_equal(shared_data, zipped, catalog, name):
+    folder = shared_data / name
+    path = zipped(folder)
+    plain, packed = catalog(folder), catalog(path)
+    assert [notice.text for notice in plain.notices] == [notice.text for notice in packed.notices]
+    for one, other in zip(plain.series, packed.series, strict=True):
+        assert [path / ref.path.relative_to(folder) for ref in one.slices] == [ref.path for ref in other.slices]
+        assert [notice.text for notice in one.notices] == [notice.text for notice in other.notices]
+        assert (one.readable, one.reason) == (other.readable, other.reason)
+        if one.readable:
+            assert np.array_equal(load_volume(one).stored, load_volume(other).stored)
