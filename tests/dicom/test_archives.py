@@ -504,3 +504,16 @@ def test_real_data_in_an_archive_are_equal(shared_data, zipped, catalog, name):
         assert (one.readable, one.reason) == (other.readable, other.reason)
         if one.readable:
             assert np.array_equal(load_volume(one).stored, load_volume(other).stored)
+
+
+def test_a_damaged_member_without_preamble_is_told(written, zipped, catalog, notice_of):
+    made = written(shape=(3, 64, 64))
+    for file in made.paths:
+        file.write_bytes(file.read_bytes()[132:])
+    path = zipped(made.folder)
+    data = bytearray(path.read_bytes())
+    data[200:230] = bytes(30)
+    path.write_bytes(data)
+    found = catalog(path)
+    assert len(found.series[0].slices) == 2
+    assert "packed data" in notice_of(found, "unreadable-files").text
