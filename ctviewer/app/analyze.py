@@ -44,7 +44,6 @@ def run_analyze(options: argparse.Namespace) -> int:
         line.say(text)
     refuse_among(options.out, options.folder, series)
     _prepare(options.out)
-    left_out = any(notice.code == "unreadable-files" for notice in catalog.notices)
     volume, failed = load_series(series, line)
     reasons: list[str] = []
 
@@ -65,7 +64,7 @@ def run_analyze(options: argparse.Namespace) -> int:
     if told is not None and not options.quiet:
         shown = ", ".join(f"{c} {p:.2f}" for c, p in zip(told.model.classes, told.probabilities, strict=True))
         line.say(f"{shown}; {len(result.lesions)} lesions; written to {options.out}")
-    return PARTLY if left_out or failed else OK
+    return PARTLY if catalog.incomplete or failed else OK
 
 
 def choose(catalog: Catalog, uid: str | None) -> Series:

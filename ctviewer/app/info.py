@@ -31,9 +31,8 @@ def run_info(options: argparse.Namespace) -> int:
     catalog: Catalog = apply_statement(drain(scan(options.path), line), stated)
     report = gather(catalog, options.series, line, pixels=options.pixels, identifying=options.patient)
     _print(json.dumps(as_dict(report), indent=1, allow_nan=False) if options.json else as_text(report))
-    left_out = any(one.code == "unreadable-files" for one in catalog.notices)
     failed = any(entry.values is not None and entry.values.failed for entry in report.entries)
-    return PARTLY if left_out or failed else OK
+    return PARTLY if catalog.incomplete or failed else OK
 
 
 def _print(text: str) -> None:

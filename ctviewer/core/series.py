@@ -181,3 +181,9 @@ class Catalog:
     root: Path
     series: tuple[Series, ...]
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something that was to be read could not be, and is left out: a damaged file, a folder, a missing one."""
+        codes = ("unreadable-files", "unlisted-folders", "referenced-files-missing")
+        return any(notice.code in codes for notice in self.notices)
