@@ -56,7 +56,7 @@ def _series(entry: Entry) -> dict[str, Any]:
         "thickness_mm": s.thickness,
         "orientation": _orientation(s),
         "order": _order(s),
-        "transfer_syntaxes": [{"name": name, "slices": count} for name, count in s.syntaxes],
+        "transfer_syntaxes": [{"uid": uid, "name": name, "slices": count} for uid, name, count in s.syntaxes],
         "lossy": {"slices": s.lossy_slices, "ratio": s.compression_ratio},
         "bits": [{"stored": stored, "allocated": allocated, "slices": n} for stored, allocated, n in s.bits],
         "unit": s.unit,
@@ -91,9 +91,9 @@ def _orientation(s: SeriesSummary) -> dict[str, Any] | None:
 
 
 def _order(s: SeriesSummary) -> dict[str, Any] | None:
-    if s.order is None or s.first is None or s.last is None:
+    if s.order is None:
         return None
-    return {"by": s.order.name.lower(), "shown_first": _mention(s.first), "shown_last": _mention(s.last)}
+    return {"by": s.order.name.lower(), "slices": [_mention(one) for one in s.slices]}
 
 
 def _rescale(s: SeriesSummary) -> dict[str, Any] | None:

@@ -73,8 +73,8 @@ class SeriesSummary:
         row_cosines, column_cosines: unit vectors, LPS; None without orientation.
         letters: orientation letters at the left, right, top and bottom edge of the image as stored.
         order: what the order of the slices follows; None where there are no slices to show.
-        first, last: in the order shown (axial: head first); None where there are no slices to show.
-        syntaxes: names of the transfer syntaxes with the number of slices of each.
+        slices: in the order shown (axial: head first); empty where there are no slices to show.
+        syntaxes: UID and name of each transfer syntax with its number of slices; no UID for other formats.
         lossy_slices: how many were compressed with loss at some time.
         compression_ratio: the highest that a slice states.
         bits: (stored, allocated) bits per pixel with the number of slices of each.
@@ -114,9 +114,8 @@ class SeriesSummary:
     column_cosines: Vector | None = None
     letters: tuple[str, str, str, str] = ("", "", "", "")
     order: Order | None = None
-    first: SliceMention | None = None
-    last: SliceMention | None = None
-    syntaxes: tuple[tuple[str, int], ...] = ()
+    slices: tuple[SliceMention, ...] = ()
+    syntaxes: tuple[tuple[str, str, int], ...] = ()
     lossy_slices: int = 0
     compression_ratio: float | None = None
     bits: tuple[tuple[int, int, int], ...] = ()

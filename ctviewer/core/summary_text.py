@@ -141,18 +141,18 @@ def _orientation(summary: SeriesSummary) -> str:
 
 
 def _order(summary: SeriesSummary) -> list[Fact]:
-    if summary.order is None or summary.first is None or summary.last is None:
+    if summary.order is None:
         return []
     return [
         ("order", _ORDERED[summary.order]),
-        ("shown first", mention(summary.first)),
-        ("shown last", mention(summary.last)),
+        ("shown first", mention(summary.slices[0])),
+        ("shown last", mention(summary.slices[-1])),
     ]
 
 
 def _storage(summary: SeriesSummary) -> list[Fact]:
     names = summary.syntaxes
-    syntax = names[0][0] if len(names) == 1 else ", ".join(f"{name} ({count})" for name, count in names)
+    syntax = names[0][1] if len(names) == 1 else ", ".join(f"{name} ({count})" for _, name, count in names)
     ratio = "" if summary.compression_ratio is None else f", up to {number(summary.compression_ratio)} to 1"
     some = "all" if summary.lossy_slices == summary.slice_count else str(summary.lossy_slices)
     lossy = (

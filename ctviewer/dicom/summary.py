@@ -112,9 +112,8 @@ class _Reader:
 
 def _of_stack(series: Series, stack: Stack, locations: Sequence[float] | None) -> dict[str, Any]:
     geometry = stack.geometry
-    shown = geometry.display_order
     sources = [one for one in stack.sources if isinstance(one, PixelSource)]
-    syntaxes = Counter(syntax_name(one.syntax) for one in sources)
+    syntaxes = Counter(one.syntax for one in sources)
     bits = Counter((one.format.bits_stored, one.format.bits_allocated) for one in sources)
     placed = geometry.origins is not None
     return {
@@ -122,9 +121,9 @@ def _of_stack(series: Series, stack: Stack, locations: Sequence[float] | None) -
         "column_cosines": _vector(geometry.column_cosines) if placed else None,
         "letters": geometry.edge_letters(),
         "order": _order(series, placed),
-        "first": _mention(series, int(shown[0]), locations),
-        "last": _mention(series, int(shown[-1]), locations),
-        "syntaxes": tuple(syntaxes.most_common()) or ((series.transfer_syntax, len(series.slices)),),
+        "slices": tuple(_mention(series, index, locations) for index in geometry.display_order.tolist()),
+        "syntaxes": tuple((uid, syntax_name(uid), count) for uid, count in syntaxes.most_common())
+        or (("", series.transfer_syntax, len(series.slices)),),
         "bits": tuple((stored, allocated, count) for (stored, allocated), count in bits.most_common()),
         "signed": stack.signed,
         "unit": stack.unit,

@@ -91,10 +91,14 @@ def test_json_tells_what_was_written(told, write):
     assert one["orientation"]["normal"] == [0, 0, 1] and one["orientation"]["plane"] == "axial"
     assert one["orientation"]["letters"] == {"left": "R", "right": "L", "top": "A", "bottom": "P"}
     assert one["order"]["by"] == "position"
-    first, last = one["order"]["shown_first"], one["order"]["shown_last"]
+    shown = one["order"]["slices"]
+    assert [each["index"] for each in shown] == list(range(COUNT))[::-1]  # head first
+    first, last = shown[0], shown[-1]
     assert (first["citation"], first["location_mm"], first["file"]) == ("Se 3 / Im 1", 22.5, "IM0001.dcm")
     assert (last["citation"], last["location_mm"], last["index"]) == (f"Se 3 / Im {COUNT}", 10.0, 0)
-    assert one["transfer_syntaxes"] == [{"name": "Explicit VR Little Endian", "slices": COUNT}]
+    assert one["transfer_syntaxes"] == [
+        {"uid": "1.2.840.10008.1.2.1", "name": "Explicit VR Little Endian", "slices": COUNT}
+    ]
     assert one["bits"] == [{"stored": 16, "allocated": 16, "slices": COUNT}] and one["signed"] is True
 
 
@@ -195,11 +199,11 @@ def test_lossy_slices_and_order_without_positions(told, write):
     edit(folder, change)
     (one,) = series_of(told(folder)[1])
     assert one["lossy"] == {"slices": 2, "ratio": 13}
-    assert one["order"]["by"] == "image_number" and one["order"]["shown_first"]["location_mm"] is None
+    assert one["order"]["by"] == "image_number" and one["order"]["slices"][0]["location_mm"] is None
     assert one["orientation"] is None and one["use"] == "slices-only"
     edit(folder, lambda dataset, _: setattr(dataset, "InstanceNumber", 1))
     (one,) = series_of(told(folder)[1])
-    assert one["order"]["by"] == "file_name" and one["order"]["shown_first"]["file"] == "IM0001.dcm"
+    assert one["order"]["by"] == "file_name" and one["order"]["slices"][0]["file"] == "IM0001.dcm"
 
 
 def test_what_cannot_be_shown_is_listed_with_its_reason(run, told, write):
