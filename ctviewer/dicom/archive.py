@@ -14,7 +14,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,6 +41,7 @@ _METHODS = {
     98: "PPMd",
 }
 _SUPPORTED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_STEP = 1 << 20
 _LOCAL_HEAD = struct.Struct("<4s22xHH")
 
 Listing = dict[str, "Member | None"]
@@ -70,11 +71,13 @@ class Archive:
     Attributes:
         signature: tells this file from a later one of the same name.
         folders: what lies in each folder ("" is the archive itself, else "a/b"), by name; None stands for a folder.
+        sound: whether a stored member has its checksum, by where it begins, for those that were looked at.
     """
 
     path: Path
     signature: tuple[int, int, int]
     folders: dict[str, Listing]
+    sound: dict[int, bool] = field(default_factory=dict)
 
     def member(self, name: str) -> Member | None:
         """The file called "a/b/c"."""
@@ -251,6 +254,15 @@ def start_of(file: BinaryIO, info: zipfile.ZipInfo) -> int:
         raise UnpackingError("it is not where the archive says it is")
     _, name, extra = _LOCAL_HEAD.unpack(head)
     return info.header_offset + _LOCAL_HEAD.size + int(name) + int(extra)
+
+
+def has_checksum(file: BinaryIO, start: int, info: zipfile.ZipInfo) -> bool:
+    """Whether a stored member, which begins at `start` in the open archive, is what was packed."""
+    file.seek(start)
+    checksum, left = 0, info.file_size
+    while left > 0 and (data := file.read(min(left, _STEP))):
+        checksum, left = zlib.crc32(data, checksum), left - len(data)
+    return checksum == info.CRC
 
 
 def archive_above(path: Path) -> Path | None:

@@ -20,8 +20,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
-from ctviewer.dicom.archive import Archive, Member, archive_above, is_archive, read_archive, signature_of, start_of
-from ctviewer.dicom.unpacking import Seekable, Unpacked, UnpackingError, keeping, reader, unpacked
+from ctviewer.dicom.archive import (
+    Archive,
+    Member,
+    archive_above,
+    has_checksum,
+    is_archive,
+    read_archive,
+    signature_of,
+    start_of,
+)
+from ctviewer.dicom.unpacking import DAMAGED, LAST, Seekable, Unpacked, UnpackingError, keeping, reader, unpacked
 
 __all__ = ["Entry", "Kind", "ReadableFile", "inflated", "is_archive", "keeping", "kind_of", "list_folder", "open_file"]
 
@@ -180,10 +189,16 @@ def _archive(path: Path) -> Archive:
         return known
 
 
-def _part(file: io.FileIO, start: int, size: int) -> Seekable:
-    """A stored member: a stretch of the archive's own file."""
+def _part(file: io.FileIO, archive: Archive, info: zipfile.ZipInfo) -> Seekable:
+    """A stored member: a stretch of the archive's own file, whose checksum is compared when its end is read."""
+    start, size = start_of(file, info), info.file_size
 
     def read_at(position: int, buffer: memoryview) -> int:
+        if position + len(buffer) > size - LAST:
+            if info.header_offset not in archive.sound:
+                archive.sound[info.header_offset] = has_checksum(file, start, info)
+            if not archive.sound[info.header_offset]:
+                raise UnpackingError(DAMAGED)
         file.seek(start + position)
         return file.readinto(buffer[: max(0, size - position)]) or 0
 
@@ -194,7 +209,7 @@ def _part(file: io.FileIO, start: int, size: int) -> Seekable:
 def _open_member(archive: Archive, member: Member) -> Iterator[Seekable]:
     if member.is_stored:
         with archive.path.open("rb", buffering=0) as file:
-            yield _part(file, start_of(file, member.info), member.info.file_size)
+            yield _part(file, archive, member.info)
         return
 
     def make() -> Unpacked:

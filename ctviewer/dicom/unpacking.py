@@ -18,9 +18,9 @@ from ctviewer.core.files import reason
 
 _IN_MEMORY = 16 << 20  # what is larger goes to a temporary file that has no name
 _STEP = 1 << 20
-_LAST = 1 << 16
 _MOST_KEPT = 4
-_DAMAGED = "its packed data are damaged"
+LAST = 1 << 16  # whoever reads of these last bytes reads all: then the checksum is compared
+DAMAGED = "its packed data are damaged"
 _CUT = "its packed data end too early"
 
 
@@ -80,7 +80,7 @@ class Unpacked:
         self._close()
 
     def _unpack(self, upto: int) -> None:
-        if self._size is not None and self._size - _LAST < upto:
+        if self._size is not None and self._size - LAST < upto:
             upto = self._size  # the checksum is compared at the very end, which pixels often fall just short of
         if upto <= self._length:
             return
@@ -103,9 +103,9 @@ class Unpacked:
             cause: Exception = error
             self._damage = _CUT
         except (zipfile.BadZipFile, zlib.error, LZMAError, ValueError, NotImplementedError) as error:
-            cause, self._damage = error, _DAMAGED
+            cause, self._damage = error, DAMAGED
         except OSError as error:  # of damage, bz2 and gzip tell by an error without a number
-            cause, self._damage = error, reason(error) if error.errno else _DAMAGED
+            cause, self._damage = error, reason(error) if error.errno else DAMAGED
         raise UnpackingError(self._damage) from cause
 
 

@@ -168,11 +168,12 @@ def test_a_web_page_called_zip(tmp_path):
     assert "is not a ZIP archive, or it is damaged" in _refusal(path)
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 @pytest.mark.parametrize("where", [0.02, 0.5, 0.97])
-def test_a_damaged_member_costs_that_slice_only(written, zipped, catalog, method, where):
+@pytest.mark.parametrize("size", [64, 256])
+def test_a_damaged_member_costs_that_slice_only(written, zipped, catalog, method, where, size):
     """A byte that changed is found by the checksum, if the data can be unpacked at all: no wrong pixel is shown."""
-    made = written(shape=(3, 64, 64))
+    made = written(shape=(3, size, size))
     path = zipped(made.folder, method)
     with zipfile.ZipFile(path) as archive:
         info = archive.infolist()[1]
