@@ -90,6 +90,18 @@ class SliceRef:
     compression_ratio: float | None = None
     frame_number: int | None = None
 
+    @property
+    def name(self) -> str:
+        """`Im 45`, by the file's own number; empty where it has none."""
+        return image_name(self.instance_number, self.frame_number)
+
+
+def image_name(number: int | None, frame: int | None = None) -> str:
+    """How an image is called by its numbers: `Im 45`, `Im 3 frame 2`; empty without a number."""
+    if number is None:
+        return ""
+    return f"Im {number}" if frame is None else f"Im {number} frame {frame}"
+
 
 @dataclass(frozen=True)
 class Series:
@@ -114,6 +126,7 @@ class Series:
         use_reason: why that is no volume, a clause ("slices are missing"); empty for a volume.
         questions: what the files leave open and only the reader can state (`core.interpretation`): "values" (what they mean),
             "spacing", "orientation"; empty for DICOM.
+        shown_from_last: whether the slice with the highest index is shown first (see `Geometry.display_order`).
         private: what the reader of this format needs to load it; opaque to other layers.
     """
 
@@ -148,15 +161,18 @@ class Series:
     use: VolumeUse = VolumeUse.VOLUME
     use_reason: str = ""
     questions: tuple[str, ...] = ()
+    shown_from_last: bool = False
     private: object = field(default=None, compare=False, repr=False)
 
     def citation(self, index: int) -> str:
         """How lists, reports and messages name a slice: `Se 3 / Im 45`, by the file's own numbers."""
-        number = self.slices[index].instance_number
-        frame = self.slices[index].frame_number
-        image = f"Im {number}" if number is not None else f"slice {index + 1}"
-        image = f"{image} frame {frame}" if frame is not None and number is not None else image
+        image = self.image_name(index)
         return f"Se {self.number} / {image}" if self.number is not None else image
+
+    def image_name(self, index: int) -> str:
+        """A slice within its series: `Im 45`, or its place in the order shown where the file has no number."""
+        place = len(self.slices) - index if self.shown_from_last else index + 1
+        return self.slices[index].name or f"slice {place}"
 
     def lossy_mark(self, index: int) -> str:
         """What stands on the image of a slice that was compressed with loss: "LOSSY 10:1"; else empty."""

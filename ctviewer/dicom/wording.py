@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ctviewer.core.series import image_name
 from ctviewer.dicom import tags
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.text import clean
@@ -16,10 +17,8 @@ _MOST_NAMED = 6
 
 def name(one: Slice) -> str:
     """A slice by the file's own numbers: `Se 3 / Im 45`."""
-    series, image = one.header.integer(tags.SERIES_NUMBER), one.instance_number
-    text = f"Im {image}" if image is not None else clean(one.path.name)
-    text = text if one.frame_number is None else f"{text} frame {one.frame_number}"
-    text = text if one.frame_number is None else f"{text} frame {one.frame_number}"
+    series, frame = one.header.integer(tags.SERIES_NUMBER), one.frame_number
+    text = image_name(one.instance_number, frame) or clean(one.path.name) + (f" frame {frame}" if frame else "")
     return text if series is None else f"Se {series} / {text}"
 
 

@@ -63,12 +63,6 @@ def series_name(series: Series) -> str:
     return f"{number} ({told})" if told else number
 
 
-def short_name(volume: Volume, index: int) -> str:
-    """A slice's name for lists: "Im 45", or its place where the file has no number."""
-    number = volume.series.slices[index].instance_number
-    return f"Im {number}" if number is not None else f"slice {index + 1}"
-
-
 def analysis_window(volume: Volume) -> Voi:
     """The window in which findings of the lung are seen: the lung preset for HU, else the volume's own."""
     return PRESETS[0] if volume.unit == "HU" else volume.initial_window
@@ -109,7 +103,7 @@ class ImageBinder(QObject):
             self._strip.set_slices(0)
             self._view.set_banner((), ())
             return
-        names = [short_name(volume, int(i)) for i in session.display_order]
+        names = [volume.series.image_name(int(i)) for i in session.display_order]
         self._strip.set_slices(volume.slice_count, names)
         self._strip.set_loaded(volume.loaded[session.display_order])
         self._view.set_banner(*banner(volume.series))

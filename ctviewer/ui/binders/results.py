@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage
 from ctviewer.core.events import Progress
 from ctviewer.core.findings import AnalysisResult, Instance, Lesion, SliceScore, Verdict, rank_slices
 from ctviewer.core.reading import Reading
-from ctviewer.ui.binders.image import analysis_window, preview, short_name
+from ctviewer.ui.binders.image import analysis_window, preview
 from ctviewer.ui.layout import Parts
 from ctviewer.ui.palette import lesion_colour
 from ctviewer.ui.panels.result_panel import STALE
@@ -139,7 +139,7 @@ class ResultsBinder(QObject):
             return
         window = analysis_window(volume)
         slices = [
-            TopSlice(i, short_name(volume, i), float(weights[i]), preview(volume, i, window) or QImage())
+            TopSlice(i, volume.series.image_name(i), float(weights[i]), preview(volume, i, window) or QImage())
             for i in self._ranked[:TOP]
         ]
         unit = "mm2" if volume.geometry.pixel_spacing else "px"
@@ -153,7 +153,7 @@ class ResultsBinder(QObject):
         self._lesions = result.lesions if result is not None and volume is not None else ()
         self._selected = None
         self._parts.view.set_selected_lesion(None)
-        names = [short_name(volume, i).removeprefix("Im ") for i in range(volume.slice_count)] if volume else []
+        names = [volume.series.image_name(i).removeprefix("Im ") for i in range(volume.slice_count)] if volume else []
         verdicts = self._verdicts()
         classes = result.detector_classes if result is not None else ()
         self._parts.findings.set_lesions(self._lesions, classes, names, verdicts)

@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QImage
 
 from ctviewer.core.reading import Reading
-from ctviewer.ui.binders.image import preview, short_name
+from ctviewer.ui.binders.image import preview
 from ctviewer.ui.layout import Parts
 from ctviewer.ui.panels.key_images import KeyImage
 from ctviewer.ui.presenters.reading import ReadingPresenter
@@ -50,7 +50,7 @@ class WordsBinder(QObject):
         self._shown_keys = keys
         self._parts.key_images.set_images(
             [
-                KeyImage(i, short_name(volume, i), preview(volume, i, volume.initial_window) or QImage())
+                KeyImage(i, volume.series.image_name(i), preview(volume, i, volume.initial_window) or QImage())
                 for i in sorted(keys, key=self._session.position_of)
             ]
         )

@@ -10,6 +10,9 @@ from pydicom.dataset import Dataset
 from ctviewer.core.geometry import Plane
 from ctviewer.core.series import VolumeUse
 from ctviewer.dicom import load_volume
+from ctviewer.dicom.frames import join
+from ctviewer.dicom.reading import read_slices
+from ctviewer.dicom.wording import name
 
 LEGACY, CLASSIC = "1.2.840.10008.5.1.4.1.1.2.2", "1.2.840.10008.5.1.4.1.1.2"
 ROOT = float(np.sqrt(0.5))
@@ -176,6 +179,21 @@ def test_files_of_classic_frames_are_not_mixed(multi, frame, only):
         )
     series = only(made.path.parent)
     assert [(one.path.stem, one.frame) for one in series.slices] == [(str(n), k) for n in (1, 2, 3) for k in range(4)]
+    assert series.citation(1).endswith("Im 1 frame 2") and series.image_name(11) == "Im 3 frame 4"
+
+
+def test_notices_call_frames_as_lists_do(multi, frame):
+    slices = []
+    for number in (1, 2):
+        made = multi(
+            [frame(None)] * 2,
+            name=f"{number}.dcm",
+            sop_class=CLASSIC,
+            change=lambda d, n=number: setattr(d, "InstanceNumber", n),
+        )
+        slices += read_slices(made.path)
+    join(slices)
+    assert [name(one).rpartition(" / ")[2] for one in slices] == [f"Im {n} frame {k}" for n in (1, 2) for k in (1, 2)]
 
 
 @pytest.mark.parametrize("parts", [(1, 2, 3), (3, 1, 2), (1, 3)])
