@@ -123,11 +123,15 @@ class Geometry:
         Without positions the order is the file's own (InstanceNumber).
         """
         order = np.arange(self.shape[0])
+        return order[::-1].copy() if self.is_shown_from_last else order
+
+    @property
+    def is_shown_from_last(self) -> bool:
+        """Whether the slice with the highest index is shown first."""
         if self.origins is None:
-            return order
+            return False
         axis = int(np.argmax(np.abs(self.normal)))
-        descending = (axis == 2) == (self.normal[axis] > 0)  # head first is falling z; front and right first are rising
-        return order[::-1].copy() if descending else order
+        return bool((axis == 2) == (self.normal[axis] > 0))  # head first is falling z; front and right first are rising
 
     def point(self, slice_index: int, row: float, column: float) -> NDArray[np.float64] | None:
         """LPS mm `[3]` of a (fractional) index; None without positions or spacing."""

@@ -53,6 +53,7 @@ def phantom_series(phantom: Phantom) -> Series:
         manufacturer="ctviewer phantom",
         image_type=("ORIGINAL", "PRIMARY", "AXIAL"),
         plane=Plane.AXIAL,
+        shown_from_last=geometry.is_shown_from_last,
         pixel_spacing=geometry.pixel_spacing,
         slice_spacing=geometry.slice_spacing,
         thickness=phantom.thickness_mm,

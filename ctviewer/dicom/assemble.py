@@ -58,6 +58,7 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         manufacturer=header.text(tags.MANUFACTURER),
         model_name=header.text(tags.MANUFACTURER_MODEL_NAME),
         plane=geometry.plane,
+        shown_from_last=geometry.is_shown_from_last,
         pixel_spacing=geometry.pixel_spacing,
         slice_spacing=geometry.slice_spacing,
         thickness=header.number(tags.SLICE_THICKNESS),

@@ -51,6 +51,7 @@ def interpret(series: Series, stated: Interpretation) -> Series:
         modality="CT" if answered[VALUES] and stated.unit == "HU" else series.modality,
         slices=tuple(replace(one, position=position_of(geometry, index)) for index, one in enumerate(slices)),
         plane=geometry.plane,
+        shown_from_last=geometry.is_shown_from_last,
         pixel_spacing=spacing,
         slice_spacing=geometry.slice_spacing or between,
         notices=(*_statements(stated, answered, between != series.slice_spacing), *_still(series.notices, answered)),

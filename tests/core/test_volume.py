@@ -132,6 +132,8 @@ def test_citation_by_the_files_own_numbers():
     assert volume(series=replace(SERIES, number=None)).citation(1) == "Im 11"
     nameless = tuple(replace(ref, instance_number=None) for ref in REFS)
     assert volume(series=replace(SERIES, slices=nameless)).citation(1) == "Se 3 / slice 2"
+    head_first = replace(SERIES, slices=nameless, shown_from_last=True)
+    assert volume(series=head_first).citation(0) == f"Se 3 / slice {len(nameless)}"  # as the window counts
 
 
 def test_the_first_window():

@@ -186,6 +186,7 @@ def series_of(
         image_type=image_type,
         is_original=not image_type,
         plane=geometry.plane,
+        shown_from_last=geometry.is_shown_from_last,
         pixel_spacing=geometry.pixel_spacing,
         slice_spacing=geometry.slice_spacing or slice_spacing,
         transfer_syntax=kind,

@@ -127,6 +127,12 @@ class Scene:
         index = self.shown_index
         return "" if self.volume is None or index is None else self.volume.series.lossy_mark(index)
 
+    @property
+    def _is_named(self) -> bool:
+        """Whether the present slice has a number in the file; else its name is its place, which is told anyway."""
+        slices = self.volume.series.slices if self.volume else ()
+        return bool(slices) and slices[self.index].instance_number is not None
+
     def notice(self) -> str:
         """Text in the middle of the image: what is wrong with the present slice, else the message."""
         volume = self.volume
@@ -134,7 +140,7 @@ class Scene:
             return self.message
         number = self.names.numbers[self.index]
         if self.state is SliceState.FAILED:
-            name = f" ({volume.citation(self.index)})" if volume.series.slices else ""
+            name = f" ({volume.citation(self.index)})" if self._is_named else ""
             return f"Slice {number}{name} could not be decoded: there is no image of it"
         shown = self.shown_index
         if shown is None:
@@ -159,8 +165,7 @@ class Scene:
         if self.inverted:
             texts.append("inverted")
         texts.append(f"slice {self.names.numbers[self.index]}/{volume.slice_count}")
-        if volume.series.slices:
-            texts.append(volume.citation(self.index))
+        texts += [volume.citation(self.index)] if self._is_named else []
         return tuple(texts)
 
     def cursor_info(self) -> tuple[tuple[str, str], ...]:
