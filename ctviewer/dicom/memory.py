@@ -10,7 +10,6 @@ import psutil
 
 from ctviewer.core.errors import InputError
 
-
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 _FILES = (  # of control groups, version 2 and version 1
     ("memory.max", "memory.current", "memory.stat"),
