@@ -18,6 +18,7 @@ from ctviewer.dicom.record import Slice
 from ctviewer.dicom.wording import both_sides, cite, listed, name, slices, where
 
 _FLAT = "2-D reading only: no reformatting"
+_SAME_THICKNESS = 1.01
 _THICK, _THIN = 1.5, 1.1  # slices this much thicker than their spacing overlap; a spacing so much wider leaves gaps
 _ABSURD = 1 << 31  # no image number (IS) nor place is as large
 _UNIT = 0.01  # lengths of direction vectors off by more are told
@@ -72,7 +73,9 @@ def gaps(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterator
         total = int(layout.missing.sum())
         places = [f"{layout.missing[i]} between {cite(stack[i])} and {cite(stack[i + 1])}" for i in missing]
         verb, hole = ("is", "hole") if len(missing) == total == 1 else ("are", "holes" if len(missing) > 1 else "hole")
-        text = f"{slices(total)} {verb} missing: {listed(places)}. {_FLAT}, no volumes across the {hole}."
+        again = (np.diff(missing) == 1) & (np.diff(layout.missing[missing]) == 0)
+        doubt = ", or were taken farther apart" if (again[1:] & again[:-1]).any() else ""  # alike, three in a row
+        text = f"{slices(total)} {verb} missing{doubt}: {listed(places)}. {_FLAT}, no volumes across the {hole}."
         yield Notice("missing-slices", Severity.WARNING, text, both_sides(missing))
     uneven = where(layout.uneven)
     if uneven:
@@ -87,14 +90,20 @@ def gaps(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterator
         )
 
 
+def _together(group: Sequence[Slice]) -> str:
+    """Slices at one position: `Se 3 / Im 4 with Se 3 / Im 9 (58.0 mm)`."""
+    return f"{name(group[0])} with {listed([cite(one) for one in group[1:]])}"
+
+
 def repeats(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterator[Notice]:
     """Slices at one position."""
     same = layout.repeated
     if not same.any():
         return
     if not same.all():
-        first = [cite(stack[i]) for i in where(same)]
-        text = f"Several slices lie at the same position: {listed(first)} and the next one. {_FLAT}, no volumes of what lies there."
+        groups = np.split(np.arange(len(stack)), np.flatnonzero(~same) + 1)
+        places = listed([_together([stack[i] for i in group]) for group in groups if len(group) > 1])
+        text = f"Several slices lie at the same position: {places}. {_FLAT}, no volumes of what lies there."
         yield Notice("duplicate-positions", Severity.WARNING, text, both_sides(where(same)))
         return
     count, place = len(stack), f"{stack[0].location:.1f} mm"
@@ -182,17 +191,29 @@ def _against(values: NDArray[np.float64]) -> list[int]:
 
 
 def thickness(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterator[Notice]:
-    """Slices so thick that they overlap, or so thin that tissue between them was not imaged."""
-    step, found = geometry.slice_spacing, stack[len(stack) // 2].header.number(tags.SLICE_THICKNESS)
-    if step is None or found is None or not 0.01 < found < 1000:
-        return
-    facts = f"Slices are {found:.4g} mm thick and {step:.4g} mm apart"
-    if found > _THICK * step:
-        yield Notice("overlapping-slices", Severity.INFO, f"{facts}: neighbouring slices show partly the same tissue.")
-    elif step > _THIN * found:
-        share = f"{1 - found / step:.0%}"
-        text = f"{facts}: {share} of the tissue was not imaged, and volumes are estimates."
-        yield Notice("gaps-between-slices", Severity.INFO, text)
+    """Slices of different thickness; so thick that they overlap; so thin that tissue between them was not imaged."""
+    stated = [one.header.number(tags.SLICE_THICKNESS) for one in stack]
+    known = [value for value in stated if value is not None and 0.01 < value < 1000]
+    step = geometry.slice_spacing
+    if known and max(known) > _SAME_THICKNESS * min(known):
+        yield _thicknesses(stack, stated, known)
+    elif known and step is not None:
+        found = known[len(known) // 2]
+        facts = f"Slices are {found:.4g} mm thick and {step:.4g} mm apart"
+        if found > _THICK * step:
+            text = f"{facts}: neighbouring slices show partly the same tissue."
+            yield Notice("overlapping-slices", Severity.INFO, text)
+        elif step > _THIN * found:
+            text = f"{facts}: {1 - found / step:.0%} of the tissue was not imaged, and volumes are estimates."
+            yield Notice("gaps-between-slices", Severity.INFO, text)
+
+
+def _thicknesses(stack: Sequence[Slice], stated: Sequence[float | None], known: Sequence[float]) -> Notice:
+    usual = sorted(known)[len(known) // 2]
+    other = tuple(i for i, value in enumerate(stated) if value in known and value != usual)
+    text = f"Slices differ in thickness, from {min(known):.4g} to {max(known):.4g} mm, and so in detail and noise. "
+    text += f"Most are {usual:.4g} mm thick, not these: {listed([cite(stack[i]) for i in other])}."
+    return Notice("thickness-differs", Severity.INFO, text, other)
 
 
 def single(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterator[Notice]:

@@ -270,6 +270,28 @@ def test_thickness_is_not_spacing(stack, only, thickness, code):
     assert [n.code for n in series.notices if n.code not in NUMBERING] == [code] * bool(code)
 
 
+def test_slices_of_different_thickness_are_named(stack, only):
+    stack.edit(stack.written.paths, SliceThickness=2.5)
+    stack.edit(stack.written.paths[2:4], SliceThickness=5.0)
+    notice = _told(only(stack.written.folder), "thickness-differs")
+    assert notice.slices == (2, 3) and "from 2.5 to 5 mm" in notice.text
+    stack.edit(stack.written.paths[2:4], SliceThickness=2.505)  # rounding
+    assert "thickness-differs" not in {one.code for one in only(stack.written.folder).notices}
+
+
+def test_a_distance_that_changes_is_not_called_missing_slices_alone(stack, only):
+    stack.move({index: (2 * STEP * (index - 5), 0.0) for index in range(6, COUNT)})
+    notice = _told(only(stack.written.folder), "missing-slices")
+    assert "6 slices are missing, or were taken farther apart: 2 between" in notice.text
+
+
+def test_all_slices_of_one_position_are_named(stack, only):
+    stack.move({COUNT - 2: (-STEP, 0.0), COUNT - 1: (-2 * STEP, 0.0)})
+    series = only(stack.written.folder)
+    text = _told(series, "duplicate-positions").text
+    assert all(series.citation(index) in text for index in range(COUNT - 3, COUNT)) and " with " in text
+
+
 def test_no_spacing_and_pixels_that_are_not_square(stack, only):
     stack.edit(stack.written.paths, PixelSpacing=[0.5, 0.75])
     series = only(stack.written.folder)
