@@ -166,7 +166,8 @@ class Slice:
             return None
         stored = stored or allocated
         high = header.short(tags.HIGH_BIT)
-        high = stored - 1 if high is None or self._compressed else high
+        if high is None or (self._compressed and not stored - 1 <= high < allocated):  # a codestream says itself
+            high = stored - 1
         if not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
             return None
         if not _fits(self.padding, stored, self.signed) and not self._has_graphics_above(high):

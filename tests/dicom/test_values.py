@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGLosslessSV1, RLELossless
 
 from ctviewer.core.windowing import VoiFunction, Window
 
@@ -89,6 +92,28 @@ def test_padding_and_its_range(written, edit, volume_of, notice_of):
     assert volume.padding == (-2000, -1990) and volume.value_at(3, 0, 0) is None
     assert not volume.valid(3).any()
     assert "-2000 to -1990" in notice_of(volume.series, "padding").text
+
+
+@pytest.mark.parametrize("high", [15, 13, 11, 3])
+@pytest.mark.parametrize("kind", ["rle", "jpeg"])
+def test_compressed_values_in_the_upper_bits_of_a_word(written, edit, volume_of, high, kind):
+    made = written(dtype=np.uint16)
+    low = max(0, high - 11)
+    values = made.stored % 4096
+
+    def change(dataset, index):
+        words = values[index] << low | (1 << low) - 1  # what lies below is no part of the value
+        if kind == "rle":
+            dataset.compress(RLELossless, words, generate_instance_uid=False)
+        else:
+            data = imagecodecs.jpeg8_encode(words, lossless=True, predictor=1, bitspersample=16)
+            dataset.PixelData = encapsulate([data])
+            dataset["PixelData"].VR = "OB"
+            dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+        dataset.BitsStored, dataset.HighBit = 12, high
+
+    edit(made.paths, change)
+    assert np.array_equal(volume_of(made.folder).stored, values)
 
 
 def test_padding_written_as_unsigned_in_signed_pixels(written, edit, volume_of):
