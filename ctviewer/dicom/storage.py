@@ -7,7 +7,6 @@ is recognised: opening an ordinary file costs nothing more.
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 import os
 import stat
@@ -32,7 +31,7 @@ from ctviewer.dicom.archive import (
 )
 from ctviewer.dicom.unpacking import DAMAGED, LAST, Seekable, Unpacked, UnpackingError, keeping, reader, unpacked
 
-__all__ = ["Entry", "Kind", "ReadableFile", "inflated", "is_archive", "keeping", "kind_of", "list_folder", "open_file"]
+__all__ = ["Entry", "Kind", "ReadableFile", "is_archive", "keeping", "kind_of", "list_folder", "open_file"]
 
 _MOST_ARCHIVES = 4  # tables of contents in memory
 _NOT_KEPT = 1 << 20  # files of one slice are read once
@@ -94,27 +93,6 @@ def open_file(path: Path) -> Iterator[tuple[ReadableFile, int]]:
         raise UnpackingError(member.refusal)
     with _open_member(archive, member) as opened:
         yield opened, member.info.file_size
-
-
-@contextlib.contextmanager
-def inflated(path: Path) -> Iterator[ReadableFile]:
-    """Open a gzip stream (`.nii.gz`) for reading what is packed in it.
-
-    It is unpacked forwards only as far as is read, into memory up to 16 MB, beyond that into a temporary file without a
-    name; going back costs nothing, nor does opening it again within `keeping()`. How long it is nobody knows: read what
-    the format's own header announces and no more.
-
-    Raises:
-        OSError: it cannot be opened. Reading raises it too where the stream is damaged or ends too early.
-    """
-
-    def make() -> Unpacked:
-        stack = contextlib.ExitStack()
-        file, _ = stack.enter_context(open_file(path))
-        return Unpacked(gzip.GzipFile(fileobj=file), stack.close)
-
-    with unpacked(("gzip", str(path)), make) as view:
-        yield view
 
 
 def kind_of(path: Path) -> Kind:

@@ -93,8 +93,16 @@ class Unpacked:
             if not data and self._size is not None and self._length < self._size:
                 self._damage = _CUT
                 raise UnpackingError(_CUT)
+            self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        """What cannot be kept is gone, for a stream knows no way back: all that follows would be out of place."""
+        try:
             self._kept.write(data)
-            self._length += len(data)
+        except OSError as error:
+            self._damage = reason(error)
+            raise
+        self._length += len(data)
 
     def _more(self, size: int) -> bytes:
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import os
 import struct
 import threading
@@ -454,36 +452,6 @@ def test_writing_is_refused_in_an_archive_only(written, zipped):
         with pytest.raises(StorageError):
             refuse_inside(path / "report.pdf", opened)
         refuse_inside(path.parent / "report.pdf", opened)
-
-
-@pytest.mark.parametrize("keep", [True, False])
-def test_a_gzip_stream_is_read_at_any_place(tmp_path, keep, packed):
-    data = os.urandom(1_500_000)
-    plain = tmp_path / "x.nii.gz"
-    plain.write_bytes(gzip.compress(data[:1_000_000]) + gzip.compress(data[1_000_000:]))
-    inside = packed({"x.nii.gz": plain.read_bytes()}) / "x.nii.gz"
-    for path in (plain, inside):
-        with storage.keeping() if keep else contextlib.nullcontext(), storage.inflated(path) as file:
-            assert file.read(100) == data[:100]
-            file.seek(1_200_000)
-            assert file.read(10) == data[1_200_000:1_200_010]
-            file.seek(5)
-            assert file.read() == data[5:]
-
-
-@pytest.mark.parametrize("cut", [5, 5000, -4])
-def test_a_cut_gzip_stream(tmp_path, cut):
-    path = tmp_path / "x.nii.gz"
-    path.write_bytes(gzip.compress(os.urandom(10_000))[:cut])
-    with storage.inflated(path) as file, pytest.raises(OSError, match="packed data"):
-        file.read()
-
-
-def test_what_is_no_gzip_stream(tmp_path):
-    path = tmp_path / "x.nii.gz"
-    path.write_bytes(b"<html>")
-    with storage.inflated(path) as file, pytest.raises(OSError, match="damaged"):
-        file.read()
 
 
 def test_ordinary_files_are_opened_without_a_look_for_archives(written, only, monkeypatch):
