@@ -74,16 +74,25 @@ def choose(catalog: Catalog, uid: str | None) -> Series:
         InputError: it is not there, or nothing can be shown.
     """
     if uid is not None:
-        for series in catalog.series:
-            if uid in (series.uid, series.key):
-                if not series.readable:
-                    raise InputError(f"The series {uid} cannot be analysed: {series.reason}")
-                return series
-        raise InputError(f"{catalog.root} holds no series {uid}.")
+        return _asked_for(catalog, uid)
     first = next((series for series in catalog.series if series.readable), None)
     if first is None:
         raise InputError(f"{catalog.root} holds no series that can be shown.")
     return analysis_candidate(catalog, first.study.uid) or first
+
+
+def _asked_for(catalog: Catalog, uid: str) -> Series:
+    """A series by its key or UID; never a guess among the parts of one that had to be split."""
+    found = [series for series in catalog.series if uid in (series.uid, series.key)]
+    if not found:
+        raise InputError(f"{catalog.root} holds no series {uid}.")
+    readable = [series for series in found if series.readable]
+    if not readable:
+        raise InputError(f"The series {uid} cannot be analysed: {found[0].reason}")
+    if len(readable) > 1 and readable[0].key != uid:
+        keys = ", ".join(f"{series.key} ({len(series.slices)} slices)" for series in readable)
+        raise InputError(f"The series {uid} is {len(readable)} series; choose one by its key: {keys}.")
+    return readable[0]
 
 
 def load_series(series: Series, line: ProgressLine) -> tuple[Volume, bool]:

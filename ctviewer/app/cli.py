@@ -31,13 +31,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     view = commands.add_parser("view", help="open the window (the default: `ctviewer PATH` does the same)")
-    view.add_argument("path", nargs="?", type=_path, help="folder of CT slices, or one file of a series")
+    view.add_argument("path", nargs="?", type=_path, help="folder, file, ZIP or DICOMDIR")
 
     _add_info(commands)
     analyze = commands.add_parser("analyze", help="analyse a folder without a window")
-    analyze.add_argument("folder", type=_path, help="folder of CT slices")
+    analyze.add_argument("folder", type=_path, metavar="path", help="folder, file, ZIP or DICOMDIR")
     analyze.add_argument("--out", type=_path, required=True, metavar="DIR", help="where result.json, report.pdf go")
-    analyze.add_argument("--series", metavar="UID", help="SeriesInstanceUID (default: the thinnest lung-kernel series)")
+    analyze.add_argument(
+        "--series", metavar="KEY", help="key or SeriesInstanceUID (default: the thinnest lung-kernel series)"
+    )
     analyze.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one"
     )

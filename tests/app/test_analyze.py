@@ -246,3 +246,21 @@ def test_a_first_argument_that_is_no_command_is_a_path():
     assert str(parse(["some/folder"]).path) == "some/folder"
     assert parse([]).path is None and parse([]).command == "view"
     assert parse(["analyze", "x", "--out", "y"]).command == "analyze"
+
+
+def test_a_part_of_a_split_series_is_chosen_by_its_key_never_guessed(write_chest, tiny_models, run, tmp_path):
+    folder = write_chest()
+    for path in sorted(folder.iterdir())[::2]:
+        dataset = pydicom.dcmread(path)
+        dataset.ConvolutionKernel = "B80f"
+        dataset.save_as(path)
+    uid = dataset.SeriesInstanceUID
+
+    code, _, told = run("analyze", folder, "--out", tmp_path / "out", "--series", uid, "--quiet")
+    assert code == 2 and f"The series {uid} is 2 series; choose one by its key: {uid}#" in told
+    key = told.partition("its key: ")[2].split(" ")[0]
+    code, out, _ = run("info", folder, "--json", "--series", key, "--quiet")
+    (part,) = json.loads(out)["patients"][0]["studies"][0]["series"]
+    assert code == 0 and (part["key"], part["slice_count"]) == (key, 6)
+    code, _, _ = run("analyze", folder, "--out", tmp_path / "out", "--series", key, "--quiet")
+    assert code in (0, 3)
