@@ -13,7 +13,7 @@ from ctviewer.core.interpretation import HEAD_FIRST, ORIENTATION, SPACING, STATE
 from ctviewer.core.layout import volume_use
 from ctviewer.core.series import Notice, Series, Severity, SliceRef
 from ctviewer.dicom.formats.build import position_of
-from ctviewer.dicom.formats.grid import GridSource
+from ctviewer.dicom.formats.grid import GridSource, Rounded, after_loading
 from ctviewer.dicom.formats.pictures import PictureSource
 from ctviewer.dicom.stack import Stack
 
@@ -91,8 +91,11 @@ def _origins(slices: Sequence[SliceRef], between: float) -> NDArray[np.float64]:
 
 def _restated(stack: Stack, geometry: Geometry, unit: str | None, scale: tuple[float, float], backwards: bool) -> Stack:
     order = slice(None, None, -1) if backwards else slice(None)
+    rounded = Rounded()  # of its own: the same slices may have had other indices, and their values another scale
     sources = [
-        replace(one, index=index, scale=_both(one.scale, scale)) if isinstance(one, GridSource | PictureSource) else one
+        replace(one, index=index, scale=_both(one.scale, scale), rounded=rounded)
+        if isinstance(one, GridSource | PictureSource)
+        else one
         for index, one in enumerate(stack.sources[order])
     ]
     return replace(
@@ -102,6 +105,7 @@ def _restated(stack: Stack, geometry: Geometry, unit: str | None, scale: tuple[f
         slope=stack.slope[order] * scale[0],
         intercept=stack.intercept[order] * scale[0] + scale[1],
         unit=stack.unit if unit is None else unit,
+        afterwards=None if stack.afterwards is None else after_loading(rounded),
     )
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from ctviewer.core.geometry import Plane
 from ctviewer.core.interpretation import STATED, Interpretation, statements
 from ctviewer.core.series import VolumeUse
-from ctviewer.dicom import interpret, load_volume
+from ctviewer.dicom import VolumeTold, interpret, load, load_volume
 
 
 @pytest.fixture
@@ -118,3 +118,14 @@ def test_a_nifti_file_without_orientation_takes_an_order(nifti):
     made = interpret(series, Interpretation(order="feet-first"))
     assert made.plane is Plane.AXIAL and made.slice_spacing == pytest.approx(2.5)
     assert [notice.code for notice in made.notices if notice.code == STATED] == [STATED]
+
+
+def test_what_rounding_did_is_told_of_the_slices_as_they_lie_now(nifti):
+    """The series was loaded before something was stated: its slices had other indices then."""
+    data = np.zeros((6, 7, 4), np.float32)
+    data[1, 1, 0], data[2, 2, 0] = np.nan, np.pi
+    series = nifti(data, orientation=False)
+    made = interpret(series, Interpretation("HU", 10.0, 0.0, (0.7, 0.7), 2.5, "head-first"))
+    for one, index in ((series, 0), (made, 3), (series, 0)):
+        told = [notice for event in load(one) if isinstance(event, VolumeTold) for notice in event.notices]
+        assert {notice.code: notice.slices for notice in told} == {"values-rounded": (index,), "not-a-number": (index,)}
