@@ -66,7 +66,7 @@ def _line(panel: SlicePanel, document: ReportDocument, words: Wording) -> str:
         parts.append(f"{axis}{panel.position:.1f} mm".replace("-", "\N{MINUS SIGN}"))
     parts += _weight(panel, document, words)
     parts.append(_window_words(panel.window))
-    if document.series.lossy:
+    if document.series.lossy_mark(panel.index):
         parts.append(words.lossy)
     rest = "".join(f"  \N{MIDDLE DOT}  {part}" for part in parts)
     return span(first, size="8pt", weight=600) + span(rest, markup.MUTED, "8pt")

@@ -60,7 +60,7 @@ def picture(volume: Volume, index: int, window: Voi) -> Image.Image:
     whole = size[0] % image.width == 0 and size[1] % image.height == 0
     image = image.resize(size, Image.Resampling.NEAREST if whole else Image.Resampling.BILINEAR)
     marks = Image.new("RGBA", size, (0, 0, 0, 0))
-    _annotate(ImageDraw.Draw(marks), volume, size, failed=bool(volume.failed[index]))
+    _annotate(ImageDraw.Draw(marks), volume, index, size)
     image.paste(marks.convert("L"), mask=marks.getchannel("A"))
     return image
 
@@ -121,7 +121,7 @@ def _text_px(size: tuple[int, int]) -> int:
     return max(12, round(max(size) * 0.034))
 
 
-def _annotate(draw: ImageDraw.ImageDraw, volume: Volume, size: tuple[int, int], failed: bool) -> None:
+def _annotate(draw: ImageDraw.ImageDraw, volume: Volume, index: int, size: tuple[int, int]) -> None:
     width, height = size
     px = _text_px(size)
     gap = px // 2
@@ -135,7 +135,7 @@ def _annotate(draw: ImageDraw.ImageDraw, volume: Volume, size: tuple[int, int], 
     for letters, at, anchor in places:
         if letters:
             drawing.text(draw, at, letters, size=px, fill=_WHITE, anchor=anchor, halo=True)
-    if failed:
+    if volume.failed[index]:
         drawing.text(
             draw,
             (width / 2, height / 2),
@@ -145,7 +145,7 @@ def _annotate(draw: ImageDraw.ImageDraw, volume: Volume, size: tuple[int, int], 
             anchor="mm",
             halo=True,
         )
-    if volume.series.lossy:
+    if volume.series.lossy_mark(index):
         drawing.text(draw, (gap, height - gap), _LOSSY, size=round(px * 0.8), fill=_WHITE, anchor="ls", halo=True)
     _scale_bar(draw, volume, size, px)
 

@@ -15,8 +15,9 @@ from ctviewer.core.palette import class_colour
 from ctviewer.core.reading import Reading
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Window, apply_window
-from ctviewer.report import ReportOptions, build_report, slices
+from ctviewer.report import ReportOptions, build_report, pictures, slices
 from ctviewer.report.document import Picture
+from ctviewer.report.wording import ENGLISH
 
 MakeResult = Callable[..., AnalysisResult]
 
@@ -162,6 +163,17 @@ def test_a_slice_that_could_not_be_decoded_says_so(volume: Volume, reading: Read
     image = np.array(slices.picture(broken, 5, Window(-600, 1500)))
     middle = image[image.shape[0] // 2 - 30 : image.shape[0] // 2 + 30]
     assert (middle > 200).any() and np.median(image) == 0
+
+
+def test_only_slices_that_lost_detail_are_called_lossy(volume: Volume, make_result: MakeResult) -> None:
+    refs = tuple(replace(ref, lossy=index == 12) for index, ref in enumerate(volume.series.slices))
+    mixed = replace(volume, series=replace(volume.series, slices=refs))
+    window = Window(-600, 1500)
+    same = [np.array_equal(slices.picture(volume, i, window), slices.picture(mixed, i, window)) for i in (12, 11)]
+    assert same == [True, False]
+    document = build_report(mixed, make_result(mixed), None)
+    assert [panel.index for panel in document.top_slices] == [12, 11, 13, 10]
+    assert pictures.top_slices(document, 600, ENGLISH).count(ENGLISH.lossy) == 1
 
 
 def test_without_positions_nothing_is_guessed(volume: Volume, make_result: MakeResult) -> None:
