@@ -34,7 +34,7 @@ class Volume:
         windows: the file's own windows, then its tables, of the middle slice, in file order.
         overlays: overlay planes by slice, for those that have some; filled before `loaded` is set.
         loaded: `[slices]` bool.
-        failed: `[slices]` bool: could not be decoded; its stored values are the padding or zero.
+        failed: `[slices]` bool: could not be decoded; its stored values stand for nothing (padding, or air).
     """
 
     series: Series
@@ -122,7 +122,9 @@ class Volume:
         return stored * float(self.slope[index]) + float(self.intercept[index])
 
     def valid(self, index: int) -> NDArray[np.bool_]:
-        """`[rows, columns]`: what is not padding."""
+        """`[rows, columns]`: what is not padding; nothing of a slice that could not be decoded."""
+        if self.failed[index]:
+            return np.zeros(self.stored.shape[1:], bool)
         if self.padding is None:
             return np.ones(self.stored.shape[1:], bool)
         low, high = self.padding

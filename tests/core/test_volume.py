@@ -63,6 +63,7 @@ def test_no_value_in_padding_nor_where_a_slice_is_missing():
     assert v.value_at(1, 0, 0) is None
     assert v.value_at(2, 0, 0) is None
     assert v.valid(0).tolist() == [[True] * 4, [True, False, False, False]]
+    assert not v.valid(2).any(), "nothing of it may be measured"
 
 
 def test_without_padding_all_is_valid():

@@ -77,7 +77,12 @@ class AskingPresenter(QObject):
         found = self._scanned.get(series.key) if series is not None else None
         if found is None:
             return None
-        return Question(*found, _file_values(self._session.volume, self._session.index, found[1]))
+        volume = self._session.volume
+        if (
+            volume is not None and volume.series is not series
+        ):  # the image before, until this one's first slice is there
+            volume = None
+        return Question(*found, _file_values(volume, self._session.index, found[1]))
 
     def state(self, stated: Interpretation) -> None:
         """The reader stated something of the open series: keep it, and show the series by it."""
