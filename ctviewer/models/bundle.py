@@ -60,12 +60,13 @@ class Bundle:
         from safetensors.torch import load
 
         from ctviewer.nets.build import build_net
+        from ctviewer.nets.weights import check_fit
 
         m = self.metadata
         try:
             net = build_net(m.task, len(m.classes), m.net)
             state = load(_read(self.folder, WEIGHTS))
-            _check_fit(net.state_dict(), state)
+            check_fit(net.state_dict(), state)
         except SafetensorError as error:
             raise BundleError(
                 f"The model bundle {self.folder} cannot be used because {WEIGHTS} is not a safetensors file."
@@ -159,17 +160,3 @@ def _as_float16(folder: Path, state: Mapping[str, Tensor]) -> bytes:
             raise BundleError(f"The model bundle {folder} cannot be written because {name} is not finite as float16.")
     data: bytes = save(small)
     return data
-
-
-def _check_fit(expected: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> None:
-    """Raise ValueError at the first weight that is missing, unknown, of another shape, or not finite."""
-    for name, tensor in expected.items():
-        if name not in stored:
-            raise ValueError(f"its weights lack {name}")
-        if stored[name].shape != tensor.shape:
-            raise ValueError(f"the shape of {name} in its weights is not the net's")
-        if not bool(stored[name].isfinite().all()):
-            raise ValueError(f"{name} in its weights is not finite")
-    unknown = sorted(set(stored) - set(expected))
-    if unknown:
-        raise ValueError(f"its weights hold {unknown[0]}, which the net does not have")
