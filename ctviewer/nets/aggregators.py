@@ -1,6 +1,7 @@
-"""Aggregators: the feature vectors of a study's slices in, class logits and what each slice contributed out.
+"""Aggregators: the feature vectors of a study's slices in, logits and what each slice contributed out.
 
-Ye, "COVID-19 classification of chest CT scans using Bidirectional LSTM and Attention", section 4.
+Ye, "COVID-19 classification of chest CT scans using Bidirectional LSTM and Attention", section 4. In shapes, b is
+studies, n slices (padded at the end), D features and c logits.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 @dataclass(frozen=True)
 class StudyOutput:
     """What an aggregator says of a batch of studies. Padded slices hold 0 (slice logits: -inf).
+
+    What there is per slice has its own name: nothing but attention is attention.
 
     Attributes:
         logits: `[b, c]`.
@@ -51,7 +54,7 @@ class _BiLSTM(nn.Module):
         self.lstm = nn.LSTM(features, features // 2, batch_first=True, bidirectional=True)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`[b, n, D]` to the states H `[b, n, D]` and the final states of both directions `[b, D]`."""
+        """`[b, n, D]` to the states H `[b, n, D]` (0 in padding) and the final states of both directions `[b, D]`."""
         packed = pack_padded_sequence(features, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, (final, _) = self.lstm(packed)
         unpacked, _ = pad_packed_sequence(states, batch_first=True, total_length=features.shape[1])
@@ -83,27 +86,49 @@ def _explained(states: Tensor, alpha: Tensor, head: nn.Linear) -> StudyOutput:
 
 
 class LstmAttention(nn.Module):
-    """BiLSTM, attention with the final states as query, one linear layer (the paper's section 4.4)."""
+    """BiLSTM, attention, one linear layer (section 4.4).
 
-    def __init__(self, features: int, classes: int, scale: str = "none") -> None:
+    Args:
+        features: D, even.
+        logits: c.
+        scale: of the scores, "none" (the paper), "sqrt" (1/sqrt(D)) or "learned" (a temperature).
+        query: "final_states" of both directions, or "last_column": H at the last slice, as the paper's formula has it,
+            whose backward half has seen that slice only.
+
+    Raises:
+        ValueError: options that are none of these.
+    """
+
+    def __init__(self, features: int, logits: int, scale: str = "none", query: str = "final_states") -> None:
         super().__init__()
+        if query not in ("final_states", "last_column"):
+            raise ValueError(f"attention query must be final_states or last_column, not {query!r}")
         self.recurrent = _BiLSTM(features)
         self.attend = _Attend(features, scale)
-        self.head = nn.Linear(features, classes)
+        self.head = nn.Linear(features, logits)
+        self._last_column = query == "last_column"
 
     def forward(self, features: Tensor, lengths: Tensor) -> StudyOutput:
         """See `StudyClassifier.aggregate`."""
         states, query = self.recurrent(features, lengths)
+        if self._last_column:
+            query = states[torch.arange(len(states), device=states.device), lengths - 1]
         return _explained(states, self.attend(states, query, lengths), self.head)
 
 
 class Attention(nn.Module):
-    """Attention without an LSTM, the mean feature as query (the paper's further work)."""
+    """Attention without an LSTM, the mean feature as query (the further work of section 6). Blind to slice order.
 
-    def __init__(self, features: int, classes: int, scale: str = "sqrt") -> None:
+    Args:
+        features: D.
+        logits: c.
+        scale: as in `LstmAttention`.
+    """
+
+    def __init__(self, features: int, logits: int, scale: str = "sqrt") -> None:
         super().__init__()
         self.attend = _Attend(features, scale)
-        self.head = nn.Linear(features, classes)
+        self.head = nn.Linear(features, logits)
 
     def forward(self, features: Tensor, lengths: Tensor) -> StudyOutput:
         """See `StudyClassifier.aggregate`."""
@@ -116,10 +141,10 @@ class Attention(nn.Module):
 class Lstm(nn.Module):
     """BiLSTM, its final states, one linear layer (section 4.3). Says nothing about single slices."""
 
-    def __init__(self, features: int, classes: int) -> None:
+    def __init__(self, features: int, logits: int) -> None:
         super().__init__()
         self.recurrent = _BiLSTM(features)
-        self.head = nn.Linear(features, classes)
+        self.head = nn.Linear(features, logits)
 
     def forward(self, features: Tensor, lengths: Tensor) -> StudyOutput:
         """See `StudyClassifier.aggregate`."""
@@ -129,14 +154,15 @@ class Lstm(nn.Module):
 class MaxPool(nn.Module):
     """One shared linear layer per slice, the maximum of its logits (section 4.2). Blind to slice order."""
 
-    def __init__(self, features: int, classes: int) -> None:
+    def __init__(self, features: int, logits: int) -> None:
         super().__init__()
-        self.head = nn.Linear(features, classes)
+        self.head = nn.Linear(features, logits)
 
     def forward(self, features: Tensor, lengths: Tensor) -> StudyOutput:
         """See `StudyClassifier.aggregate`."""
         real = real_slices(lengths, features.shape[1])[:, :, None]
-        slice_logits = self.head(features).masked_fill(~real, -math.inf)
+        states = features.masked_fill(~real, 0.0)
+        slice_logits = self.head(states).masked_fill(~real, -math.inf)
         return StudyOutput(slice_logits.amax(dim=1), slice_logits=slice_logits)
 
 

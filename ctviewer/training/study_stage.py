@@ -19,6 +19,7 @@ from ctviewer.core.events import Event, Progress
 from ctviewer.models.metadata import Preprocessing
 from ctviewer.models.metrics import auc_roc
 from ctviewer.models.preprocess import air_grey, finish
+from ctviewer.nets.losses import attention_loss, attention_targets
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.augment import Pose, draw_grid, sample_grey, vary_grey
 from ctviewer.training.loop import Plan, fit
@@ -106,17 +107,6 @@ def resample(
     )
 
 
-def attention_loss(attention: Tensor, targets: Tensor) -> Tensor:
-    """Mean divergence KL(target || attention) over studies; padding has target 0.
-
-    Args:
-        attention: `[b, n]`.
-        targets: `[b, n]`, each row sums to 1: even over the infected slices, or over all of them in a clean chest.
-    """
-    ratio = (targets.clamp_min(1e-12) / attention.clamp_min(1e-12)).log()
-    return (targets * ratio).sum(dim=1).mean()
-
-
 def train_aggregator(
     net: StudyClassifier,
     train: Sequence[EncodedStudy],
@@ -167,14 +157,14 @@ def _batches(
         parts = [resample(s.features[rng.integers(len(s.features))], s.infected, rng, limit) for s in picked]
         n = max(len(f) for f, _ in parts)
         features = np.zeros((batch, n, parts[0][0].shape[1]), np.float32)
-        targets = np.zeros((batch, n), np.float32)
+        shown = np.zeros((batch, n), np.float32)
         for i, (f, infected) in enumerate(parts):
             features[i, : len(f)] = f
-            share = infected if infected.sum() > 0 else np.ones_like(infected)
-            targets[i, : len(f)] = share / share.sum()
+            shown[i, : len(f)] = infected
         lengths = torch.tensor([len(f) for f, _ in parts])
         labels = torch.tensor([s.label for s in picked])
-        return torch.from_numpy(features), lengths, torch.from_numpy(targets), labels
+        targets = attention_targets(torch.from_numpy(shown), lengths)
+        return torch.from_numpy(features), lengths, targets, labels
 
     return draw
 

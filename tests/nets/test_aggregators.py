@@ -72,6 +72,17 @@ def test_lstm_attention_is_the_papers_formula(batch: tuple[torch.Tensor, torch.T
             np.testing.assert_allclose(out.evidence[i, k].detach(), alpha[k] * (weight @ states[k]), atol=1e-6)
 
 
+def test_the_last_column_as_query_is_h_at_the_last_slice(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    torch.manual_seed(1)
+    net = LstmAttention(D, CLASSES, query="last_column").eval()
+    out = net(*batch)
+    for i, n in enumerate(LENGTHS):
+        states, final = paper_states(net, batch[0][i, :n].numpy().astype(np.float64))
+        alpha = paper_attention(states, states[-1], 1.0)
+        np.testing.assert_allclose(out.attention[i, :n].detach(), alpha, atol=1e-6)
+        assert n == 1 or not np.allclose(states[-1], final)
+
+
 def test_attention_alone_asks_with_the_mean_feature(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     net = aggregator("attention")
     assert isinstance(net, Attention)
@@ -80,6 +91,9 @@ def test_attention_alone_asks_with_the_mean_feature(batch: tuple[torch.Tensor, t
         x = batch[0][i, :n].numpy()
         alpha = paper_attention(x, x.mean(axis=0), 1 / math.sqrt(D))
         np.testing.assert_allclose(out.attention[i, :n].detach(), alpha, atol=1e-6)
+        pooled = sum(a * h for a, h in zip(alpha, x, strict=True))
+        expected = net.head.weight.detach().numpy() @ pooled + net.head.bias.detach().numpy()
+        np.testing.assert_allclose(out.logits[i].detach(), expected, atol=1e-6)
 
 
 def test_lstm_uses_the_final_states_of_both_directions(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -101,7 +115,8 @@ def test_max_pool_takes_the_largest_logit_of_real_slices(batch: tuple[torch.Tens
         logits = torch.stack([net.head(batch[0][i, k]) for k in range(n)])
         torch.testing.assert_close(out.logits[i], logits.max(dim=0).values)
         torch.testing.assert_close(out.slice_logits[i, :n], logits)
-    assert out.attention is None
+        assert bool((out.slice_logits[i, n:] == -math.inf).all())
+    assert out.attention is None and out.evidence is None
 
 
 @pytest.mark.parametrize("name", sorted(AGGREGATORS))
@@ -130,6 +145,38 @@ def test_attention_sums_to_one_and_evidence_to_the_logit(batch: tuple[torch.Tens
     assert bool((out.evidence[~real_slices(batch[1], out.evidence.shape[1])] == 0).all())
 
 
+def test_a_batch_mate_changes_nothing(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    features, lengths = batch
+    other = features.clone()
+    other[2] = 100 * torch.randn_like(other[2])
+    for name in AGGREGATORS:
+        net = aggregator(name)
+        one, two = net(features, lengths), net(other, lengths)
+        assert torch.equal(one.logits[:2], two.logits[:2]), name
+        assert not torch.equal(one.logits[2], two.logits[2]), name
+
+
+def test_padding_takes_no_gradient_whatever_it_holds(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    features, lengths = batch
+    real = real_slices(lengths, features.shape[1])
+    for name in AGGREGATORS:
+        net = aggregator(name)
+        wild = features.masked_fill(~real[:, :, None], math.nan).requires_grad_()
+        net(wild, lengths).logits.sum().backward()
+        assert bool((wild.grad[~real] == 0).all()), name
+        assert all(bool(torch.isfinite(p.grad).all()) for p in net.parameters()), name
+
+
+def test_1500_slices_and_extreme_scores_stay_finite() -> None:
+    torch.manual_seed(0)
+    features = 50 * torch.randn(1, 1500, D)
+    for name in AGGREGATORS:
+        out = aggregator(name)(features, torch.tensor([1500]))
+        assert bool(torch.isfinite(out.logits).all()), name
+        if out.attention is not None:
+            torch.testing.assert_close(out.attention.sum(), torch.tensor(1.0))
+
+
 def test_slice_order_matters_to_the_lstm_only(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     features = batch[0][2:3]
     lengths = torch.tensor([features.shape[1]])
@@ -154,5 +201,7 @@ def test_gradient_reaches_real_slices_and_every_weight(batch: tuple[torch.Tensor
 def test_wrong_options_are_refused() -> None:
     with pytest.raises(ValueError, match="scale must be"):
         LstmAttention(D, CLASSES, scale="cubed")
+    with pytest.raises(ValueError, match="query must be"):
+        LstmAttention(D, CLASSES, query="mean")
     with pytest.raises(ValueError, match="even number"):
         LstmAttention(7, CLASSES)

@@ -8,7 +8,7 @@ import torch
 from ctviewer.nets.build import build_net
 from ctviewer.nets.encoders import build_encoder
 from ctviewer.nets.norms import group_norm
-from ctviewer.nets.resnet import resnet18_trunk
+from ctviewer.nets.resnet import resnet_trunk
 from ctviewer.nets.study_classifier import StudyClassifier
 
 
@@ -41,6 +41,59 @@ def test_a_study_of_one_slice_is_classified(net: StudyClassifier) -> None:
     assert bool(torch.isfinite(out.logits).all())
 
 
+@pytest.mark.parametrize("filler", [0.0, float("nan")])
+def test_studies_of_several_lengths_in_one_batch(net: StudyClassifier, filler: float) -> None:
+    torch.manual_seed(1)
+    lengths = torch.tensor([2, 5, 1])
+    images = torch.full((3, 6, 1, 64, 64), filler)
+    for i, n in enumerate(lengths):
+        images[i, :n] = torch.randn(int(n), 1, 64, 64)
+    with torch.inference_mode():
+        together = net(images, lengths)
+        for i, n in enumerate(lengths):
+            alone = net(images[i : i + 1, :n])
+            torch.testing.assert_close(together.logits[i], alone.logits[0], atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(together.attention[i, :n], alone.attention[0], atol=1e-5, rtol=1e-5)
+            assert float(together.attention[i, n:].sum()) == 0
+    torch.testing.assert_close(together.attention.sum(dim=1), torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths", "words"),
+    [
+        ((1, 0), None, "without slices"),
+        ((0, 4), None, "without slices"),
+        ((2, 4), [4, 0], "without slices"),
+        ((2, 4), [4, 5], "do not fit"),
+        ((2, 4), [4], "do not fit"),
+    ],
+)
+def test_empty_studies_and_wrong_lengths_are_refused(
+    net: StudyClassifier, shape: tuple[int, int], lengths: list[int] | None, words: str
+) -> None:
+    given = None if lengths is None else torch.tensor(lengths)
+    with pytest.raises(ValueError, match=words):
+        net.aggregate(torch.zeros(*shape, net.encoder.out_features), given)
+    with pytest.raises(ValueError, match=words):
+        net(torch.zeros(*shape, 1, 64, 64), given)
+
+
+@pytest.mark.parametrize("aggregator", ["lstm_attention", "attention", "lstm", "max_pool"])
+def test_a_binary_head_learns_one_logit(aggregator: str) -> None:
+    torch.manual_seed(0)
+    net = StudyClassifier(2, encoder_options={"width": 16}, aggregator=aggregator, head="binary").eval()
+    features, lengths = torch.randn(3, 5, net.encoder.out_features), torch.tensor([5, 1, 3])
+    inner, out = net.aggregator(features, lengths), net.aggregate(features, lengths)
+    assert net.aggregator.head.out_features == 1 and inner.logits.shape == (3, 1)
+    assert torch.equal(out.logits[:, 1:], inner.logits) and bool((out.logits[:, 0] == 0).all())
+    torch.testing.assert_close(out.logits.softmax(dim=1)[:, 1:], inner.logits.sigmoid())
+    if out.evidence is not None:
+        bias = torch.cat([torch.zeros(1), net.aggregator.head.bias])
+        torch.testing.assert_close(out.evidence.sum(dim=1) + bias, out.logits)
+    if out.slice_logits is not None:
+        torch.testing.assert_close(out.slice_logits.amax(dim=1), out.logits)
+
+
 def test_aggregation_is_float32_under_autocast(net: StudyClassifier) -> None:
     features = torch.randn(1, 5, net.encoder.out_features)
     with torch.autocast("cpu", torch.bfloat16):
@@ -61,7 +114,7 @@ def test_gradient_reaches_the_first_layer(net: StudyClassifier) -> None:
 def test_full_width_has_torchvisions_weight_names_and_shapes() -> None:
     from torchvision.models import resnet18
 
-    ours, theirs = resnet18_trunk(64).state_dict(), resnet18(norm_layer=group_norm).state_dict()
+    ours, theirs = resnet_trunk(18).state_dict(), resnet18(norm_layer=group_norm).state_dict()
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items() if not k.startswith("fc.")}
 
 
@@ -89,6 +142,11 @@ def test_groups_divide_the_channels(channels: int) -> None:
         ("study_classifier", {"aggregator": "mean"}, "unknown aggregator 'mean'"),
         ("study_classifier", {"aggregator": "lstm", "aggregator_options": {"scale": "sqrt"}}, "does not take"),
         ("study_classifier", {"colour": 1}, "does not take"),
+        ("study_classifier", {"head": "ordinal"}, "unknown head 'ordinal'"),
+        ("study_classifier", {"head": "binary"}, "tells two classes apart, not 3"),
+        ("study_classifier", {"encoder_options": {"norm": "layer"}}, "norm must be batch or group"),
+        ("study_classifier", {"encoder": "convnext_tiny", "encoder_options": {"norm": "x"}}, "norm must be batch"),
+        ("study_classifier", {"encoder": "resnet18_pyramid", "encoder_options": {"norm": "batch"}}, "norm group only"),
         ("detector", {"size": 250}, "size in steps"),
     ],
 )

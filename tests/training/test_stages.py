@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -15,7 +13,7 @@ from ctviewer.training.detector_stage import target
 from ctviewer.training.prepared import CONSOLIDATION, GROUND_GLASS, LUNG, PreparedStudy
 from ctviewer.training.slice_stage import slice_loss, slice_targets
 from ctviewer.training.study_figures import StudyOutcome, study_metrics
-from ctviewer.training.study_stage import attention_loss, resample
+from ctviewer.training.study_stage import resample
 
 P = Preprocessing(-600.0, 1500.0, 64, 64, (0.5,), (0.3,))
 
@@ -39,13 +37,6 @@ def test_clean_slices_teach_no_class() -> None:
     targets = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     slice_loss(findings, study_logits, targets, torch.tensor([1, 0])).backward()
     assert bool(study_logits.grad[0].abs().sum() > 0) and bool((study_logits.grad[1] == 0).all())
-
-
-def test_attention_loss_is_the_divergence_and_zero_for_the_target() -> None:
-    target_ = torch.tensor([[0.5, 0.5, 0.0], [1 / 3, 1 / 3, 1 / 3]])
-    assert float(attention_loss(target_, target_)) < 1e-6
-    even = torch.full((2, 3), 1 / 3)
-    assert abs(float(attention_loss(even, target_)) - math.log(1.5) / 2) < 1e-6
 
 
 def test_resampling_keeps_order_and_something_infected() -> None:
