@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ctviewer.core.errors import DeviceError
+from ctviewer.core.errors import DeviceError, InputError
 from ctviewer.core.events import Event, Message, Progress
 from ctviewer.core.findings import SliceScore, StudyClassification
 from ctviewer.core.volume import Volume
 from ctviewer.inference.engine import Engine
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import Metadata
-from ctviewer.models.postprocess import softmax
+from ctviewer.models.postprocess import class_probabilities
 from ctviewer.models.preprocess import study_order
 from ctviewer.nets.aggregators import StudyOutput
 
@@ -43,9 +43,12 @@ def classify(volume: Volume, engine: Engine) -> Generator[Event, None, StudyClas
         The classification; its weights are by volume index, NaN where a slice was left out.
 
     Raises:
+        InputError: no slice could be read.
         DeviceError: the net gave values that are not finite.
     """
     order = [int(i) for i in study_order(volume)]
+    if not order:
+        raise InputError("No slice of the series could be read, so it cannot be classified.")
     yield Progress(CLASSIFYING, 0, len(order))
     features: list[Tensor] = []
     done = 0
@@ -92,7 +95,7 @@ def _classification(slices: int, bundle: Bundle, order: list[int], out: StudyOut
         evidence[order] = out.evidence[0].double().numpy()
     return StudyClassification(
         model=bundle.info,
-        probabilities=tuple(float(p) for p in softmax(out.logits[0].numpy())),
+        probabilities=tuple(float(p) for p in class_probabilities(out.logits[0].numpy(), exclusive=m.exclusive)),
         negative_class=m.negative_class,
         threshold=m.thresholds.finding_probability,
         score=score,
@@ -107,7 +110,7 @@ def _slice_scores(m: Metadata, out: StudyOutput) -> tuple[SliceScore, NDArray[np
         return SliceScore.ATTENTION, out.attention[0].double().numpy()
     if out.slice_logits is None:
         return SliceScore.NONE, None
-    probabilities = softmax(out.slice_logits[0].numpy())
+    probabilities = class_probabilities(out.slice_logits[0].numpy(), exclusive=m.exclusive)
     if m.negative_class:
         return SliceScore.PROBABILITY, 1.0 - probabilities[:, m.classes.index(m.negative_class)]
     return SliceScore.PROBABILITY, probabilities.max(axis=1)

@@ -166,6 +166,11 @@ class Metadata:
     weights_sha256: str = ""
     schema: int = SCHEMA
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether one class of a study excludes the others, so that their probabilities sum to 1."""
+        return self.net.get("head") != "multi_label"
+
 
 def to_json(metadata: Metadata) -> dict[str, Any]:
     """Plain dicts and lists for `json.dumps`."""

@@ -20,6 +20,12 @@ def test_round_trip(metadata: Metadata, data: dict[str, Any]) -> None:
     assert from_json(data) == dataclasses.replace(metadata, weights_sha256="a" * 64)
 
 
+def test_classes_exclude_each_other_unless_the_head_says_no(metadata: Metadata) -> None:
+    for head, exclusive in ((None, True), ("binary", True), ("multi_class", True), ("multi_label", False)):
+        net = {"head": head} if head else {}
+        assert dataclasses.replace(metadata, net=net).exclusive is exclusive
+
+
 def test_whole_numbers_count_as_floats(data: dict[str, Any]) -> None:
     data["preprocessing"]["window_centre"] = -600
     assert from_json(data).preprocessing.window_centre == -600.0

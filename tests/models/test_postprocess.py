@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ctviewer.models.placement import Placement, Upright
-from ctviewer.models.postprocess import instances, softmax
+from ctviewer.models.postprocess import class_probabilities, instances, sigmoid, softmax
 from ctviewer.nets.detector import Detections
 
 
@@ -41,3 +41,10 @@ def test_softmax_sums_to_one_also_for_large_logits() -> None:
     np.testing.assert_allclose(p.sum(axis=1), 1.0, atol=1e-15)
     e = np.exp([0.0, 1.0, -1.0])
     np.testing.assert_allclose(p[0], e / e.sum(), rtol=1e-12)
+
+
+def test_classes_that_do_not_exclude_each_other_have_probabilities_of_their_own() -> None:
+    logits = np.array([[0.0, 2.0], [-800.0, 800.0]], np.float32)
+    np.testing.assert_allclose(sigmoid(logits), [[0.5, 1 / (1 + np.exp(-2.0))], [0.0, 1.0]], atol=1e-12)
+    assert np.array_equal(class_probabilities(logits, exclusive=False), sigmoid(logits))
+    assert np.array_equal(class_probabilities(logits, exclusive=True), softmax(logits))
