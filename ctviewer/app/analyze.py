@@ -78,7 +78,7 @@ def choose(catalog: Catalog, uid: str | None) -> Series:
     first = next((series for series in catalog.series if series.readable), None)
     if first is None:
         raise InputError(f"{catalog.root} holds no series that can be shown.")
-    return analysis_candidate(catalog, first.study.uid) or first
+    return analysis_candidate(catalog, first) or first
 
 
 def _asked_for(catalog: Catalog, uid: str) -> Series:

@@ -111,8 +111,7 @@ def _grouped(entries: Sequence[tuple[Series, Entry]]) -> tuple[PatientReport, ..
     """By patient, then by study, each in the order of its first series."""
     patients: dict[tuple[str, str], dict[str, list[tuple[Series, Entry]]]] = {}
     for one, entry in entries:
-        patient = (one.patient.patient_id, one.patient.name.rstrip("^ ").casefold())
-        patients.setdefault(patient, {}).setdefault(one.study.uid, []).append((one, entry))
+        patients.setdefault(one.owner, {}).setdefault(one.study.uid, []).append((one, entry))
     return tuple(
         PatientReport(
             next(iter(studies.values()))[0][0].patient,

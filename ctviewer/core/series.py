@@ -164,6 +164,16 @@ class Series:
     shown_from_last: bool = False
     private: object = field(default=None, compare=False, repr=False)
 
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Whose it is: patient ID and name, without what is only spelling."""
+        return self.patient.patient_id, self.patient.name.rstrip("^ ").casefold()
+
+    @property
+    def study_key(self) -> tuple[str, str, str]:
+        """Tells its study from others: files of two patients may share a study UID by mistake."""
+        return *self.owner, self.study.uid
+
     def citation(self, index: int) -> str:
         """How lists, reports and messages name a slice: `Se 3 / Im 45`, by the file's own numbers."""
         image = self.image_name(index)

@@ -50,8 +50,8 @@ def has_lung_kernel(series: Series) -> bool:
     return bool(_LUNG_KERNEL.search(series.kernel.partition("\\")[0])) or "lung" in series.description.lower()
 
 
-def analysis_candidate(catalog: Catalog, study_uid: str) -> Series | None:
-    """The thinnest lung-kernel original axial CT series of a study; without a lung kernel, the thinnest; None without CT.
+def analysis_candidate(catalog: Catalog, of: Series) -> Series | None:
+    """The thinnest lung-kernel original axial CT in the study of a series; without a lung kernel, the thinnest; None without CT.
 
     Thin means a small distance between slices as well as a small thickness; series of fewer than ten slices come last,
     and of the others those with holes or repetitions.
@@ -59,8 +59,8 @@ def analysis_candidate(catalog: Catalog, study_uid: str) -> Series | None:
     fit = [
         series
         for series in catalog.series
-        if series.study.uid == study_uid
-        and (series.uid or study_uid)  # files that name no study may be of different patients
+        if series.study_key == of.study_key
+        and (series.uid or of.study.uid)  # files that name no study may be of different patients
         and series.readable
         and series.modality == "CT"
         and series.is_original

@@ -291,7 +291,7 @@ class MainWindow(QMainWindow):
     def _analyse(self) -> None:
         """Analyse the open series, and say so where another one of the study suits the models better."""
         catalog, series = self.session.catalog, self.session.series
-        better = analysis_candidate(catalog, series.study.uid) if catalog and series else None
+        better = analysis_candidate(catalog, series) if catalog and series else None
         if better is not None and series is not None and better.key != series.key:
             text = f"{series_name(series)} is analysed. {series_name(better)} is the thinnest lung-kernel series here."
             self.parts.messages.say(text, Severity.INFO, (("Analyse that one", lambda: self._analyse_other(better)),))

@@ -13,9 +13,8 @@ from ctviewer.dicom.preference import has_lung_kernel, preference
 def _series(key: str, count: int = 100, study: str = "1", **facts) -> Series:
     slices = tuple(SliceRef(Path(f"{key}{i}")) for i in range(count))
     defaults = {"plane": Plane.AXIAL, "thickness": 1.0, "slice_spacing": 1.0, "is_original": True}
-    return Series(
-        key, key, facts.pop("modality", "CT"), Patient(), Study(uid=study), slices, 512, 512, **defaults | facts
-    )
+    modality, patient = facts.pop("modality", "CT"), facts.pop("patient", Patient("A"))
+    return Series(key, key, modality, patient, Study(uid=study), slices, 512, 512, **defaults | facts)
 
 
 def _keys(*series: Series) -> list[str]:
@@ -71,10 +70,12 @@ def test_analysis_takes_the_thinnest_lung_series_of_its_study():
             _series("lung coronal", kernel="B70f", thickness=0.6, slice_spacing=0.6, plane=Plane.CORONAL),
             _series("lung derived", kernel="B70f", thickness=0.6, slice_spacing=0.6, is_original=False),
             _series("lung of another study", study="2", kernel="B70f", thickness=0.5, slice_spacing=0.5),
+            _series("lung of another patient", patient=Patient("B"), kernel="B70f", thickness=0.5, slice_spacing=0.5),
         ),
     )
-    assert analysis_candidate(catalog, "1").key == "lung thin"
-    assert analysis_candidate(catalog, "2").key == "lung of another study"
+    assert analysis_candidate(catalog, catalog.series[0]).key == "lung thin"
+    for last in catalog.series[-2:]:
+        assert analysis_candidate(catalog, last) is last
 
 
 def test_without_a_lung_kernel_the_thinnest():
@@ -86,9 +87,9 @@ def test_without_a_lung_kernel_the_thinnest():
             _series("none", thickness=None, slice_spacing=None),
         ),
     )
-    assert analysis_candidate(catalog, "1").key == "thin"
+    assert analysis_candidate(catalog, catalog.series[0]).key == "thin"
 
 
 def test_a_study_without_ct_has_no_candidate():
     catalog = Catalog(Path(), (_series("mr", modality="MR"), _series("bad", readable=False)))
-    assert analysis_candidate(catalog, "1") is None
+    assert analysis_candidate(catalog, catalog.series[0]) is None

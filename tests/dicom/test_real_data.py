@@ -57,7 +57,7 @@ def test_two_kernels_in_one_study(shared_data, catalog):
     found = catalog(shared_data / "lung_pet_ct_dx_A0002")
     assert {series.kernel: len(series.slices) for series in found.series} == {"B70f": 30, "B40f": 30}
     assert len({series.study.uid for series in found.series}) == 1
-    assert analysis_candidate(found, found.series[0].study.uid).kernel == "B70f"
+    assert analysis_candidate(found, found.series[0]).kernel == "B70f"
     for series in found.series:
         assert series.slice_spacing == series.thickness == 8.0 and series.notices == ()
         volume = load_volume(series)

@@ -25,11 +25,12 @@ def series_lines(series: Series) -> tuple[str, str, str]:
     """Three lines for a series: description, count and spacing, modality and size; a reason where it cannot be read."""
     number = f"{series.number}  " if series.number is not None else ""
     title = f"{number}{series.description or series.modality or 'no description'}"
-    count = f"{len(series.slices)} slice{'' if len(series.slices) == 1 else 's'}"
+    found = len(series.slices)
+    if not series.readable:
+        return title, f"{series.modality} · {found} file{'' if found == 1 else 's'}", series.reason
+    count = f"{found} slice{'' if found == 1 else 's'}"
     if series.slice_spacing:  # zero: all slices at one position, which a notice tells
         count += f" · {series.slice_spacing:.3g} mm"
-    if not series.readable:
-        return title, f"{series.modality} · {count}", series.reason
     detail = f"{series.modality} · {series.columns} × {series.rows}"
     return title, count, f"{detail} · {series.kernel}" if series.kernel else detail
 

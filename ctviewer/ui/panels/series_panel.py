@@ -81,16 +81,16 @@ class _SeriesModel(QStandardItemModel):
     def fill(self, series: Sequence[Series], thumbnails: dict[str, QImage], current: str) -> None:
         """Show these series, grouped by study in the order of their first series."""
         self.clear()
-        headings: dict[str, QStandardItem] = {}
+        headings: dict[tuple[str, str, str], QStandardItem] = {}
         for one in series:
-            if one.study.uid not in headings:
-                headings[one.study.uid] = heading = QStandardItem()
+            if one.study_key not in headings:
+                headings[one.study_key] = heading = QStandardItem()
                 heading.setData(study_lines(one), LINES_ROLE)
                 heading.setData("\n".join(study_lines(one)), Qt.ItemDataRole.AccessibleTextRole)
                 heading.setToolTip(plain_tip("\n".join(study_lines(one))))
                 heading.setFlags(Qt.ItemFlag.ItemIsEnabled)
                 self.appendRow(heading)
-            headings[one.study.uid].appendRow(self._row(one, thumbnails.get(one.key), one.key == current))
+            headings[one.study_key].appendRow(self._row(one, thumbnails.get(one.key), one.key == current))
 
     def _row(self, series: Series, image: QImage | None, current: bool) -> QStandardItem:
         item = QStandardItem()

@@ -22,7 +22,7 @@ def test_a_series_in_words(series):
     assert series_lines(series(count=1, slice_spacing=None, number=None, description=""))[:2] == ("CT", "1 slice")
     assert series_lines(series(slice_spacing=0.0))[1] == "148 slices"
     unreadable = series(readable=False, reason="Holds no images.")
-    assert series_lines(unreadable)[2] == "Holds no images."
+    assert series_lines(unreadable)[1:] == ("CT · 148 files", "Holds no images.")
 
 
 def test_a_study_in_words(series):
@@ -42,6 +42,14 @@ def test_studies_are_headings_and_a_click_activates_a_series(show, series, qtbot
         with qtbot.waitSignal(panel.series_activated) as asked:
             click(panel, key)
         assert asked.args == [key]
+
+
+def test_two_patients_who_share_a_study_uid_have_a_heading_each(show, series):
+    panel = show(SeriesPanel(), width=210, height=500)
+    other = replace(series("b"), patient=replace(series("b").patient, patient_id="P002"))
+    panel.set_series([series("a"), other])
+    assert panel._model.rowCount() == 2
+    assert "P002" in panel._model.item(1).data(Qt.ItemDataRole.AccessibleTextRole)
 
 
 def test_a_heading_activates_nothing(show, series):
