@@ -202,6 +202,26 @@ def test_information_follows_the_open_series(window, folder, open_and_wait, go, 
     dialog.close()
 
 
+def test_values_are_of_the_series_that_was_measured(window, folder, open_and_wait, go, qtbot):
+    """The reader goes on to a series that is in memory before the job that measures the first one has ended."""
+    open_and_wait(window, folder)
+    go(window, "down", "up")
+    window.information.show_information()
+    dialog = window.information.information
+    assert window.information._job is not None
+    job = window.information._job
+    window.information._show_information()
+    assert window.information._job is job, "asked again, it is not begun again"
+    dialog.hide()
+    window.actions_["next_series"].trigger()
+    qtbot.waitUntil(lambda: window.information._job is None, timeout=5000)
+    dialog.show()
+    volume = window.session.volume
+    qtbot.waitUntil(lambda: volume in window.information._values, timeout=5000)
+    assert f"{int(volume.stored.min())} to {int(volume.stored.max())} HU" in dialog.text
+    dialog.close()
+
+
 def test_a_click_on_a_slice_of_a_warning_goes_there(window, study, open_and_wait, qtbot):
     sorted(study.iterdir())[5].unlink()
     open_and_wait(window, study)

@@ -37,6 +37,7 @@ class InformationBinder(QObject):
         self._services, self._window = services, parent
         self._values: WeakKeyDictionary[Volume, ValueRange] = WeakKeyDictionary()
         self._job: Job | None = None
+        self._measured: Volume | None = None  # by this job
         self.information: InformationDialog | None = None
         self.memory: MemoryDialog | None = None
         session.series_changed.connect(lambda _series: self._show_information())
@@ -82,17 +83,19 @@ class InformationBinder(QObject):
 
     def _measure(self, volume: Volume) -> None:
         if self._job is not None:
+            if self._measured is volume:
+                return
             self._jobs.cancel(self._job)
         job = self._jobs.start("values", lambda: values_of(volume), background=True)
-        self._job = job
-        job.finished.connect(lambda outcome: self._on_measured(job, outcome))
+        self._job, self._measured = job, volume
+        job.finished.connect(lambda outcome: self._on_measured(job, volume, outcome))
 
-    def _on_measured(self, job: Job, outcome: object) -> None:
+    def _on_measured(self, job: Job, volume: Volume, outcome: object) -> None:
+        """Keep the range of the volume that was measured: another one may be open by now."""
         if job is not self._job:
             return
-        self._job = None
-        volume = self._session.volume
-        if isinstance(outcome, Succeeded) and volume is not None:
+        self._job = self._measured = None
+        if isinstance(outcome, Succeeded):
             self._values[volume] = outcome.value
             self._show_information()
 
