@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ctviewer import codecs
 from ctviewer.codecs import CodecError, Image, PixelFormat, processes
 from ctviewer.core.errors import DecodeError
-from ctviewer.core.files import reason
 from ctviewer.dicom.deflated import open_inflated
 from ctviewer.dicom.header import PixelLocation
+from ctviewer.dicom.naming import named
 from ctviewer.dicom.storage import ReadableFile, open_file
 from ctviewer.dicom.syntaxes import BIG_ENDIAN, is_supported, syntax_name
 
@@ -66,13 +66,9 @@ class PixelSource:
         Raises:
             DecodeError: the text names the file and the reason.
         """
-        try:
-            with self._opened() as file:
-                return _read(file, self, scratch)
-        except OSError as error:
-            raise DecodeError(f"{self.path} could not be read: {reason(error)}.") from error
-        except DecodeError as error:
-            raise DecodeError(f"{self.path} could not be decoded: {error}.") from error
+        with named(self.path), self._opened() as file:
+            return _read(file, self, scratch)
+        raise AssertionError  # mypy: `named` might swallow an error; it changes it
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[ReadableFile]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from ctviewer.core.events import Event, Progress
 from ctviewer.core.files import reason
 from ctviewer.core.series import Notice, Series, Severity
-from ctviewer.dicom.formats.grid import FormatError
 from ctviewer.dicom.formats.metaimage import read_metaimage
 from ctviewer.dicom.formats.nifti import read_nifti
 from ctviewer.dicom.formats.stacks import read_stacks
+from ctviewer.dicom.naming import FormatError
 from ctviewer.dicom.text import clean
 from ctviewer.dicom.unpacking import UnpackingError
 

@@ -10,19 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctviewer.core.errors import DecodeError
-from ctviewer.core.files import reason
 from ctviewer.core.series import Notice, Severity
 from ctviewer.core.volume import Volume
 from ctviewer.dicom.formats.inflate import Inflated
 from ctviewer.dicom.formats.placement import Placement
 from ctviewer.dicom.formats.rounding import PADDING, is_wide, to_stored
+from ctviewer.dicom.naming import named
 from ctviewer.dicom.pixels import Stored, fill
 from ctviewer.dicom.storage import open_file
-
-
-class FormatError(Exception):
-    """A file that cannot be opened as what its name says; the text is a clause that gives the reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,17 +86,13 @@ class GridSource:
         return slope * self.scale[0], intercept * self.scale[0] + self.scale[1]
 
     def _fill(self, target: memoryview) -> None:
-        try:
+        with named(self.path):
             if self.inflated is not None:
                 self.inflated.read_into(self.offset, target)
                 return
             with open_file(self.path) as (file, _):
                 file.seek(self.offset)
                 fill(file, target)
-        except OSError as error:
-            raise DecodeError(f"{self.path} could not be read: {reason(error)}.") from error
-        except DecodeError as error:
-            raise DecodeError(f"{self.path} could not be decoded: {error}.") from error
 
 
 def after_loading(rounded: Rounded) -> Callable[[Volume], tuple[Notice, ...]]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ctviewer.dicom.formats.grid import FormatError
 from ctviewer.dicom.formats.inflate import Inflated
+from ctviewer.dicom.naming import FormatError
 from ctviewer.dicom.storage import open_file
 
 _GZIP = b"\x1f\x8b"

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctviewer.codecs import CodecError, processes
-from ctviewer.core.errors import DecodeError
-from ctviewer.core.files import reason
+from ctviewer.codecs import processes
 from ctviewer.dicom.formats import tiff
-from ctviewer.dicom.formats.grid import FormatError, Rounded
+from ctviewer.dicom.formats.grid import Rounded
 from ctviewer.dicom.formats.rounding import PADDING, is_wide, to_stored
+from ctviewer.dicom.naming import FormatError, named
 from ctviewer.dicom.pixels import Stored, exactly, fill
 from ctviewer.dicom.storage import open_file
 
@@ -120,14 +119,10 @@ class PictureSource:
             DecodeError: the picture is damaged, or a colour picture.
         """
         picture = self.picture
-        try:
+        with named(picture.path):
             image = values_of(picture, out)
-        except OSError as error:
-            raise DecodeError(f"{picture.path} could not be read: {reason(error)}.") from error
-        except (FormatError, CodecError, DecodeError) as error:
-            raise DecodeError(f"{picture.path} could not be decoded: {error}.") from error
-        if image.shape != out.shape:
-            raise DecodeError(f"{picture.path} could not be decoded: its size differs from what its head says.")
+            if image.shape != out.shape:
+                raise FormatError("its size differs from what its head says")
         if is_wide(image.dtype):
             return self._rounded(image, out.view(np.int16))
         if image is not out:

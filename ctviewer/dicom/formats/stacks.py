@@ -19,10 +19,11 @@ from ctviewer.core.files import reason
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.series import Notice, Series, Severity, SliceRef
 from ctviewer.dicom.formats.build import MASK, file_key, geometry_notices, questions_of, series_of, value_notices
-from ctviewer.dicom.formats.grid import FormatError, Rounded, after_loading
+from ctviewer.dicom.formats.grid import Rounded, after_loading
 from ctviewer.dicom.formats.masks import is_named_mask, looks_labelled
 from ctviewer.dicom.formats.pictures import Picture, PictureSource, read_pictures, values_of
 from ctviewer.dicom.formats.rounding import PADDING, is_wide
+from ctviewer.dicom.naming import FormatError
 from ctviewer.dicom.ordering import natural
 from ctviewer.dicom.stack import Stack
 from ctviewer.dicom.text import clean

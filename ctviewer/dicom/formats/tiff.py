@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ctviewer.dicom.formats.grid import FormatError
+from ctviewer.dicom.naming import FormatError
 from ctviewer.dicom.pixels import exactly
 from ctviewer.dicom.storage import ReadableFile
 
