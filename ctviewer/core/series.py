@@ -211,5 +211,6 @@ class Catalog:
     @property
     def incomplete(self) -> bool:
         """Whether something that was to be read could not be, and is left out: a damaged file, a folder, a missing one."""
-        codes = ("unreadable-files", "unlisted-folders", "referenced-files-missing")
-        return any(notice.code in codes for notice in self.notices)
+        codes = ("unreadable-files", "unlisted-folders", "referenced-files-missing", "lost-frames")
+        told = (self.notices, *(series.notices for series in self.series))
+        return any(notice.code in codes for notices in told for notice in notices)

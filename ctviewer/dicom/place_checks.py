@@ -230,4 +230,4 @@ def apart(part: int, parts: int, reasons: Sequence[str], count: int, others: Seq
     )
     if others:
         text += f" Apart from it: {listed([name(one) for one in others])}."
-    return Notice("series-split", Severity.INFO, text, paths=tuple(one.path for one in others))
+    return Notice("series-split", Severity.INFO, text, paths=tuple(dict.fromkeys(one.path for one in others)))

@@ -82,6 +82,13 @@ def test_two_stacks_are_two_series(multi, along, catalog, notice_of):
     assert all("stack" in notice_of(series, "series-split").text for series in found.series)
 
 
+def test_frames_of_another_orientation_are_told_apart(multi, along, catalog, notice_of):
+    made = multi(along(8) + along(2, (0, 1, 0), (0, 0, -1)))
+    notice = notice_of(max(catalog(made.path).series, key=lambda series: len(series.slices)), "series-split")
+    assert "orientation" in notice.text and "Im 9, Se 3 / Im 10" in notice.text
+    assert notice.paths == (made.path,), "the file once, not once for each frame"
+
+
 def test_passes_over_the_same_positions(multi, along, catalog, notice_of):
     passes = [frame for pair in zip(along(6, time=1), along(6, time=2), strict=True) for frame in pair]
     made = multi(passes)
