@@ -20,12 +20,13 @@ from ctviewer.core.windowing import Voi
 from ctviewer.dicom.events import SlicesFailed, SlicesLoaded, VolumeReady, VolumeTold
 from ctviewer.dicom.memory import require_memory
 from ctviewer.dicom.pixels import empty
-from ctviewer.dicom.stack import Stack
+from ctviewer.dicom.stack import Stack, stack_of
 from ctviewer.dicom.storage import keeping
+from ctviewer.dicom.text import visible
+from ctviewer.dicom.wording import listed, slices
 
 _REPORT_SECONDS = 0.02
 _MOST_THREADS = 8
-_MOST_NAMED = 6
 
 
 def load(series: Series, first: int | None = None, focus: Callable[[], int] | None = None) -> Iterator[Event]:
@@ -45,7 +46,7 @@ def load(series: Series, first: int | None = None, focus: Callable[[], int] | No
         InputError: the series cannot be shown (`series.reason` says why), or does not fit into memory.
         DecodeError: no slice at all could be decoded.
     """
-    stack = _stack(series)
+    stack = stack_of(series)
     volume = _volume(series, stack)
     loader = _Loader(volume, stack)
     start = min(max(volume.middle if first is None else first, 0), volume.slice_count - 1)
@@ -82,29 +83,20 @@ def load_middle(series: Series) -> Volume:
         InputError: the series cannot be shown.
         DecodeError: the slice cannot be decoded.
     """
-    stack = _stack(series)
+    stack = stack_of(series)
     index = len(stack.sources) // 2
     only = slice(index, index + 1)
-    source = stack.sources[index]
-    if source is None:
-        raise DecodeError(_unreadable(series, index))
     shape = (1, series.rows, series.columns)
     stored = empty(shape, signed=stack.signed)
-    rescale = source.read(stored[0])
+    rescale = stack.sources[index].read(stored[0])
     slope, intercept = (stack.slope[only], stack.intercept[only]) if rescale is None else map(np.atleast_1d, rescale)
     geometry = Geometry(shape, None, pixel_spacing=series.pixel_spacing)
     return Volume(series, geometry, stored, slope, intercept, **_meaning(stack))
 
 
-def _stack(series: Series) -> Stack:
-    if not series.readable or not isinstance(series.private, Stack):
-        raise InputError(series.reason or "This series cannot be opened.")
-    return series.private
-
-
 def _volume(series: Series, stack: Stack) -> Volume:
     shape = stack.geometry.shape
-    name = f"The series of {series.slices[0].path}"
+    name = f"The series of {visible(str(series.slices[0].path))}"
     require_memory(shape, name)
     try:
         stored = empty(shape, signed=stack.signed)
@@ -136,10 +128,6 @@ def _meaning(stack: Stack) -> _Meaning:
         "inverted": stack.inverted,
         "windows": stack.windows,
     }
-
-
-def _unreadable(series: Series, index: int) -> str:
-    return f"{series.slices[index].path} has pixels of a kind that cannot be read."
 
 
 class _Loader:
@@ -203,11 +191,8 @@ class _Loader:
 
     def _decode(self, index: int) -> str:
         """Decode one slice in place; the reason if that failed, else an empty string."""
-        source = self._stack.sources[index]
-        if source is None:
-            return _unreadable(self._volume.series, index)
         try:
-            rescale = source.read(self._volume.stored[index])
+            rescale = self._stack.sources[index].read(self._volume.stored[index])
         except DecodeError as error:
             return str(error)
         if rescale is not None:
@@ -226,9 +211,7 @@ class _Loader:
 
 def _failed_notice(volume: Volume, errors: dict[int, str]) -> Notice:
     indices = tuple(sorted(errors))
-    named = ", ".join(volume.citation(i) for i in indices[:_MOST_NAMED])
-    more = "" if len(indices) <= _MOST_NAMED else f" and {len(indices) - _MOST_NAMED} more"
-    count = "1 slice" if len(indices) == 1 else f"{len(indices)} slices"
-    text = f"{count} could not be decoded and left empty: {named}{more}. {errors[indices[0]]}"
+    cited = listed([volume.citation(i) for i in indices])
+    text = f"{slices(len(indices))} could not be decoded and left empty: {cited}. {errors[indices[0]]}"
     paths = tuple(volume.series.slices[i].path for i in indices)
     return Notice("failed-slices", Severity.DANGER, text, indices, paths)

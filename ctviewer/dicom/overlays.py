@@ -21,7 +21,7 @@ from ctviewer.dicom.deflated import undeflated
 from ctviewer.dicom.header import Header
 from ctviewer.dicom.limited import LimitedFile
 from ctviewer.dicom.luts import raw_value, swapped_pairs
-from ctviewer.dicom.pixels import PixelSource, empty
+from ctviewer.dicom.pixels import PixelSource, SliceSource, empty
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.storage import open_file
 from ctviewer.dicom.text import clean, decode
@@ -115,7 +115,7 @@ class OverlaySource:
             return None
 
 
-def overlay_sources(stack: Sequence[Slice], pixels: Sequence[PixelSource | None]) -> dict[int, OverlaySource]:
+def overlay_sources(stack: Sequence[Slice], pixels: Sequence[SliceSource]) -> dict[int, OverlaySource]:
     """The sources of those slices that have overlay planes, by their place in the stack."""
     having = [i for i, one in enumerate(stack) if has_overlays(one.header)]
     counts = Counter(stack[i].path for i in having)
@@ -125,7 +125,7 @@ def overlay_sources(stack: Sequence[Slice], pixels: Sequence[PixelSource | None]
             files[stack[i].path],
             stack[i].frame,
             stack[i].header.values.get(tags.SPECIFIC_CHARACTER_SET, b""),
-            pixels[i],
+            source if isinstance(source := pixels[i], PixelSource) else None,
         )
         for i in having
     }

@@ -19,6 +19,7 @@ from ctviewer.dicom.header import PixelLocation
 from ctviewer.dicom.naming import named
 from ctviewer.dicom.storage import ReadableFile, open_file
 from ctviewer.dicom.syntaxes import BIG_ENDIAN, is_supported, syntax_name
+from ctviewer.dicom.text import visible
 
 Stored = NDArray[np.int16] | NDArray[np.uint16]
 
@@ -79,6 +80,17 @@ class PixelSource:
         else:
             with open_file(self.path) as (file, _):
                 yield file
+
+
+@dataclass(frozen=True, slots=True)
+class NoSource:
+    """Stands for a slice whose header tells of no pixels that could be read."""
+
+    path: Path
+
+    def read(self, out: Stored) -> None:
+        """Refuse; see `SliceSource.read`."""
+        raise DecodeError(f"{visible(str(self.path))} has pixels of a kind that cannot be read.")
 
 
 def empty(shape: tuple[int, ...], *, signed: bool) -> Stored:

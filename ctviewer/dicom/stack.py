@@ -8,24 +8,24 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ctviewer.core.errors import InputError
 from ctviewer.core.geometry import Geometry
-from ctviewer.core.series import Notice
+from ctviewer.core.series import Notice, Series
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Voi
 from ctviewer.dicom import tags
 from ctviewer.dicom.ordering import geometry_of
 from ctviewer.dicom.overlays import OverlaySource, overlay_sources
-from ctviewer.dicom.pixels import PixelSource, SliceSource
+from ctviewer.dicom.pixels import NoSource, PixelSource, SliceSource
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.values import is_inverted, modality_lut, padding_of, unit_of, windows_of
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Sources and meaning of the values of one series, in volume order.
+    """Sources of the slices of one series and the meaning of their values, in volume order.
 
     Attributes:
-        sources: one per slice; None where a slice cannot be read at all.
         signed: whether the stored values are int16 in memory, else uint16.
         slope, intercept: `[slices]`.
         unit, padding, inverted, windows: as in `core.volume.Volume`.
@@ -34,7 +34,7 @@ class Stack:
     """
 
     geometry: Geometry
-    sources: tuple[SliceSource | None, ...]
+    sources: tuple[SliceSource, ...]
     signed: bool
     slope: NDArray[np.float64]
     intercept: NDArray[np.float64]
@@ -88,7 +88,18 @@ def _unit(one: Slice, lut: tuple[object, str] | None) -> str:
     return "" if one.header.has(tags.MODALITY_LUT_SEQUENCE) else unit_of(one)  # a table that cannot be read: unknown
 
 
-def _source(one: Slice, table: tuple[int, NDArray[np.uint16]] | None) -> PixelSource | None:
+def stack_of(series: Series) -> Stack:
+    """What loading a series needs.
+
+    Raises:
+        InputError: the series cannot be shown; the text says why.
+    """
+    if not series.readable or not isinstance(series.private, Stack):
+        raise InputError(series.reason or "This series cannot be opened.")
+    return series.private
+
+
+def _source(one: Slice, table: tuple[int, NDArray[np.uint16]] | None) -> PixelSource | NoSource:
     if one.pixels is None or one.pixel_format is None:
-        return None
+        return NoSource(one.path)
     return PixelSource(one.path, one.header.syntax, one.pixels, one.pixel_format, table)

@@ -9,14 +9,14 @@ from pathlib import Path
 from threading import local
 from typing import Any
 
-from ctviewer.core.errors import DecodeError, InputError
+from ctviewer.core.errors import DecodeError
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.geometry import Vector
 from ctviewer.core.series import Notice, Series
 from ctviewer.core.summary import Concern, Extremes, Order, SeriesSummary, SliceMention, extremes, joined
 from ctviewer.core.threads import lower_thread_priority
 from ctviewer.dicom.pixels import PixelSource, empty
-from ctviewer.dicom.stack import Stack
+from ctviewer.dicom.stack import Stack, stack_of
 from ctviewer.dicom.syntaxes import syntax_name
 from ctviewer.dicom.text import clean
 
@@ -68,13 +68,11 @@ def measure(series: Series) -> Iterator[Event]:
     Raises:
         InputError: the series cannot be shown.
     """
-    stack = series.private
-    if not series.readable or not isinstance(stack, Stack):
-        raise InputError(series.reason or "This series cannot be opened.")
+    stack = stack_of(series)
     found: list[Extremes] = []
     failed: dict[int, str] = {}
     total = len(stack.sources)
-    reader = _Reader(series, stack)
+    reader = _Reader(stack)
     pool = ThreadPoolExecutor(_THREADS, "measure", lower_thread_priority)
     try:
         for index, (ends, error) in enumerate(pool.map(reader.read, range(total))):
@@ -91,20 +89,18 @@ def measure(series: Series) -> Iterator[Event]:
 class _Reader:
     """Reads one slice at a time into memory of its thread."""
 
-    def __init__(self, series: Series, stack: Stack) -> None:
-        self._series, self._stack = series, stack
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
         self._memory = local()
 
     def read(self, index: int) -> tuple[Extremes | None, str]:
         """Lowest and highest value of a slice, or why it cannot be decoded."""
-        stack, source = self._stack, self._stack.sources[index]
-        if source is None:
-            return None, f"{self._series.slices[index].path} has pixels of a kind that cannot be read."
+        stack = self._stack
         out = getattr(self._memory, "out", None)
         if out is None:
             out = self._memory.out = empty(stack.geometry.shape[1:], signed=stack.signed)
         try:
-            rescale = source.read(out) or (float(stack.slope[index]), float(stack.intercept[index]))
+            rescale = stack.sources[index].read(out) or (float(stack.slope[index]), float(stack.intercept[index]))
         except DecodeError as error:
             return None, str(error)
         return extremes(out, stack.padding, *rescale), ""

@@ -27,10 +27,10 @@ def cite(one: Slice) -> str:
     return name(one) if one.position is None else f"{name(one)} ({one.location:.1f} mm)"
 
 
-def listed(texts: Sequence[str]) -> str:
+def listed(texts: Sequence[str], more: str = "more") -> str:
     """The first of many."""
     shown = ", ".join(texts[:_MOST_NAMED])
-    return shown if len(texts) <= _MOST_NAMED else f"{shown} and {len(texts) - _MOST_NAMED} more"
+    return shown if len(texts) <= _MOST_NAMED else f"{shown} and {len(texts) - _MOST_NAMED} {more}"
 
 
 def slices(count: int) -> str:

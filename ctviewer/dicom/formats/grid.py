@@ -18,6 +18,7 @@ from ctviewer.dicom.formats.rounding import PADDING, is_wide, to_stored
 from ctviewer.dicom.naming import named
 from ctviewer.dicom.pixels import Stored, fill
 from ctviewer.dicom.storage import open_file
+from ctviewer.dicom.wording import slices
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +125,7 @@ def _notices(rounded: Rounded, volume: Volume) -> Iterator[Notice]:
 def _slices(indices: Sequence[int], volume: Volume) -> str:
     if len(indices) == volume.slice_count:
         return "all slices"
-    return "1 slice" if len(indices) == 1 else f"{len(indices)} slices"
+    return slices(len(indices))
 
 
 def _named(indices: Sequence[int], volume: Volume) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ from ctviewer.dicom.naming import FormatError
 from ctviewer.dicom.ordering import natural
 from ctviewer.dicom.stack import Stack
 from ctviewer.dicom.text import clean
+from ctviewer.dicom.wording import both_sides, listed
 
 LEAST = 3
 """Pictures of one kind that make a stack where there is something else to open as well."""
@@ -34,7 +35,6 @@ _STEP = 25
 _STAGE = "Reading pictures"
 _LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)")
 _DIGITS = re.compile(r"\d+")
-_MOST_NAMED = 6
 
 
 class _NotShownError(Exception):
@@ -198,11 +198,9 @@ def _order_notices(paged: bool, numbers: list[int] | None) -> Iterator[Notice]:
     step = int(np.median(steps))
     holes = [i for i, gap in enumerate(steps) if gap != step]
     if holes:
-        where = ", ".join(f"{numbers[i]} and {numbers[i + 1]}" for i in holes[:_MOST_NAMED])
-        more = "" if len(holes) <= _MOST_NAMED else f" and {len(holes) - _MOST_NAMED} more places"
-        text = f"Numbers are missing in the file names, between {where}{more}: slices may be missing there."
-        both = sorted({i for hole in holes for i in (hole, hole + 1)})
-        yield Notice("missing-slices", Severity.WARNING, text, tuple(both))
+        where = listed([f"{numbers[i]} and {numbers[i + 1]}" for i in holes], "more places")
+        text = f"Numbers are missing in the file names, between {where}: slices may be missing there."
+        yield Notice("missing-slices", Severity.WARNING, text, both_sides(holes))
 
 
 def _key(group: Sequence[Picture]) -> str:
