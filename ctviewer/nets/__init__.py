@@ -1,1 +1,5 @@
-"""torch modules and nothing else: slice encoders, aggregators, the study classifier, the lesion detector."""
+"""torch modules, and what their weights and gradients need: no data, no optimizer, no loop.
+
+Slice encoders by name (`encoders`) with published weights (`weights`), aggregators, the study classifier and its losses,
+its gradients by chunks (`chunks`), the lesion detector.
+"""

@@ -56,7 +56,8 @@ def load_imagenet(encoder: SliceEncoder, file: Path | None = None) -> LoadedWeig
     published = encoder.traits.published
     if published is None:
         raise InputError(
-            "There are no ImageNet weights for this encoder; build it with norm batch or train from scratch."
+            "There are no ImageNet weights for this slice encoder: they belong to published nets with norm batch; "
+            "choose one of those, or train from scratch."
         )
     path = _in_cache(published) if file is None else file
     data = _read(path, published)

@@ -246,7 +246,7 @@ def test_a_folder_in_the_place_of_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "options"), [("resnet18", {}), ("resnet18_pyramid", {"width": 16, "channels": 16})])
 def test_a_net_for_which_nobody_published_weights(name: str, options: dict, state: dict[str, Tensor]) -> None:
-    with pytest.raises(InputError, match="no ImageNet weights for this encoder"):
+    with pytest.raises(InputError, match="no ImageNet weights for this slice encoder"):
         load_imagenet(build_encoder(name, **options))
 
 
