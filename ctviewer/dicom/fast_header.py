@@ -18,6 +18,9 @@ from ctviewer.dicom.header import LARGEST_VALUE, DamagedError, Header, PixelLoca
 from ctviewer.dicom.storage import ReadableFile
 
 _BLOCK = 16384
+_MOST_BLOCKS = (
+    4096  # that one header is read in; beyond, it is made to be endless: pydicom decides, within its own limit
+)
 _UNDEFINED = 0xFFFF_FFFF
 _SYNTAX = re.compile(r"1\.2\.840\.10008\.1\.2[0-9.]*")
 _LONGEST_UID = 64  # PS3.5 9.1
@@ -48,11 +51,15 @@ class _Walker:
     def __init__(self, file: ReadableFile, size: int, block: bytes, deflated: int = 0) -> None:
         self.file, self.size, self.deflated = file, size, deflated
         self.block, self.base = block, 0
+        self._left = _MOST_BLOCKS
 
     def bytes_at(self, position: int, count: int) -> bytes:
         """Up to `count` bytes at `position`."""
         start = position - self.base
         if start < 0 or start + count > len(self.block):
+            self._left -= 1
+            if self._left < 0:
+                raise _UnusualError
             self.file.seek(position)
             self.block, self.base, start = self.file.read(max(_BLOCK, count)), position, 0
         return self.block[start : start + count]

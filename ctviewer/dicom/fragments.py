@@ -8,6 +8,7 @@ from ctviewer.dicom import tags
 from ctviewer.dicom.header import DamagedError, PixelLocation
 from ctviewer.dicom.storage import ReadableFile
 
+_MOST_FRAGMENTS = 1 << 20  # a gigabyte of empty ones would take many of memory
 _ITEM_HEAD = struct.Struct("<HHI")
 
 
@@ -39,6 +40,8 @@ def find_fragments(file: ReadableFile, start: int, size: int) -> PixelLocation:
         if position + 8 + length > size:
             cut = True
             break
+        if len(found) > _MOST_FRAGMENTS:
+            raise DamagedError("its compressed pixels are in more pieces than can be read")
         found.append((position + 8, length))
         position += 8 + length
     if len(found) < 2 and not cut:

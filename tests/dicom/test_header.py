@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from ctviewer.core.errors import CtviewerError
-from ctviewer.dicom import load_volume, scan
+from ctviewer.dicom import fast_header, fragments, load_volume, scan
 from ctviewer.dicom.fast_header import read_fast
 from ctviewer.dicom.header import DamagedError, Header, NotDicomError
 from ctviewer.dicom.slow_header import read_slow
@@ -221,3 +221,21 @@ def test_megabytes_of_zeros_are_no_header(written):
     with path.open("rb", buffering=0) as file, pytest.raises(DamagedError, match="malformed"):
         assert read_fast(file, len(broken)) is None
         read_slow(file, len(broken))
+
+
+@pytest.mark.parametrize("what", [b"\x02\x00\x00\x01UI\0\0", b"\x08\x00\x40\x11SQ\0\0" + b"\xff" * 4])
+def test_a_header_made_to_be_endless_is_left_to_pydicom(monkeypatch, what):
+    """Empty elements of the file meta, and empty items, by the hundred thousand."""
+    monkeypatch.setattr(fast_header, "_MOST_BLOCKS", 10)
+    more = what if what.startswith(b"\x02") else b"\xfe\xff\x00\xe0" + bytes(4)
+    meta = b"\x02\x00\x10\x00UI\x14\x00" + b"1.2.840.10008.1.2.1\0"
+    data = bytes(128) + b"DICM" + meta + what + more * 100_000
+    assert read_fast(io.BytesIO(data), len(data)) is None
+
+
+def test_pixels_in_endless_empty_pieces_are_refused(monkeypatch):
+    monkeypatch.setattr(fragments, "_MOST_FRAGMENTS", 1000)
+    data = (b"\xfe\xff\x00\xe0" + bytes(4)) * 2000
+    with pytest.raises(DamagedError, match="more pieces"):
+        fragments.find_fragments(io.BytesIO(data), 0, len(data))
+    assert len(fragments.find_fragments(io.BytesIO(data), 0, 8000).fragments) == 999
