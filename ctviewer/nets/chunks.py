@@ -3,6 +3,10 @@
 Each chunk passes the encoder without gradients; the aggregator and the loss see all features and give the features'
 gradient; then each chunk passes the encoder again and takes its part of that gradient back. What is drawn at random on
 the first pass (dropout, stochastic depth) is drawn again alike. The gradients are those of one graph over all chunks.
+
+Peak memory depends neither on the number of studies nor on their length (features and attention, some kB a slice, left
+out). A study of up to `chunk * kept` slices passes the encoder once, as does every study where nothing of the encoder is
+trainable.
 """
 
 from __future__ import annotations
@@ -91,22 +95,17 @@ def accumulate_gradients(
 ) -> Generator[int, None, list[float]]:
     """Add the gradients of a batch of studies to those that the net's parameters have; one study is held at a time.
 
-    Peak memory depends neither on the number of studies nor on their length (features and attention, some kB a slice,
-    left out). A study of up to `chunk * kept` slices passes the encoder once, as does every study where nothing of the
-    encoder is trainable.
-
     Args:
         net: in the mode wanted; on its device.
         studies: of a batch; an iterator may make each when it is due.
-        loss: output of one study `[1, ...]` and its position in the batch to a scalar. The sum of all is what the
-            gradients are of: divide by the number of studies, or multiply by a scaler's factor, in here.
+        loss: output of one study `[1, ...]` and its position in the batch to its share of the batch's loss, a scalar.
         chunk: slices that pass the encoder at once.
         kept: chunks of a study whose activations are kept for the way back instead of computed again.
         precision: autocast the encoder to it (torch.bfloat16, torch.float16); None for the precision of its weights.
 
     Yields:
-        Number of slices that have just passed the encoder, after each pass. Nothing of torch's state (gradient mode,
-        autocast, random state) is changed while the caller has control. Whoever stops there has gradients of a part.
+        Number of slices that have just passed the encoder. Gradient mode and autocast are then the caller's own;
+        whoever stops there has gradients of a part.
 
     Returns:
         The loss of each study, as `loss` gave it.
