@@ -59,7 +59,7 @@ def _is_wanted(name: str) -> bool:
     return is_candidate(name) or (not name.startswith(".") and (formats.is_other_format(name) or is_packed(name)))
 
 
-def walk(folder: Path, unlisted: dict[Path, str], *, deep: bool = True) -> Iterator[list[Path]]:
+def walk(folder: Path, unlisted: dict[Path, str], *, deep: bool = True, any_name: bool = False) -> Iterator[list[Path]]:
     """Files below a folder that are worth a look: candidates, files of other formats, archives.
 
     A few at a time and none now and then, in a stable order; hidden ones and loops of links are passed over.
@@ -68,6 +68,7 @@ def walk(folder: Path, unlisted: dict[Path, str], *, deep: bool = True) -> Itera
         folder: it, a ZIP archive, or a folder in one.
         unlisted: is given the folders below that cannot be listed, and why, in a clause.
         deep: whether to look into folders below.
+        any_name: whether files count whose names say that they are something else.
 
     Raises:
         InputError: the folder itself cannot be listed.
@@ -85,7 +86,7 @@ def walk(folder: Path, unlisted: dict[Path, str], *, deep: bool = True) -> Itera
                 raise InputError(f"{visible(str(folder))} could not be read: {reason(error)}.") from error
             unlisted[current] = reason(error)
             continue
-        wanted = [entry.name for entry in entries if entry.is_file and _is_wanted(entry.name)]
+        wanted = [entry.name for entry in entries if entry.is_file and (any_name or _is_wanted(entry.name))]
         for start in range(0, len(wanted), _STEP_FILES):
             yield [current / name for name in wanted[start : start + _STEP_FILES]]
         if deep:

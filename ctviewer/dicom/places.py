@@ -65,9 +65,12 @@ def look(path: Path) -> Generator[Event, None, Place]:
 def _folder(path: Path) -> Generator[Event, None, Place]:
     unlisted: dict[Path, str] = {}
     found: list[Path] = []
-    for part in files.walk(path, unlisted):
-        found += part
-        yield Progress("Looking for files", len(found), 0)
+    for any_name in (False, True):  # only where no name promises an image: DICOM files may be called IM1.txt
+        for part in files.walk(path, unlisted, any_name=any_name):
+            found += part
+            yield Progress("Looking for files", len(found), 0)
+        if found:
+            break
     if not found and not unlisted and _is_empty(path):
         raise InputError(f"The {'ZIP archive' if is_archive(path) else 'folder'} {visible(str(path))} is empty.")
     packed = [one for one in found if files.is_packed(one.name)]

@@ -21,6 +21,7 @@ _STEP = 1 << 20
 _MOST_KEPT = 4
 LAST = 1 << 16  # whoever reads of these last bytes reads all: then the checksum is compared
 DAMAGED = "its packed data are damaged"
+ALTERED = "its checksum is wrong, so that any of its pixels may be"
 _CUT = "its packed data end too early"
 
 
@@ -111,7 +112,7 @@ class Unpacked:
             cause: Exception = error
             self._damage = _CUT
         except (zipfile.BadZipFile, zlib.error, LZMAError, ValueError, NotImplementedError) as error:
-            cause, self._damage = error, DAMAGED
+            cause, self._damage = error, ALTERED if "incorrect data check" in str(error) else DAMAGED
         except OSError as error:  # of damage, bz2 and gzip tell by an error without a number
             cause, self._damage = error, reason(error) if error.errno else DAMAGED
         raise UnpackingError(self._damage) from cause

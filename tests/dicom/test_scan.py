@@ -111,6 +111,15 @@ def test_a_file_of_any_name_can_be_opened(written, catalog):
     assert len(catalog(path).series[0].slices) == 1
 
 
+def test_files_whose_names_mislead_are_looked_at_where_there_are_no_others(written, catalog):
+    made = written()
+    for path in made.paths:
+        path.rename(path.with_suffix(".txt"))
+    (made.folder / "notes.txt").write_text("no DICOM")
+    found = catalog(made.folder)
+    assert len(found.series[0].slices) == 7 and found.notices == ()
+
+
 def test_hidden_and_foreign_files_are_passed_over(written, catalog):
     made = written()
     (made.folder / ".git").mkdir()
@@ -135,8 +144,9 @@ def test_a_folder_that_goes_away_while_it_is_looked_through(tmp_path, monkeypatc
     gone = tmp_path / "gone"
     gone.mkdir()
 
-    def vanish(folder, unlisted):
-        gone.rmdir()
+    def vanish(folder, unlisted, **named):
+        if gone.exists():
+            gone.rmdir()
         yield []
 
     monkeypatch.setattr(files, "walk", vanish)

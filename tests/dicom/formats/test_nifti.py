@@ -8,7 +8,7 @@ import pytest
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.geometry import Plane
-from ctviewer.core.series import VolumeUse
+from ctviewer.core.series import Severity, VolumeUse
 from ctviewer.dicom import VolumeTold, load, load_volume
 
 SIZES = (0.7, 0.8, 2.5)
@@ -372,7 +372,9 @@ def test_a_wrong_checksum_is_noticed(save, only):
     raw = bytearray(path.read_bytes())
     raw[-8] ^= 0xFF
     path.write_bytes(raw)
-    assert load_volume(only(path)).failed.sum() == 1
+    *_, failed, _ = load(only(path))
+    assert len(failed.notice.slices) == 1 and failed.notice.severity is Severity.DANGER
+    assert "its checksum is wrong, so that any of its pixels may be" in failed.notice.text
 
 
 def test_among_others_a_damaged_file_is_told(save, catalog, values, folder, notice_of):
