@@ -18,9 +18,7 @@ from ctviewer.dicom.header import LARGEST_VALUE, DamagedError, Header, PixelLoca
 from ctviewer.dicom.storage import ReadableFile
 
 _BLOCK = 16384
-_MOST_BLOCKS = (
-    4096  # that one header is read in; beyond, it is made to be endless: pydicom decides, within its own limit
-)
+_MOST_BLOCKS = 2048  # for one header; one that goes on is made to be endless, and pydicom decides, within a limit
 _UNDEFINED = 0xFFFF_FFFF
 _SYNTAX = re.compile(r"1\.2\.840\.10008\.1\.2[0-9.]*")
 _LONGEST_UID = 64  # PS3.5 9.1

@@ -23,6 +23,7 @@ _Target: TypeAlias = (
 
 _UNDEFINED = 0xFFFF_FFFF
 _CHUNK, _MOST = 1 << 18, 1 << 26  # bytes read at a time; more than the second for one item is damage
+_MOST_ITEMS = 1 << 17  # four times the frames that are shown
 _DEEPEST = 16
 _LONGEST = 4096  # bytes of a value worth keeping
 _EXPLICIT = struct.Struct("<HH2sH")
@@ -131,6 +132,8 @@ def read_items(
             if item is None:
                 break
             found.append(item)
+            if len(found) > _MOST_ITEMS:
+                raise DamagedError("it describes more frames than can be shown")
     except DamagedError:
         if not defined:
             raise

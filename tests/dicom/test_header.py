@@ -13,11 +13,11 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from ctviewer.core.errors import CtviewerError
-from ctviewer.dicom import fast_header, fragments, load_volume, scan
+from ctviewer.dicom import fast_header, fragments, functional_groups, load_volume, scan
 from ctviewer.dicom.fast_header import read_fast
 from ctviewer.dicom.header import DamagedError, Header, NotDicomError
 from ctviewer.dicom.slow_header import read_slow
-from ctviewer.dicom.tags import SPECIFIC_CHARACTER_SET
+from ctviewer.dicom.tags import FRAME_GROUPS, SPECIFIC_CHARACTER_SET
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of the damage that is made here
 
@@ -231,6 +231,13 @@ def test_a_header_made_to_be_endless_is_left_to_pydicom(monkeypatch, what):
     meta = b"\x02\x00\x10\x00UI\x14\x00" + b"1.2.840.10008.1.2.1\0"
     data = bytes(128) + b"DICM" + meta + what + more * 100_000
     assert read_fast(io.BytesIO(data), len(data)) is None
+
+
+def test_endless_empty_descriptions_of_frames_are_refused(monkeypatch):
+    monkeypatch.setattr(functional_groups, "_MOST_ITEMS", 1000)
+    data = (b"\xfe\xff\x00\xe0" + bytes(4)) * 2000
+    with pytest.raises(DamagedError, match="more frames"):
+        functional_groups.read_items(io.BytesIO(data), len(data), FRAME_GROUPS, 0, 0xFFFFFFFF, explicit=True)
 
 
 def test_pixels_in_endless_empty_pieces_are_refused(monkeypatch):
