@@ -80,7 +80,11 @@ def _copies(group: list[Slice], progress: Progress) -> Generator[Event, None, li
 
 
 def _meaning(one: Slice) -> tuple[object, ...]:
-    return one.rows, one.columns, one.rescale, one.signed, one.pixel_format, one.photometric
+    """What equal pixels may still differ in: a header that was changed makes another slice of them, never an exact copy."""
+    values = one.rescale, one.signed, one.pixel_format, one.photometric, one.padding
+    spacing = None if one.spacing is None else tuple(f"{value:.4g}" for value in one.spacing)
+    direction = None if one.orientation is None else tuple((one.orientation.round(3) + 0.0).tolist())
+    return one.rows, one.columns, *values, spacing, direction
 
 
 def _stored(one: Slice) -> bytes | None:

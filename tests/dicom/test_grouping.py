@@ -352,3 +352,17 @@ def test_frames_of_reference_at_random_or_absent_split_nothing(written, edit, on
     edit(made.paths, lambda d, i: setattr(d, "FrameOfReferenceUID", reference(i)))
     series = only(made.folder)
     assert len(series.slices) == 7 and series.use is VolumeUse.VOLUME
+
+
+def test_equal_pixels_of_another_spacing_are_no_copies(written, edit, catalog):
+    """A header that was corrected: nobody knows which of the two is right, so neither is dropped."""
+    made = written()
+    copy = made.folder / "corrected"
+    copy.mkdir()
+    for path in made.paths:
+        shutil.copy(path, copy)
+    edit(sorted(copy.iterdir()), PixelSpacing=[0.7, 0.7])
+    found = catalog(made.folder)
+    assert sorted(one.pixel_spacing for one in found.series) == [(0.7, 0.7), (0.8, 0.8)]
+    assert all(len(one.slices) == 7 for one in found.series)
+    assert not [notice for one in found.series for notice in one.notices if notice.code == "copies-dropped"]
