@@ -4,59 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from ctviewer.dicom import tags
 from ctviewer.dicom.storage import ReadableFile, open_file
-from ctviewer.dicom.unpacking import Seekable, Unpacked, reader, unpacked
+from ctviewer.dicom.syntaxes import DEFLATED
+from ctviewer.dicom.unpacking import Inflating, Seekable, Unpacked, reader, unpacked
 
-DEFLATED = "1.2.840.10008.1.2.1.99"
-MOST_RATIO = 1040
-"""How many bytes one deflated byte can stand for, at the utmost (zlib's technical notes)."""
 _MOST_HEADER = 16 << 20  # bytes before the pixels: more is damage, or malice
 _MOST_META = 16384
-_CHUNK = 1 << 16
 _HEAD = struct.Struct("<HH2sH")
-
-
-class _Stream:
-    """Inflates a file from a position to the end of the deflated data, or to `most` bytes."""
-
-    def __init__(self, file: ReadableFile, start: int, most: int | None = None) -> None:
-        self._file, self._most = file, most
-        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        file.seek(start)
-
-    def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes more; none at the end.
-
-        Raises:
-            EOFError: the data end before their own end mark, or at `most`.
-            zlib.error: they are damaged.
-        """
-        while not self._inflater.eof:
-            data = self._inflater.unconsumed_tail or self._file.read(_CHUNK)
-            if not data:
-                raise EOFError
-            made = self._inflater.decompress(data, size)
-            if made:
-                self._count(len(made))
-                return made
-        return b""
-
-    def _count(self, length: int) -> None:
-        if self._most is not None:
-            self._most -= length
-            if self._most < 0:
-                raise EOFError
 
 
 @contextlib.contextmanager
 def inflated_header(file: ReadableFile, start: int) -> Iterator[Seekable]:
     """The data set in an open file, as far as a header may reach. Reading raises OSError where it is damaged."""
-    stream = Unpacked(_Stream(file, start, _MOST_HEADER), lambda: None)
+    file.seek(start)
+    stream = Unpacked(Inflating(file, Inflating.RAW, _MOST_HEADER), lambda: None)
     with contextlib.closing(stream):
         yield reader(stream)
 
@@ -72,7 +37,8 @@ def open_inflated(path: Path, start: int) -> Iterator[ReadableFile]:
     def make() -> Unpacked:
         with contextlib.ExitStack() as stack:
             file, _ = stack.enter_context(open_file(path))
-            return Unpacked(_Stream(file, start), stack.pop_all().close)
+            file.seek(start)
+            return Unpacked(Inflating(file, Inflating.RAW), stack.pop_all().close)
         raise AssertionError  # mypy: an ExitStack might swallow the error; this one does not
 
     with unpacked(("deflated", str(path), start), make) as view:

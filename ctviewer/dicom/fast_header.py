@@ -11,20 +11,19 @@ import struct
 from dataclasses import replace
 
 from ctviewer.dicom import tags
-from ctviewer.dicom.deflated import DEFLATED, MOST_RATIO, inflated_header
+from ctviewer.dicom.deflated import inflated_header
 from ctviewer.dicom.fragments import find_fragments
 from ctviewer.dicom.functional_groups import read_items
 from ctviewer.dicom.header import LARGEST_VALUE, DamagedError, Header, PixelLocation
 from ctviewer.dicom.storage import ReadableFile
+from ctviewer.dicom.syntaxes import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT
+from ctviewer.dicom.unpacking import MOST_RATIO
 
 _BLOCK = 16384
 _MOST_BLOCKS = 2048  # for one header; one that goes on is made to be endless, and pydicom decides, within a limit
 _UNDEFINED = 0xFFFF_FFFF
 _SYNTAX = re.compile(r"1\.2\.840\.10008\.1\.2[0-9.]*")
 _LONGEST_UID = 64  # PS3.5 9.1
-_IMPLICIT = "1.2.840.10008.1.2"
-_EXPLICIT = "1.2.840.10008.1.2.1"
-_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _DEEPEST = 16
@@ -125,7 +124,7 @@ def read_fast(file: ReadableFile, size: int) -> Header | None:
         if syntax == DEFLATED:
             with inflated_header(file, start) as inflated:
                 return _data_set(_Walker(inflated, size * MOST_RATIO, b"", start), syntax, 0)
-        if syntax == _BIG_ENDIAN or not _SYNTAX.fullmatch(syntax):
+        if syntax == BIG_ENDIAN or not _SYNTAX.fullmatch(syntax):
             return None
         return _data_set(walker, syntax, start)
     except _UnusualError:
@@ -145,7 +144,7 @@ def _file_meta(walker: _Walker) -> tuple[str, int]:
 
 
 def _data_set(walker: _Walker, syntax: str, position: int) -> Header:
-    explicit = syntax != _IMPLICIT
+    explicit = syntax != IMPLICIT
     if (walker.bytes_at(position + 4, 2) in _SHORT_VRS | _LONG_VRS) != explicit:
         raise _UnusualError  # the file meta lies about the encoding
     header = Header(syntax, little=True, values={})
@@ -183,7 +182,7 @@ def _data_set(walker: _Walker, syntax: str, position: int) -> Header:
 def _nested(walker: _Walker, header: Header, tag: int, value: int, length: int) -> int:
     """Read the items of a sequence; the position after it."""
     try:
-        items, end = read_items(walker.file, walker.size, tag, value, length, explicit=header.syntax != _IMPLICIT)
+        items, end = read_items(walker.file, walker.size, tag, value, length, explicit=header.syntax != IMPLICIT)
     except DamagedError:
         raise _UnusualError from None
     header.nested = (header.nested or {}) | {tag: items}
@@ -194,6 +193,6 @@ def _locate(walker: _Walker, syntax: str, value: int, length: int) -> PixelLocat
     if length != _UNDEFINED:
         location = PixelLocation.within(value, length, walker.size)
         return replace(location, deflated=walker.deflated) if walker.deflated else location
-    if syntax in (_IMPLICIT, _EXPLICIT, DEFLATED):
+    if syntax in (IMPLICIT, EXPLICIT, DEFLATED):
         raise _UnusualError
     return find_fragments(walker.file, value, walker.size)

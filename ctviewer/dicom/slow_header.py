@@ -13,13 +13,15 @@ from pydicom.filewriter import write_dataset
 from pydicom.tag import BaseTag, Tag
 
 from ctviewer.dicom import tags
-from ctviewer.dicom.deflated import DEFLATED, MOST_RATIO, deflated_start, inflated_header
+from ctviewer.dicom.deflated import deflated_start, inflated_header
 from ctviewer.dicom.fragments import find_fragments
 from ctviewer.dicom.functional_groups import read_items
 from ctviewer.dicom.header import LARGEST_VALUE, DamagedError, Header, NotDicomError, PixelLocation
 from ctviewer.dicom.limited import LimitedFile
 from ctviewer.dicom.storage import ReadableFile
+from ctviewer.dicom.syntaxes import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT
 from ctviewer.dicom.text import clean
+from ctviewer.dicom.unpacking import MOST_RATIO
 
 _MOST_META = 1024
 _UNDEFINED = b"\xff\xff\xff\xff"
@@ -75,7 +77,7 @@ def _read(file: ReadableFile, size: int) -> Header:
 def _header(dataset: FileDataset) -> Header:
     implicit, little = dataset.original_encoding
     stated = clean(str(dataset.file_meta.get("TransferSyntaxUID", "") or ""))
-    syntax = stated or ("1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2")
+    syntax = stated or (IMPLICIT if implicit else EXPLICIT if little else BIG_ENDIAN)
     values = {int(tag): _raw(dataset, tag) for tag in _WANTED if tag in dataset}
     nested = {int(tag): _items(dataset, tag) for tag in _WANTED if tag in tags.NESTED and tag in dataset}
     return Header(syntax, little is not False, values, nested=nested or None)

@@ -18,6 +18,9 @@ from ctviewer.core.files import reason
 
 _IN_MEMORY = 16 << 20  # what is larger goes to a temporary file that has no name
 _STEP = 1 << 20
+_CHUNK = 1 << 18  # packed bytes read at once
+MOST_RATIO = 1040
+"""How many bytes one deflated byte can stand for, at the utmost (zlib's technical notes)."""
 _MOST_KEPT = 4
 LAST = 1 << 16  # whoever reads of these last bytes reads all: then the checksum is compared
 DAMAGED = "its packed data are damaged"
@@ -37,6 +40,58 @@ class Stream(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes more, fewer only at the end."""
+
+
+class Inflating:
+    """Inflates a file from where it stands.
+
+    Args:
+        file: an open file.
+        window: zlib's `wbits`: `RAW` for bare deflated data (RFC 1951), `WRAPPED` for zlib or gzip as the data say; of gzip
+            there may be several streams, one after the other.
+        most: bytes beyond which there is nothing more to be had; None for no bound.
+    """
+
+    RAW, WRAPPED = -zlib.MAX_WBITS, 32 + zlib.MAX_WBITS
+
+    def __init__(self, file: Stream, window: int, most: int | None = None) -> None:
+        self._file, self._window, self._most = file, window, most
+        self._inflater = zlib.decompressobj(window)
+        self._tail = b""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes more; none at the end.
+
+        Raises:
+            EOFError: the data end before their own end mark, or at `most`.
+            zlib.error: they are damaged, their checksum included.
+        """
+        while size > 0 and (not self._inflater.eof or self._has_another()):
+            data = self._tail or self._file.read(_CHUNK)
+            if not data:
+                raise EOFError
+            made = self._inflater.decompress(data, size)
+            self._tail = self._inflater.unconsumed_tail
+            if made:
+                self._count(len(made))
+                return made
+        return b""
+
+    def _has_another(self) -> bool:
+        """Whether another stream follows, which begins then; what else follows is padding, or what some programs append."""
+        if self._window == self.RAW:
+            return False
+        self._tail = self._inflater.unused_data.lstrip(b"\0") or self._file.read(_CHUNK).lstrip(b"\0")
+        if self._tail[:1] not in (b"\x1f", b"\x78"):
+            return False
+        self._inflater = zlib.decompressobj(self._window)
+        return True
+
+    def _count(self, length: int) -> None:
+        if self._most is not None:
+            self._most -= length
+            if self._most < 0:
+                raise EOFError
 
 
 class Unpacked:

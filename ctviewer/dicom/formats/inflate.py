@@ -9,44 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctviewer.dicom.pixels import fill
-from ctviewer.dicom.storage import ReadableFile, open_file
-from ctviewer.dicom.unpacking import Unpacked, UnpackingError, unpacked
+from ctviewer.dicom.storage import open_file
+from ctviewer.dicom.unpacking import Inflating, Unpacked, UnpackingError, unpacked
 
-MOST_RATIO = 1040
-"""How many bytes one compressed byte can stand for, at the utmost (zlib's technical notes)."""
 _CHUNK = 1 << 18
-_ANY_HEADER = 47  # zlib or gzip, as the data say
-
-
-class _Stream:
-    """Inflates a file from where it stands; a gzip file may hold several streams, one after the other."""
-
-    def __init__(self, file: ReadableFile) -> None:
-        self._file = file
-        self._inflater = zlib.decompressobj(_ANY_HEADER)
-        self._tail = b""
-
-    def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes more; none at the end.
-
-        Raises:
-            EOFError: the data end before their own end mark.
-            zlib.error: they are damaged, their checksum included.
-        """
-        while size > 0:
-            if self._inflater.eof:
-                self._tail = self._inflater.unused_data.lstrip(b"\0") or self._file.read(_CHUNK).lstrip(b"\0")
-                if self._tail[:1] not in (b"\x1f", b"\x78"):  # the end, or what some programs append
-                    return b""
-                self._inflater = zlib.decompressobj(_ANY_HEADER)
-            data = self._tail or self._file.read(_CHUNK)
-            if not data:
-                raise EOFError
-            made = self._inflater.decompress(data, size)
-            self._tail = self._inflater.unconsumed_tail
-            if made:
-                return made
-        return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +50,7 @@ class Inflated:
         """
         with open_file(self.path) as (file, _):
             file.seek(self.start)
-            stream, skip, waiting = _Stream(file), offset, bytearray()
+            stream, skip, waiting = Inflating(file, Inflating.WRAPPED), offset, bytearray()
             while skip + length > 0:
                 made = _read(stream, min(_CHUNK, skip + length))
                 if not made:
@@ -106,11 +72,11 @@ class Inflated:
         with contextlib.ExitStack() as stack:
             file, _ = stack.enter_context(open_file(self.path))
             file.seek(self.start)
-            return Unpacked(_Stream(file), stack.pop_all().close)
+            return Unpacked(Inflating(file, Inflating.WRAPPED), stack.pop_all().close)
         raise AssertionError  # mypy: an ExitStack might swallow the error; this one does not
 
 
-def _read(stream: _Stream, size: int) -> bytes:
+def _read(stream: Inflating, size: int) -> bytes:
     try:
         return stream.read(size)
     except EOFError as error:

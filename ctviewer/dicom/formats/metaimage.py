@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from ctviewer.core.series import Notice, Series, Severity
 from ctviewer.dicom.formats.build import Grid, each_volume, file_key, place_or_tell
-from ctviewer.dicom.formats.inflate import MOST_RATIO, Inflated
+from ctviewer.dicom.formats.inflate import Inflated
 from ctviewer.dicom.formats.masks import is_mask
 from ctviewer.dicom.formats.placement import Placement, unplaced
 from ctviewer.dicom.naming import FormatError
 from ctviewer.dicom.storage import open_file
 from ctviewer.dicom.text import clean
+from ctviewer.dicom.unpacking import MOST_RATIO
 
 _MOST_HEADER = 1 << 20
 _MOST_SIDE = 65535

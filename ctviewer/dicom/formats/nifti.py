@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from ctviewer.core.series import Notice, Series, Severity
 from ctviewer.dicom.formats.build import Grid, each_volume, file_key, place_or_tell
-from ctviewer.dicom.formats.inflate import MOST_RATIO, Inflated
+from ctviewer.dicom.formats.inflate import Inflated
 from ctviewer.dicom.formats.masks import is_mask
 from ctviewer.dicom.formats.nifti_header import Header, read_header
 from ctviewer.dicom.formats.placement import Placement, unplaced
 from ctviewer.dicom.naming import FormatError
 from ctviewer.dicom.storage import open_file
+from ctviewer.dicom.unpacking import MOST_RATIO
 
 _MOST_SIDE = 65535
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
