@@ -11,7 +11,8 @@ from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.core.people import date_text, person_name, time_text
 from ctviewer.core.series import Patient, Study
 from ctviewer.core.summary import SeriesSummary
-from ctviewer.core.summary_text import WIDTH, concern_lines, counted, details, number, title
+from ctviewer.core.summary_text import WIDTH, concern_lines, details, number, title
+from ctviewer.core.words import counted
 
 _HEADINGS = ("#", "Se", "type", "slices", "size", "apart", "plane", "description")
 _RIGHT = (0, 1, 3, 5)  # columns of numbers

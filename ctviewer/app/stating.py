@@ -6,11 +6,12 @@ import argparse
 from dataclasses import replace
 
 from ctviewer.core.errors import InputError
-from ctviewer.core.interpretation import Interpretation, parse_spacing, parse_values
+from ctviewer.core.interpretation import ORIENTATION, SPACING, VALUES, Interpretation, parse_spacing, parse_values
 from ctviewer.core.series import Catalog, Series
+from ctviewer.core.words import enumerated
 from ctviewer.dicom import by_preference, interpret
 
-_WORDS = {"values": "what their values mean", "spacing": "distances", "orientation": "the orientation of their slices"}
+_WORDS = {VALUES: "what their values mean", SPACING: "distances", ORIENTATION: "the orientation of their slices"}
 
 
 def statement(options: argparse.Namespace) -> Interpretation | None:
@@ -40,9 +41,9 @@ def apply_statement(catalog: Catalog, stated: Interpretation | None) -> Catalog:
         return catalog
     asked = {question for series in catalog.series for question in series.questions}
     wanted = {
-        "values": stated.unit is not None,
-        "spacing": stated.pixel_spacing is not None,
-        "orientation": bool(stated.order),
+        VALUES: stated.unit is not None,
+        SPACING: stated.pixel_spacing is not None,
+        ORIENTATION: bool(stated.order),
     }
     for question, is_stated in wanted.items():
         if is_stated and question not in asked:
@@ -51,7 +52,7 @@ def apply_statement(catalog: Catalog, stated: Interpretation | None) -> Catalog:
             )
     made = tuple(interpret(series, stated) for series in catalog.series)
     if stated.order and not any(
-        "orientation" in old.questions and "orientation" not in new.questions
+        ORIENTATION in old.questions and ORIENTATION not in new.questions
         for old, new in zip(catalog.series, made, strict=True)
     ):
         raise InputError("--order needs all distances, between the slices too: give --spacing ROWxCOLUMNxSLICE.")
@@ -60,10 +61,6 @@ def apply_statement(catalog: Catalog, stated: Interpretation | None) -> Catalog:
 
 def hint(series: Series) -> str:
     """How to state what a series leaves open."""
-    options = {"values": "--values", "spacing": "--spacing", "orientation": "--order"}
+    options = {VALUES: "--values", SPACING: "--spacing", ORIENTATION: "--order"}
     named = ", ".join(options[question] for question in series.questions)
-    return f"The files leave open {_list([_WORDS[question] for question in series.questions])}; if you know it, state it by {named}."
-
-
-def _list(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"The files leave open {enumerated([_WORDS[question] for question in series.questions])}; if you know it, state it by {named}."

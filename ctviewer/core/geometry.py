@@ -21,7 +21,7 @@ class Plane(Enum):
     UNKNOWN = "unknown"
 
 
-_SAME_POSITION_MM = 0.005
+SAME_POSITION_MM = 0.005
 _PLANE_OF_AXIS = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
 _OBLIQUE_ABOVE_DEGREES = 30.0
 
@@ -76,7 +76,7 @@ class Geometry:
     @property
     def same_position(self) -> float:
         """Mm below which two slices lie at one position; well below any distance between slices."""
-        return min(_SAME_POSITION_MM, 0.1 * min(self.pixel_spacing or (1.0, 1.0)))
+        return min(SAME_POSITION_MM, 0.1 * min(self.pixel_spacing or (1.0, 1.0)))
 
     @property
     def slice_spacing(self) -> float | None:

@@ -9,6 +9,7 @@ from ctviewer.core.series import Severity, VolumeUse
 from ctviewer.core.summary import Concern, Order, SeriesSummary, SliceMention, ValueRange
 from ctviewer.core.units import unit_text
 from ctviewer.core.windowing import Voi, VoiFunction, VoiTable
+from ctviewer.core.words import counted
 
 Fact = tuple[str, str]
 WIDTH = 100  # columns of text
@@ -25,11 +26,6 @@ _ORDERED = {
 def number(value: float) -> str:
     """At most six significant digits, without an exponent for what scanners write."""
     return f"{value:.6g}"
-
-
-def counted(count: int, one: str) -> str:
-    """For instance "1 slice", "12 slices"; "series" stays as it is."""
-    return f"{count} {one}" if count == 1 or one.endswith("s") else f"{count} {one}s"
 
 
 def title(summary: SeriesSummary) -> str:

@@ -8,12 +8,12 @@ from itertools import combinations
 
 import numpy as np
 
+from ctviewer.core.geometry import SAME_POSITION_MM
 from ctviewer.core.layout import NO_VOLUME
 from ctviewer.dicom import tags
 from ctviewer.dicom.directions import Array, common_orientation, locations, normal, rounding
 from ctviewer.dicom.record import Slice
 
-SAME_POSITION_MM = 0.005
 _STILL_ODD = 0.1  # share of the oddities that may stay in the passes: a true repetition or two
 _COVERED = 0.75  # share of a pass that must lie where another one lies
 _FEW_PASSES, _LONG_PASS = 4, 10  # passes that overlap less than that, if they are few and long

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.layout import Layout
 from ctviewer.core.series import Notice, Severity
+from ctviewer.core.words import enumerated
 from ctviewer.dicom import tags
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.wording import both_sides, cite, listed, name, slices, where
@@ -224,10 +225,8 @@ def single(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterat
 
 def apart(part: int, parts: int, reasons: Sequence[str], count: int, others: Sequence[Slice]) -> Notice:
     """Why one series became several, and which slices lie in other parts where these are few."""
-    why = reasons[0] if len(reasons) == 1 else f"{', '.join(reasons[:-1])} and {reasons[-1]}"
-    text = (
-        f"This series is part {part} of {parts} ({slices(count)}): its files share one series UID but differ in {why}."
-    )
+    text = f"This series is part {part} of {parts} ({slices(count)}): "
+    text += f"its files share one series UID but differ in {enumerated(reasons)}."
     if others:
         text += f" Apart from it: {listed([name(one) for one in others])}."
     return Notice("series-split", Severity.INFO, text, paths=tuple(dict.fromkeys(one.path for one in others)))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.series import image_name
+from ctviewer.core.words import counted
 from ctviewer.dicom import tags
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.text import clean
@@ -35,7 +36,7 @@ def listed(texts: Sequence[str], more: str = "more") -> str:
 
 def slices(count: int) -> str:
     """`1 slice`, `2 slices`."""
-    return "1 slice" if count == 1 else f"{count} slices"
+    return counted(count, "slice")
 
 
 def where(flags: NDArray[np.bool_]) -> list[int]:

@@ -26,6 +26,7 @@ from ctviewer.core.findings import (
 from ctviewer.core.lesions import each_lesion, lesion_area
 from ctviewer.core.threads import lower_thread_priority
 from ctviewer.core.volume import Volume
+from ctviewer.core.words import counted
 from ctviewer.inference.cache import NetCache
 from ctviewer.inference.settings import AnalysisSettings
 from ctviewer.inference.suitability import check_all
@@ -100,8 +101,7 @@ def _refuse(volume: Volume, bundles: Sequence[Bundle]) -> None:
 def _left_out(volume: Volume) -> str:
     failed = np.flatnonzero(volume.failed)
     named = ", ".join(volume.citation(int(i)) for i in failed[:5]) + (", ..." if len(failed) > 5 else "")
-    count = "1 slice" if len(failed) == 1 else f"{len(failed)} slices"
-    return f"{count} could not be read and are not part of the analysis: {named}."
+    return f"{counted(len(failed), 'slice')} could not be read and are not part of the analysis: {named}."
 
 
 def _load(

@@ -12,6 +12,7 @@ from ctviewer.core.errors import StorageError
 from ctviewer.core.interpretation import ORIENTATION, SPACING, VALUES, Interpretation
 from ctviewer.core.series import Catalog, Series
 from ctviewer.core.volume import Volume
+from ctviewer.core.words import enumerated
 from ctviewer.dicom import by_preference, interpret
 from ctviewer.library import WorkStore
 from ctviewer.ui.session import Session
@@ -123,9 +124,8 @@ class AskingPresenter(QObject):
         self.answerable.emit(series is not None and series.key in self._scanned)
         text = ""
         if series is not None and VALUES in series.questions and series.key in self._scanned:
-            words = [_WORDS[question] for question in series.questions]
-            listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-            text = f"{series.transfer_syntax.partition(',')[0]} does not say {listed}."
+            words = enumerated([_WORDS[question] for question in series.questions])
+            text = f"{series.transfer_syntax.partition(',')[0]} does not say {words}."
         self.asked.emit(text)
 
 
