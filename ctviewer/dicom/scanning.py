@@ -123,21 +123,27 @@ def _patiently(work: Callable[[], list[Series]]) -> Generator[Event, None, list[
 def _with_own_keys(made: Sequence[Series]) -> Iterator[Series]:
     """Tell series apart that share a UID by mistake (two patients, two studies): a key must be found once only.
 
-    The addition to the key comes from patient and study, so that what was saved of one is never shown with another.
+    The addition to the key comes from patient and study, so that what was saved of one is never shown with another. Parts
+    of one series may have the same digest where they differ by hardly more than rounding: these are numbered.
     """
-    shared = {key for key, count in Counter(one.key for one in made).items() if count > 1}
+    owners: dict[str, set[bytes]] = defaultdict(set)
     for one in made:
-        if one.key not in shared:
-            yield one
-            continue
-        owner = repr((one.patient.patient_id, one.patient.name, one.study.uid)).encode("utf-8", "replace")
-        notice = Notice(
-            "shared-series-uid",
-            Severity.DANGER,
-            "Files of another patient or study have the same series UID; they are kept apart.",
-        )
-        key = f"{one.key}@{hashlib.blake2b(owner, digest_size=4).hexdigest()}"
-        yield replace(one, key=key, notices=(notice, *one.notices))
+        owners[one.key].add(_owner(one))
+    seen: Counter[str] = Counter()
+    for one in made:
+        key, notices = one.key, one.notices
+        if len(owners[key]) > 1:
+            text = "Files of another patient or study have the same series UID; they are kept apart."
+            notices = (Notice("shared-series-uid", Severity.DANGER, text), *notices)
+            key = f"{key}@{hashlib.blake2b(_owner(one), digest_size=4).hexdigest()}"
+        seen[key] += 1
+        key = key if seen[key] == 1 else f"{key}+{seen[key]}"
+        yield one if key == one.key else replace(one, key=key, notices=notices)
+
+
+def _owner(one: Series) -> bytes:
+    name = one.patient.name.rstrip("^ ").casefold()  # as in `series_key`: it may be written in several ways
+    return repr((one.patient.patient_id, name, one.study.uid)).encode("utf-8", "replace")
 
 
 def _unreadable(found: _Findings) -> tuple[Notice, ...]:

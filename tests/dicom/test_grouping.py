@@ -366,3 +366,13 @@ def test_equal_pixels_of_another_spacing_are_no_copies(written, edit, catalog):
     assert sorted(one.pixel_spacing for one in found.series) == [(0.7, 0.7), (0.8, 0.8)]
     assert all(len(one.slices) == 7 for one in found.series)
     assert not [notice for one in found.series for notice in one.notices if notice.code == "copies-dropped"]
+
+
+def test_parts_of_one_digest_have_keys_of_their_own(written, edit, catalog, monkeypatch):
+    """Directions and spacings may differ by hardly more than a digest tells apart."""
+    made = written()
+    edit(made.paths[4:], PixelSpacing=[0.7, 0.7])
+    monkeypatch.setattr("ctviewer.dicom.grouping._digest", lambda stack: "0")
+    found = catalog(made.folder)
+    assert len(found.series) == len(set(_keys(found))) == 2
+    assert not [notice for one in found.series for notice in one.notices if notice.code == "shared-series-uid"]
