@@ -62,8 +62,10 @@ def _as_stated(decoded: Decoded, pixel_format: PixelFormat) -> Image:
         image = image[..., 0]  # grey, compressed as if it were colour
     if image.shape != (pixel_format.rows, pixel_format.columns) or image.dtype.kind not in "iu" or image.itemsize > 2:
         raise CodecError("are an image of another size or type than the header says")
-    if 8 * image.itemsize > pixel_format.bits_allocated and int(image.max()) >> pixel_format.bits_stored:
-        raise CodecError("are deeper than the header says")
+    if 8 * image.itemsize > pixel_format.bits_allocated:
+        highest = max(int(image.max()), -1 - int(image.min()))  # -1 takes no bit, -256 takes eight
+        if highest >> pixel_format.bits_stored:
+            raise CodecError("are deeper than the header says")
     if image.itemsize == 1 and pixel_format.bits_allocated == 16:
         image = image.astype(np.int16 if image.dtype.kind == "i" else np.uint16)
     low = pixel_format.high_bit + 1 - pixel_format.bits_stored

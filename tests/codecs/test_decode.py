@@ -95,3 +95,15 @@ def test_sizes_are_read_from_the_streams():
     head = jpeg2000.codestream_head(ENCODED["1.2.840.10008.1.2.4.90"](image))
     assert (head.rows, head.columns, head.precision, head.signed) == (40, 50, 16, False)
     assert jpeg2000.codestream_head(b"\xff\x4f\xff\x51") is None
+
+
+@pytest.mark.parametrize(("value", "fits"), [(-128, True), (127, True), (-300, False), (300, False)])
+def test_values_deeper_than_the_header_says_are_refused_on_either_side(value, fits):
+    image = np.zeros((40, 50), np.int16)
+    image[3, 4] = value
+    data = imagecodecs.jpeg2k_encode(image, level=0, reversible=True)
+    try:
+        decoded = codecs.decode("1.2.840.10008.1.2.4.90", data, PixelFormat(40, 50, 8, 8, 7, True))
+        assert fits and decoded[3, 4] == value
+    except CodecError as error:
+        assert not fits and "deeper" in str(error)
