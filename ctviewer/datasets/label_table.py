@@ -1,0 +1,200 @@
+"""`labels.csv`: which studies there are, whose they are, what they show, and where they belong. Tolerant of spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ctviewer.core.errors import InputError
+from ctviewer.core.files import reason
+from ctviewer.core.interpretation import Interpretation
+from ctviewer.datasets.stating import Statement, read_statement
+
+LABELS_NAME = "labels.csv"
+SPLITS = ("train", "val", "test")
+EXTERNAL = "external:"
+
+_NAMES = {
+    "study": ("study", "studyid", "scan"),
+    "patient": ("patient", "patientid"),
+    "class": ("class", "classes", "label", "labels"),
+    "split": ("split", "subset"),
+    "series": ("series", "seriesuid", "seriesinstanceuid"),
+    "values": ("values",),
+    "spacing": ("spacing",),
+    "order": ("order",),
+}
+_NEEDED = ("study", "patient", "class")
+_SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+_SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)  # Excel's own first line
+_MOST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """One study as `labels.csv` describes it.
+
+    Attributes:
+        study: name of a sub-folder, archive or file of the data folder, with "/" between folders.
+        patient: whose it is, as given. Never logged.
+        classes: at least one; several where the task is multi-label.
+        split: "train", "val", "test", "external:NAME", or "" where the file leaves it open.
+        line: where it stands in the file, from 1.
+        series: UID or key of the series to take; "" leaves the choice to the program.
+        stated: what the row states of the study's images; empty where it states nothing.
+        extra: the columns that this program does not know, as they are.
+    """
+
+    study: str
+    patient: str
+    classes: tuple[str, ...]
+    split: str = ""
+    line: int = 0
+    series: str = ""
+    stated: Statement = field(default_factory=lambda: Statement(Interpretation()))
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_labels(path: Path) -> tuple[LabelRow, ...]:
+    """Read a table of labels: a heading, then one line a study.
+
+    The columns study, patient and class are needed; split, series, values, spacing and order are known (see
+    `stating`), others are kept. Comma, semicolon or tab between the cells; UTF-8, UTF-16 with its mark, else
+    Windows-1252.
+
+    Raises:
+        InputError: the file cannot be read or used; the text names it, the line and the reason.
+    """
+    lines = _lines(path)
+    at, first = next(lines, (1, []))
+    columns = _columns(path, at, first)
+    rows: list[LabelRow] = []
+    faults: list[tuple[int, str]] = []
+    seen: dict[str, int] = {}
+    for line, cells in lines:
+        try:
+            row = _row(columns, line, cells)
+            if row.study in seen:
+                raise ValueError(f"the study {row.study} stands in line {seen[row.study]} already")
+            seen[row.study] = line
+            rows.append(row)
+        except (ValueError, InputError) as error:
+            faults.append((line, str(error).rstrip(".")))
+    if faults:
+        line, why = faults[0]
+        more = "" if len(faults) == 1 else f" ({len(faults) - 1} more lines have faults too)"
+        raise InputError(f"{path}, line {line}: {why}{more}.")
+    if not rows:
+        raise InputError(f"{path} lists no studies.")
+    return tuple(rows)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each line that is not blank."""
+    text = _text(path)
+    head, _, rest = text.partition("\n")
+    told = _SEPARATOR.fullmatch(head.strip())
+    delimiter, before = (told[1], 1) if told else (max(",;\t", key=head.count), 0)
+    reader = csv.reader(io.StringIO(rest if told else text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield reader.line_num + before, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num + before}: it is no table ({error}).") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path} could not be read: {reason(error)}.") from error
+    if len(raw) > _MOST_BYTES:
+        raise InputError(f"{path} is larger than a table of labels can be.")
+    codecs = ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252")
+    for codec in codecs:
+        try:
+            text = raw.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text.replace("\r\n", "\n").replace("\r", "\n")
+    raise InputError(f"{path} is no text in UTF-8, UTF-16 or Windows-1252.")
+
+
+def _columns(path: Path, line: int, heading: list[str]) -> list[str]:
+    """The program's name of each column, or the file's own with "=" before it."""
+    found = [_known(name) or f"={name}" for name in heading]
+    for name in _NEEDED:
+        if name not in found:
+            raise InputError(f"{path}, line {line}: the heading has no column {name!r}.")
+    for name in found:
+        if found.count(name) > 1 and name != "=":
+            raise InputError(f"{path}, line {line}: the heading names the column {name.lstrip('=')!r} more than once.")
+    return found
+
+
+def _known(name: str) -> str:
+    plain = re.sub(r"[\s_-]", "", name).casefold()
+    return next((known for known, spellings in _NAMES.items() if plain in spellings), "")
+
+
+def _row(columns: list[str], line: int, cells: list[str]) -> LabelRow:
+    """Raises ValueError or InputError with a clause."""
+    if any(cells[len(columns) :]):
+        raise ValueError(f"it has {len(cells)} cells and the heading has {len(columns)}")
+    cells = cells[: len(columns)] + [""] * (len(columns) - len(cells))
+    values = dict(zip(columns, cells, strict=True))
+    for name in _NEEDED:
+        if not values[name]:
+            raise ValueError(f"the {name} is empty")
+    return LabelRow(
+        study=_study(values["study"]),
+        patient=values["patient"],
+        classes=_classes(values["class"]),
+        split=_split(values.get("split", "")),
+        line=line,
+        series=values.get("series", ""),
+        stated=read_statement(values.get("values", ""), values.get("spacing", ""), values.get("order", "")),
+        extra={name[1:]: value for name, value in values.items() if name.startswith("=") and name != "="},
+    )
+
+
+def _study(text: str) -> str:
+    parts = text.replace("\\", "/").rstrip("/").split("/")
+    if any(part in ("", ".", "..") or ":" in part for part in parts):
+        raise ValueError(f"the study {text!r} is no name of something inside the folder")
+    return "/".join(parts)
+
+
+def _classes(text: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.split("|"))
+    if not all(found):
+        raise ValueError(f"the class {text!r} has an empty part")
+    if len(set(found)) < len(found):
+        raise ValueError(f"the class {text!r} names one class twice")
+    return tuple(sorted(found))
+
+
+def _split(text: str) -> str:
+    plain = text.strip()
+    if not plain:
+        return ""
+    if plain.casefold() in _SPLIT_WORDS:
+        return _SPLIT_WORDS[plain.casefold()]
+    name = plain[len(EXTERNAL) :].strip()
+    if plain.casefold().startswith(EXTERNAL) and name:
+        return EXTERNAL + name
+    raise ValueError(f"the split {text!r} is none of train, val, test and external:NAME")

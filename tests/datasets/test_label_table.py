@@ -1,0 +1,105 @@
+"""Reading labels.csv as spreadsheets write it, and saying what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ctviewer.core.errors import InputError
+from ctviewer.datasets.label_table import read_labels
+
+PLAIN = "study,patient,class,split\na,p1,covid,train\nb,p2,control|nodule,\n"
+
+
+def table(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "labels.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def test_a_row_says_whose_study_it_is_and_what_it_shows(tmp_path):
+    first, second = read_labels(table(tmp_path, PLAIN))
+    assert (first.study, first.patient, first.classes, first.split, first.line) == ("a", "p1", ("covid",), "train", 2)
+    assert second.classes == ("control", "nodule") and second.split == ""
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        PLAIN.replace(",", ";").encode(),
+        PLAIN.replace(",", "\t").encode("utf-16"),
+        b"\xef\xbb\xbf" + PLAIN.encode(),
+        PLAIN.replace("\n", "\r\n").encode(),
+        b"sep=;\r\n" + PLAIN.replace(",", ";").encode(),
+        PLAIN.replace("study,patient,class", " Study ID,PATIENT_ID, Label").encode(),
+    ],
+)
+def test_spreadsheets_of_all_kinds_say_the_same(tmp_path, raw):
+    assert [(r.study, r.patient, r.classes, r.split) for r in read_labels(table(tmp_path, raw))] == [
+        ("a", "p1", ("covid",), "train"),
+        ("b", "p2", ("control", "nodule"), ""),
+    ]
+
+
+def test_umlauts_of_windows_are_read(tmp_path):
+    (row,) = read_labels(table(tmp_path, "study,patient,class\na,Müller,grün\n".encode("cp1252")))
+    assert (row.patient, row.classes) == ("Müller", ("grün",))
+
+
+def test_unknown_columns_are_kept_and_blank_lines_passed_over(tmp_path):
+    rows = read_labels(table(tmp_path, "study,patient,class,Site,Reader\n\na,007,x,Ulm,R1\n,,,,\nb,8,y\n"))
+    assert [row.extra for row in rows] == [{"Site": "Ulm", "Reader": "R1"}, {"Site": "", "Reader": ""}]
+    assert rows[0].patient == "007" and [row.line for row in rows] == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("word", "split"), [("Validation", "val"), ("TEST", "test"), ("external: Ulm", "external:Ulm"), ("", "")]
+)
+def test_splits_are_read(tmp_path, word, split):
+    (row,) = read_labels(table(tmp_path, f"study,patient,class,split\na,p,x,{word}\n"))
+    assert row.split == split
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("study,class\na,x\n", 1, "no column 'patient'"),
+        ("study,patient,class,label\na,p,x,y\n", 1, "'class' more than once"),
+        ("study,patient,class\na,,x\n", 2, "the patient is empty"),
+        ("study,patient,class\na,p,x|\n", 2, "an empty part"),
+        ("study,patient,class\na,p,x|x\n", 2, "one class twice"),
+        ("study,patient,class\na,p,x\na,q,y\n", 3, "the study a stands in line 2 already"),
+        ("study,patient,class\n../a,p,x\n", 2, "inside the folder"),
+        ("study,patient,class\n/a,p,x\n", 2, "inside the folder"),
+        ("study,patient,class\nC:\\a,p,x\n", 2, "inside the folder"),
+        ("study,patient,class,split\na,p,x,holdout\n", 2, "none of train, val, test"),
+        ("study,patient,class,split\na,p,x,external:\n", 2, "none of train, val, test"),
+        ("study,patient,class\na,p,x,more\n", 2, "4 cells and the heading has 3"),
+        ('study,patient,class\na,p,"x\n', 2, "no table"),
+        ("study,patient,class,values\na,p,x,perhaps\n", 2, "values perhaps is not understood"),
+        ("study,patient,class,spacing\na,p,x,1x0x1\n", 2, "not possible"),
+        ("study,patient,class,order\na,p,x,upwards\n", 2, "head-first"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_and_line(tmp_path, text, line, why):
+    path = table(tmp_path, text)
+    with pytest.raises(InputError) as error:
+        read_labels(path)
+    assert str(error.value).startswith(f"{path}, line {line}: ") and why in str(error.value)
+
+
+def test_several_faults_are_counted(tmp_path):
+    with pytest.raises(InputError, match=r"line 2: the patient is empty \(1 more lines"):
+        read_labels(table(tmp_path, "study,patient,class\na,,x\nb,,x\n"))
+
+
+@pytest.mark.parametrize("raw", [b"", b"study,patient,class\n", b"PK\x03\x04\0\0\0\0"])
+def test_what_is_no_table_is_refused(tmp_path, raw):
+    with pytest.raises(InputError, match=r"labels\.csv"):
+        read_labels(table(tmp_path, raw))
+
+
+def test_an_absent_table_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"labels\.csv could not be read"):
+        read_labels(tmp_path / "labels.csv")
