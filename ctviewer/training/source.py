@@ -29,3 +29,15 @@ class StudySource(Protocol):
     def load(self, study: str) -> tuple[Volume, NDArray[np.uint8] | None]:
         """The volume in HU, and labels `[slices, rows, columns]` where the source has them."""
         ...
+
+
+class LabelledSource(StudySource, Protocol):
+    """Studies with what a table of labels says of them."""
+
+    def classes(self, study: str) -> Sequence[str]:
+        """The classes of the study: one, or several where the task is multi-label; `label` joins them."""
+        ...
+
+    def split(self, study: str) -> str:
+        """The part that the table gives the study: "train", "val", "test", "external:NAME", or ""."""
+        ...
