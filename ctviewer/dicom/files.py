@@ -55,8 +55,12 @@ def _ending(name: str) -> str:
     return f".{name.rpartition('.')[2].lower()}"
 
 
-def _is_wanted(name: str) -> bool:
-    return is_candidate(name) or (not name.startswith(".") and (formats.is_other_format(name) or is_packed(name)))
+def _is_wanted(name: str, any_name: bool) -> bool:
+    if name.startswith("."):
+        return False
+    return (
+        is_candidate(name) or formats.is_other_format(name) or is_packed(name) or (any_name and not is_directory(name))
+    )
 
 
 def walk(folder: Path, unlisted: dict[Path, str], *, deep: bool = True, any_name: bool = False) -> Iterator[list[Path]]:
@@ -86,7 +90,7 @@ def walk(folder: Path, unlisted: dict[Path, str], *, deep: bool = True, any_name
                 raise InputError(f"{visible(str(folder))} could not be read: {reason(error)}.") from error
             unlisted[current] = reason(error)
             continue
-        wanted = [entry.name for entry in entries if entry.is_file and (any_name or _is_wanted(entry.name))]
+        wanted = [entry.name for entry in entries if entry.is_file and _is_wanted(entry.name, any_name)]
         for start in range(0, len(wanted), _STEP_FILES):
             yield [current / name for name in wanted[start : start + _STEP_FILES]]
         if deep:
