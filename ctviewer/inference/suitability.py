@@ -136,7 +136,9 @@ def _field(volume: Volume, limits: InputLimits) -> Check:
     spacing, (low, high) = volume.geometry.pixel_spacing, limits.field_of_view_mm
     wanted = f"the model takes {low:g} to {high:g} mm"
     if spacing is None:
-        return Check("field of view", "abstain", f"The pixel spacing, and with it the field of view, is not known; {wanted}.")
+        return Check(
+            "field of view", "abstain", f"The pixel spacing, and with it the field of view, is not known; {wanted}."
+        )
     side = max(volume.stored.shape[1] * spacing[0], volume.stored.shape[2] * spacing[1])
     return _judge("field of view", low <= side <= high, f"The field of view is {side:.0f} mm; {wanted}.")
 

@@ -210,11 +210,16 @@ class _Builder:
         ]
 
     def _where(self, index: int) -> tuple[str, float | None]:
-        """Patient axis of the stack ("" where oblique or unknown) and the slice's place along it in mm."""
+        """Patient axis of the stack ("" where oblique or unknown) and the place of the slice's middle along it in mm.
+
+        The middle, as on the image in the window: under a tilted gantry the corner lies elsewhere.
+        """
         geometry = self._volume.geometry
         axis = _AXIS.get(geometry.plane)
         if geometry.origins is None or geometry.locations is None:
             return "", None
         if axis is None:
             return "", float(geometry.locations[index])
-        return "xyz"[axis], float(geometry.origins[index][axis])
+        _, rows, columns = geometry.shape
+        middle = geometry.point(index, (rows - 1) / 2, (columns - 1) / 2)
+        return "xyz"[axis], float((geometry.origins[index] if middle is None else middle)[axis])

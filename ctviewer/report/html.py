@@ -72,15 +72,17 @@ def _study(document: ReportDocument, words: Wording) -> str:
 
 
 def _slices(document: ReportDocument, words: Wording) -> str:
+    """How many, how far apart, how thick; then what a reader of the report has to know of them."""
     series = document.series
-
-    def mm(value: float | None) -> str:
-        return f"{value:.4g} mm" if value is not None else words.unknown
-
-    text = words.slices_of.format(
-        count=len(series.slices), spacing=mm(series.slice_spacing), thickness=mm(series.thickness)
-    )
-    return f"{text}, {words.lossy}" if series.lossy else text
+    apart, thick = series.slice_spacing, series.thickness
+    texts = [
+        str(len(series.slices)),
+        words.distance_unknown if apart is None else words.apart.format(mm=f"{apart:.4g} mm"),
+        words.thickness_unknown if thick is None else words.thick.format(mm=f"{thick:.4g} mm"),
+        words.lossy if series.lossy else "",
+        series.use_reason,
+    ]
+    return ", ".join(text for text in texts if text)
 
 
 def _readers_words(document: ReportDocument, words: Wording) -> str:

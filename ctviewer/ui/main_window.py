@@ -22,7 +22,7 @@ from ctviewer.ui import dialogs, theme
 from ctviewer.ui.actions import connect, make_actions
 from ctviewer.ui.binders.asking import AskingBinder
 from ctviewer.ui.binders.files import FilesBinder
-from ctviewer.ui.binders.image import ImageBinder, series_name, window_text
+from ctviewer.ui.binders.image import ImageBinder, series_name, suits_better, window_text
 from ctviewer.ui.binders.information import InformationBinder
 from ctviewer.ui.binders.results import ResultsBinder
 from ctviewer.ui.binders.status import StatusBinder
@@ -40,6 +40,7 @@ from ctviewer.ui.session import Session
 from ctviewer.ui.viewport import Tool
 
 WELCOME = "Drop a folder of CT slices here, or open one with Ctrl+O."
+NOT_SHOWN = "This series cannot be shown."
 _PRELOAD_AFTER_MS = 1500  # the reader has the first image; now the models' libraries may come
 _JOIN_SECONDS = 15.0
 PAPERS = tuple(size.value for size in PageSize)
@@ -215,15 +216,13 @@ class MainWindow(QMainWindow):
 
     def _on_open_failed(self, text: str) -> None:
         self.parts.messages.say(text, Severity.DANGER, (("Open another folder…", self.files.ask_folder),))
-        if self.session.volume is None:
-            self.parts.view.set_message(WELCOME)
 
     def _on_series(self, series: Series | None) -> None:
         self.parts.series.set_current(series.key if series else "")
         self.parts.view.set_message("Loading…" if series else WELCOME)
 
     def _on_volume(self, volume: Volume | None) -> None:
-        self.parts.view.set_message("" if volume else WELCOME)
+        self.parts.view.set_message("" if volume else NOT_SHOWN if self.session.series else WELCOME)
         fill_file_windows(self._preset_button, volume.windows if volume else (), self.session.set_window)
         if volume is not None:
             self.parts.view.setFocus()
@@ -292,8 +291,8 @@ class MainWindow(QMainWindow):
         """Analyse the open series, and say so where another one of the study suits the models better."""
         catalog, series = self.session.catalog, self.session.series
         better = analysis_candidate(catalog, series) if catalog and series else None
-        if better is not None and series is not None and better.key != series.key:
-            text = f"{series_name(series)} is analysed. {series_name(better)} is the thinnest lung-kernel series here."
+        if better is not None and series is not None and suits_better(better, series):
+            text = f"{series_name(series)} is analysed. {series_name(better)} suits the models better."
             self.parts.messages.say(text, Severity.INFO, (("Analyse that one", lambda: self._analyse_other(better)),))
         self.analysing.start(self.opening.complete)
 

@@ -181,3 +181,14 @@ def test_without_positions_nothing_is_guessed(volume: Volume, make_result: MakeR
     panel = build_report(flat, make_result(flat), None).top_slices[0]
     assert (panel.axis, panel.position) == ("", None)
     assert flat.geometry.plane is Plane.UNKNOWN
+
+
+def test_the_place_of_a_tilted_slice_is_that_of_its_middle(volume: Volume, reading: Reading) -> None:
+    flat = volume.geometry
+    tilt = np.radians(15.0)
+    tilted = replace(volume, geometry=replace(flat, column_cosines=(0.0, float(np.cos(tilt)), float(np.sin(tilt)))))
+    panel = build_report(tilted, None, reading.with_key_image(reading.slice_digests[3], True)).key_images[0]
+    middle = tilted.geometry.point(3, (flat.shape[1] - 1) / 2, (flat.shape[2] - 1) / 2)
+    assert middle is not None and flat.origins is not None
+    assert (panel.index, panel.position) == (3, pytest.approx(middle[2]))
+    assert panel.position != pytest.approx(flat.origins[3][2])

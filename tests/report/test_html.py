@@ -164,3 +164,9 @@ def test_words_from_right_to_left_start_at_the_right(document: ReportDocument) -
     html = render_html(replace(document, comment="שלום\nplain"), PageSize.A4)
     assert re.search(r'<p dir="rtl"[^>]*>שלום</p>', html)
     assert re.search(r"<p style[^>]*>plain</p>", html)
+
+
+def test_what_is_wrong_with_the_slices_stands_beside_their_number(document: ReportDocument) -> None:
+    series = replace(document.series, thickness=None, lossy=False, use_reason="slices are missing")
+    _, text = read(render_html(replace(document, series=series), PageSize.A4))
+    assert "24, 5 mm apart, thickness not stated, slices are missing" in text

@@ -6,8 +6,11 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pypdf
 import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGLSLossless
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDropEvent, QWheelEvent
 from PySide6.QtTest import QTest
@@ -25,9 +28,11 @@ from PySide6.QtWidgets import (
 from ctviewer.core.findings import Verdict
 from ctviewer.core.windowing import Window
 from ctviewer.ui import dialogs
+from ctviewer.ui.main_window import NOT_SHOWN
 from ctviewer.ui.panels.result_panel import STALE
 from ctviewer.ui.panels.top_slices import SliceButton
 from ctviewer.ui.presenters.analysing import Phase
+from ctviewer.ui.viewport.slice_text import stack_names
 
 HOT = 8
 
@@ -238,6 +243,33 @@ def test_bad_folders_get_one_sentence_and_what_is_open_stays(ready, tmp_path, qt
             ready.open_path(path)
         assert path.name in failed.args[0] and failed.args[0] == ready.parts.messages.text
     assert ready.session.volume is volume
+
+
+def test_a_series_of_which_nothing_can_be_decoded_is_named(window, tmp_path, qtbot, write_study):
+    folder = write_study(tmp_path / "opened" / "bad", description="Thorax thin")
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = JPEGLSLossless
+        dataset.PixelData = encapsulate([b"\xff\xd8\xff\xf7" + bytes(100)])
+        dataset.save_as(path)
+    with qtbot.waitSignal(window.opening.failed, timeout=20_000):
+        window.open_path(folder)
+    assert window.parts.messages.text.startswith("The series Thorax thin cannot be shown. ")
+    assert window.parts.view.message == NOT_SHOWN, "no invitation to open what is open"
+
+
+def test_key_images_wait_until_they_can_be_kept(ready, tmp_path, qtbot, write_study):
+    assert ready.actions_["key_image"].isEnabled()
+    folder = write_study(tmp_path / "opened" / "other", 7)
+    with qtbot.waitSignal(ready.session.series_changed, timeout=10_000):
+        ready.open_path(folder)
+    assert ready.reading.reading is None and not ready.actions_["key_image"].isEnabled()
+    qtbot.waitUntil(ready.actions_["key_image"].isEnabled, timeout=10_000)
+
+
+def test_the_strip_and_the_image_name_one_place(ready):
+    first = ready.session.index_at(0)
+    assert stack_names(ready.session.volume.geometry).places[first] in ready.image._captions(0)[1]
 
 
 def test_drop_opens(window, study, qtbot):

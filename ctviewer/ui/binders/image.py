@@ -63,6 +63,15 @@ def series_name(series: Series) -> str:
     return f"{number} ({told})" if told else number
 
 
+def suits_better(candidate: Series, series: Series) -> bool:
+    """Whether the series chosen for the models differs from this one in anything that matters to them."""
+
+    def facts(one: Series) -> tuple[object, ...]:
+        return one.kernel, one.slice_spacing, one.thickness, len(one.slices), one.use
+
+    return candidate.key != series.key and facts(candidate) != facts(series)
+
+
 def analysis_window(volume: Volume) -> Voi:
     """The window in which findings of the lung are seen: the lung preset for HU, else the volume's own."""
     return PRESETS[0] if volume.unit == "HU" else volume.initial_window
@@ -128,8 +137,7 @@ class ImageBinder(QObject):
         if volume is None:
             return ()
         index = self._session.index_at(position)
-        locations = volume.geometry.locations
-        place = "" if locations is None else f"{locations[index]:.1f} mm"
+        place = slice_text.stack_names(volume.geometry).places[index]  # as it stands on the image
         return (f"Slice {position + 1} of {volume.slice_count}", f"{volume.citation(index)}  {place}".strip())
 
     def _preview(self, position: int) -> QImage | None:

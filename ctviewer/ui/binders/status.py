@@ -12,7 +12,7 @@ from ctviewer.ui.presenters.analysing import AnalysingPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
 from ctviewer.ui.session import Session
 
-_WITH_VOLUME = ("report", "report_as", "key_image", "cine", "reset", "fit", "actual_size", "window_file", "histogram")
+_WITH_VOLUME = ("report", "report_as", "cine", "reset", "fit", "actual_size", "window_file", "histogram")
 
 
 class StatusBinder(QObject):
@@ -34,10 +34,11 @@ class StatusBinder(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session, self._analysing, self._actions = session, analysing, actions
+        self._session, self._analysing, self._reading, self._actions = session, analysing, reading, actions
         self._label, self._device = label, device
         session.volume_changed.connect(lambda _volume: self._show())
         analysing.changed.connect(lambda _state: self._enable())
+        reading.changed.connect(lambda _reading: self._enable())
         reading.undo_changed.connect(self._show_undo)
         self._show()
         self._show_undo(None, None)
@@ -59,6 +60,7 @@ class StatusBinder(QObject):
         has_volume, busy = self._session.volume is not None, self._analysing.busy
         state = self._analysing.state
         enabled = dict.fromkeys(_WITH_VOLUME, has_volume)
+        enabled |= {"key_image": has_volume and self._reading.reading is not None}  # before, nothing could keep it
         enabled |= {"analyse": has_volume and not busy, "cancel": busy}
         enabled |= dict.fromkeys(("next_ranked", "previous_ranked"), bool(state.classification or state.result))
         enabled |= dict.fromkeys(("accept", "reject"), state.result is not None)

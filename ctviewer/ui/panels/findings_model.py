@@ -44,6 +44,7 @@ HEADERS = {
     Column.SCORE: ("Score / HU", "The model's score, 0 to 1; below it the mean in Hounsfield units"),
     Column.STATE: ("", "Accepted or rejected"),
 }
+_UNNUMBERED = "slice "  # what `Series.image_name` begins with where the file numbers no images
 _SIDES = {"right": "R", "left": "L", "both": "R+L", "": DASH}
 
 
@@ -139,15 +140,24 @@ class FindingsModel(QAbstractTableModel):
             f"side {lesion.side or 'unknown'}",
             f"score {lesion.score:.3f}",
         )
-        head = f"{lesion.lesion_id}. {lesion.label}, Im {self.slice_range(lesion)}"
+        head = f"{lesion.lesion_id}. {lesion.label}, {self._cited(lesion)}"
         return "\n".join((head, *facts, self.verdict(lesion.lesion_id).value))
 
     def slice_range(self, lesion: Lesion) -> str:
         """First and last slice by their names, the smaller number first."""
-        ends = [self._name(i) for i in (lesion.slices[0], lesion.slices[-1])] if lesion.slices else []
+        ends = (
+            [self._name(i).removeprefix(_UNNUMBERED) for i in (lesion.slices[0], lesion.slices[-1])]
+            if lesion.slices
+            else []
+        )
         if all(e.isdecimal() for e in ends):
             ends.sort(key=int)
         return DASH.join(dict.fromkeys(ends)) or DASH
+
+    def _cited(self, lesion: Lesion) -> str:
+        """The range with what it counts: images by the file's numbers, else slices as they are shown."""
+        unnumbered = any(self._name(index).startswith(_UNNUMBERED) for index in lesion.slices)
+        return f"{_UNNUMBERED if unnumbered else 'Im '}{self.slice_range(lesion)}"
 
     def _name(self, index: int) -> str:
         return self._names[index] if 0 <= index < len(self._names) else str(index + 1)
@@ -173,7 +183,7 @@ class FindingsModel(QAbstractTableModel):
     def _second(self, lesion: Lesion, column: Column) -> str:
         if column is Column.CLASS:
             side = f"{_SIDES[lesion.side]} · " if lesion.side in ("right", "left", "both") else ""
-            return f"{side}Im {self.slice_range(lesion)}"
+            return f"{side}{self._cited(lesion)}"
         below = {Column.VOLUME: Column.DIAMETER, Column.SCORE: Column.HU}.get(column)
         return "" if below is None else self._text(lesion, below)
 

@@ -32,7 +32,17 @@ def series_lines(series: Series) -> tuple[str, str, str]:
     if series.slice_spacing:  # zero: all slices at one position, which a notice tells
         count += f" · {series.slice_spacing:.3g} mm"
     detail = f"{series.modality} · {series.columns} × {series.rows}"
-    return title, count, f"{detail} · {series.kernel}" if series.kernel else detail
+    detail = f"{detail} · {series.kernel}" if series.kernel else detail
+    return title, count, f"{images} · {detail}" if (images := _images_of_part(series)) else detail
+
+
+def _images_of_part(series: Series) -> str:
+    """`Im 21–40`: what tells one part of a split series from the others, which share its number and description."""
+    numbers = [one.instance_number for one in series.slices if one.instance_number is not None]
+    if not numbers or all(notice.code != "series-split" for notice in series.notices):
+        return ""
+    first, last = min(numbers), max(numbers)
+    return f"Im {first}" if first == last else f"Im {first}\N{EN DASH}{last}"
 
 
 class SeriesDelegate(QStyledItemDelegate):

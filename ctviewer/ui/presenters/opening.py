@@ -220,7 +220,8 @@ class OpeningPresenter(QObject):
         self.loading.emit(None)
         if isinstance(outcome, Failed):
             self._session.set_volume(None)
-            self.failed.emit(_sentence(outcome.error, f"The series {series.description} could not be loaded"))
+            told = _sentence(outcome.error, "It could not be loaded")
+            self.failed.emit(f"The series {series.description} cannot be shown. {told}".replace("  ", " "))
         elif isinstance(outcome, Succeeded):
             volume: Volume = outcome.value
             self._cache.put(Kept(volume, self._extra))

@@ -40,6 +40,13 @@ def test_unknown_values_are_dashes_and_one_slice_is_one_number(model, lesion):
     assert text(model, 0, Column.CLASS, SECOND_ROLE) == "Im 97"
 
 
+def test_slices_without_numbers_are_never_called_images(model, lesion):
+    model.set_lesions([lesion(1)], CLASSES, [f"slice {20 - n}" for n in range(20)], {})
+    assert text(model, 0, Column.SLICES) == "15–17"
+    assert text(model, 0, Column.CLASS, SECOND_ROLE) == "L · slice 15–17"
+    assert "slice 15–17" in text(model, 0, Column.CLASS, Qt.ItemDataRole.ToolTipRole)
+
+
 def test_slices_without_names_are_counted_from_one(model, lesion):
     model.set_lesions([lesion(1)], CLASSES, (), {})
     assert text(model, 0, Column.SLICES) == "4–6"

@@ -6,7 +6,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QToolButton
 
 from ctviewer.core.events import Progress
-from ctviewer.core.series import Study
+from ctviewer.core.series import Notice, Severity, Study
 from ctviewer.ui.panels.series_delegate import series_lines
 from ctviewer.ui.panels.series_panel import NOTHING_OPEN, SeriesPanel, study_lines
 
@@ -23,6 +23,14 @@ def test_a_series_in_words(series):
     assert series_lines(series(slice_spacing=0.0))[1] == "148 slices"
     unreadable = series(readable=False, reason="Holds no images.")
     assert series_lines(unreadable)[1:] == ("CT · 148 files", "Holds no images.")
+
+
+def test_parts_of_a_split_series_are_told_apart_by_their_images(series):
+    split = Notice("series-split", Severity.INFO, "This series is part 1 of 2.")
+    part = replace(series("a", count=20), notices=(split,))
+    part = replace(part, slices=tuple(replace(s, instance_number=21 + n) for n, s in enumerate(part.slices)))
+    assert series_lines(part)[2].startswith("Im 21–40 · CT · 512 × 512")
+    assert series_lines(replace(part, notices=()))[2].startswith("CT · 512 × 512")
 
 
 def test_a_study_in_words(series):
