@@ -255,7 +255,7 @@ def test_a_series_of_which_nothing_can_be_decoded_is_named(window, tmp_path, qtb
     with qtbot.waitSignal(window.opening.failed, timeout=20_000):
         window.open_path(folder)
     assert window.parts.messages.text.startswith("The series Thorax thin cannot be shown. ")
-    assert window.parts.view.message == NOT_SHOWN, "no invitation to open what is open"
+    assert window.parts.view._scene.message == NOT_SHOWN, "no invitation to open what is open"
 
 
 def test_key_images_wait_until_they_can_be_kept(ready, tmp_path, qtbot, write_study):
