@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ctviewer.core.series import Notice, Patient, Series, SliceRef, Study, VolumeUse
+from ctviewer.core.series import Notice, Patient, Series, Severity, SliceRef, Study, VolumeUse
 from ctviewer.dicom import place_checks, tags
 from ctviewer.dicom.checks import Findings, copies_notice, examine
 from ctviewer.dicom.copies import copy_key
@@ -15,6 +15,7 @@ from ctviewer.dicom.readable import why_not
 from ctviewer.dicom.record import Slice
 from ctviewer.dicom.stack import Stack
 from ctviewer.dicom.syntaxes import short_name
+from ctviewer.dicom.wording import slices
 
 _NO_IMAGES = "it has no images that can be shown"
 _FEW = 4  # slices: a description alone makes only a short series a localizer
@@ -47,7 +48,7 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         transfer_syntax=short_name(header.syntax),
         readable=not reason,
         reason=reason,
-        notices=(*_about_the_part(part, stack, dropped), *found.notices),
+        notices=(*_about_the_part(part, stack, dropped), *_about_tables(stack, private), *found.notices),
         use=found.use,
         use_reason=found.use_reason,
         private=private,
@@ -89,6 +90,19 @@ def _about_the_part(part: Part, stack: Sequence[Slice], dropped: Sequence[Slice]
         for one in dropped:
             one.location = stack[kept[copy_key(one)]].location
         yield copies_notice(dropped, sorted({kept[copy_key(one)] for one in dropped}))
+
+
+def _about_tables(stack: Sequence[Slice], private: Stack | None) -> Iterator[Notice]:
+    """Modality LUTs, and those that cannot be read."""
+    stated = [i for i, one in enumerate(stack) if one.header.has(tags.MODALITY_LUT_SEQUENCE)]
+    if private is None or not stated:
+        return
+    unread = tuple(i for i in stated if getattr(private.sources[i], "lut", None) is None)
+    if unread:
+        text = f"The table of values (modality LUT) of {slices(len(unread))} cannot be read: values are as stored, without a unit."
+        yield Notice("modality-lut-damaged", Severity.DANGER, text, unread)
+    else:
+        yield Notice("modality-lut", Severity.INFO, "Values come from a table in the files (modality LUT).")
 
 
 def _key(uid: str, part: Part) -> str:

@@ -40,10 +40,8 @@ def _compression(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> 
 
 
 def _values(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Iterator[Notice]:
-    """Rescale, modality LUT and padding."""
+    """Rescale and padding; of modality LUTs `assemble` tells, once they were read."""
     mapped = stack[0].header.has(tags.MODALITY_LUT_SEQUENCE)
-    if mapped:
-        yield Notice("modality-lut", Severity.INFO, "Values come from a table in the files (modality LUT).")
     bare = [i for i, one in enumerate(stack) if one.modality == "CT" and one.rescale is None]
     if bare and not mapped:
         text = f"{slices(len(bare))} without valid rescale slope and intercept: values are not in Hounsfield units."

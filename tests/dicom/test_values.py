@@ -8,7 +8,9 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGLosslessSV1, RLELossless
 
+from ctviewer.core.series import Severity
 from ctviewer.core.windowing import VoiFunction, Window
+from ctviewer.dicom import load_volume
 
 
 def test_rescale_is_kept_per_slice(written, edit, volume_of):
@@ -161,6 +163,22 @@ def test_modality_lut(written, edit, volume_of, notice_of):
     assert volume.unit == "OD" and volume.stored.dtype == np.uint16
     assert np.all(volume.slope == 1) and np.all(volume.intercept == 0)
     notice_of(volume.series, "modality-lut")
+
+
+def test_a_modality_lut_that_cannot_be_read_is_no_table(written, edit, only, notice_of):
+    made = written(shape=(3, 12, 16))
+
+    def change(dataset, index):
+        item = Dataset()
+        item.add_new("LUTDescriptor", "US", [400, 0, 16])
+        item.add_new("LUTData", "OW", bytes(8))  # four entries, not 400
+        dataset.ModalityLUTSequence = [item]
+
+    edit(made.paths, change)
+    series = only(made.folder)
+    notice = notice_of(series, "modality-lut-damaged")
+    assert notice.severity is Severity.DANGER and notice.slices == (0, 1, 2)
+    assert "modality-lut" not in [one.code for one in series.notices] and load_volume(series).unit == ""
 
 
 @pytest.mark.parametrize(
