@@ -102,5 +102,6 @@ class MessageBar(QWidget):
     def _drop_buttons(self) -> None:
         for button in self._buttons:
             self._row.removeWidget(button)
+            button.hide()  # it goes when the event loop is back: later, where a dialog runs its own
             button.deleteLater()
         self._buttons.clear()

@@ -33,3 +33,11 @@ def test_a_message_is_replaced_and_put_away(bar):
     assert bar.text == "Second."
     bar.clear()
     assert bar.text == ""
+
+
+def test_buttons_of_the_message_before_never_lie_under_the_new_ones(bar):
+    bar.say("First.", actions=(("Open another folder", lambda: None),))
+    before = bar._buttons[0]
+    bar.say("Second.", actions=(("Say more", lambda: None),))
+    assert before.isHidden(), "it is deleted later than this"
+    assert not bar._buttons[0].isHidden()
