@@ -1,0 +1,187 @@
+"""Pre-flight: everything that can be known to be wrong with the data of a run before it starts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ctviewer.core.errors import InputError
+from ctviewer.core.events import Done, Event, Progress
+from ctviewer.models.metadata import Metric
+from ctviewer.training.estimates import RunPlan, Step, estimate_run, room_findings
+from ctviewer.training.precision import auc_interval
+from ctviewer.training.preflight_checks import (
+    FEW_PATIENTS,
+    Criteria,
+    shortcut_findings,
+    split_findings,
+    study_findings,
+)
+from ctviewer.training.preflight_report import Count, Estimate, Finding, PreflightReport, Severity, Width
+from ctviewer.training.sampling import training_sequences
+from ctviewer.training.shortcuts import cross_tables, find_shortcuts
+from ctviewer.training.source import LabelledSource
+from ctviewer.training.splits import TEST, VALIDATION, Case, Split, split_stratified
+from ctviewer.training.study_facts import StudyFacts, data_sha256, read_facts
+
+Divide = Callable[[Sequence[Case]], Split]
+Baseline = Callable[[Sequence[str]], Iterator[Event]]
+"""Judge the base model on studies of the hold-out: ends with `Done` of a tuple of `Metric`."""
+
+_ORDER = tuple(Severity)
+_ASSUMED = (0.8, 0.9)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be checked beside the studies.
+
+    Attributes:
+        criteria: what studies must be.
+        divide: makes the split of the studies that can be read.
+        unlisted: names in the folder that the labels do not mention.
+        plan, step: what the run takes is reckoned where both are given.
+        baseline: judges the base model on the hold-out; None for a start without one.
+    """
+
+    criteria: Criteria = field(default_factory=Criteria)
+    divide: Divide = split_stratified
+    unlisted: tuple[str, ...] = ()
+    plan: RunPlan | None = None
+    step: Step | None = None
+    baseline: Baseline | None = None
+
+
+def preflight(source: LabelledSource, request: Request = Request()) -> Iterator[Event]:
+    """Read every study once and check the data of a run.
+
+    Steps are timed and the base model is judged only where nothing blocks the run.
+
+    Yields:
+        `Progress`, last `Done` with a `PreflightReport`.
+    """
+    facts: list[StudyFacts] = []
+    ids = source.ids()
+    for done, study in enumerate(ids):
+        yield Progress("Reading studies", done, len(ids))
+        facts.append(read_facts(source, study))
+    yield Progress("Looking for shortcuts", 0, 0)
+    report = check(facts, request)
+    if report.split is not None and not report.blocked:
+        report = yield from _tried(report, facts, request)
+    yield Done(report)
+
+
+def check(facts: Sequence[StudyFacts], request: Request = Request()) -> PreflightReport:
+    """All that facts alone say: findings, tables, shortcuts and what this many patients can show."""
+    read = [one for one in facts if not one.error]
+    findings = [*study_findings(facts, request.criteria), *_about_size(facts), *_about_unlisted(request.unlisted)]
+    split, torn = _divided(read, request.divide)
+    if split is not None:
+        findings += split_findings(read, split)
+    elif all(one.code != "patient-on-both-sides" for one in findings):
+        findings += torn
+    shortcuts = find_shortcuts(read)
+    findings += shortcut_findings(shortcuts)
+    parts = {} if split is None else split.parts
+    by_name = {one.study: one for one in read}
+    members = {part: [by_name[study] for study in studies] for part, studies in parts.items()}
+    return PreflightReport(
+        studies=len(facts),
+        patients=len({one.case.patient for one in facts}),
+        findings=_ordered(findings),
+        split=split,
+        counts=tuple(_counts(members)),
+        tables=cross_tables(read),
+        shortcuts=shortcuts,
+        widths=tuple(_widths(read, members)),
+        data_sha256={part: data_sha256(those) for part, those in members.items()},
+        study_sha256={one.study: one.content.sha256 for one in read},
+    )
+
+
+def _tried(
+    report: PreflightReport, facts: Sequence[StudyFacts], request: Request
+) -> Generator[Event, None, PreflightReport]:
+    """The report with what trying the run, and the base model, adds to it."""
+    split, plan = report.split, request.plan
+    assert split is not None  # the caller looked
+    if plan is not None and request.step is not None:
+        lengths = {one.study: one.slices for one in facts}
+        sequences = training_sequences({study: lengths[study] for study in split.train})
+        train = [-(-(lengths[one.study] - one.start) // one.step) for one in sequences]
+        judged = [lengths[study] for study in split.validation]
+        estimate: Estimate = yield from _last(estimate_run(request.step, train, judged, plan))
+        findings = _ordered([*report.findings, *room_findings(estimate, plan)])
+        report = replace(report, estimate=estimate, findings=findings)
+    judged_by = split.test or split.validation
+    if request.baseline is not None and judged_by:
+        metrics: tuple[Metric, ...] = yield from _last(request.baseline(judged_by))
+        report = replace(report, baseline=metrics)
+    return report
+
+
+def _last(events: Iterator[Event]) -> Generator[Event, None, Any]:
+    """Pass events on and give what the last one holds."""
+    for event in events:
+        if isinstance(event, Done):
+            return event.value
+        yield event
+    raise AssertionError("a job that ends well ends with Done")
+
+
+def _divided(read: Sequence[StudyFacts], divide: Divide) -> tuple[Split | None, list[Finding]]:
+    try:
+        return divide([one.case for one in read]), []
+    except InputError as error:
+        return None, [Finding(Severity.ERROR, "cannot-split", f"The data cannot be split: {error}")]
+
+
+def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Errors first, each once."""
+    return tuple(sorted(dict.fromkeys(findings), key=lambda one: _ORDER.index(one.severity)))
+
+
+def _about_size(facts: Sequence[StudyFacts]) -> Iterator[Finding]:
+    patients = len({one.case.patient for one in facts if not one.error})
+    if 0 < patients < FEW_PATIENTS:
+        text = (
+            f"There are {patients} patients; under {FEW_PATIENTS}, repeated cross-validation says more than one split."
+        )
+        yield Finding(Severity.INFO, "few-patients", text)
+
+
+def _about_unlisted(names: Sequence[str]) -> Iterator[Finding]:
+    if names:
+        what = "1 item" if len(names) == 1 else f"{len(names)} items"
+        yield Finding(Severity.INFO, "unlisted", f"The labels do not mention {what} of the folder.", tuple(names))
+
+
+def _counts(members: dict[str, list[StudyFacts]]) -> Iterator[Count]:
+    labels = sorted({name for those in members.values() for one in those for name in one.case.classes})
+    for part, those in members.items():
+        for label in labels:
+            found = [one for one in those if label in one.case.classes]
+            yield Count(part, label, len(found), len({one.case.patient for one in found}))
+
+
+def _widths(read: Sequence[StudyFacts], members: dict[str, list[StudyFacts]]) -> Iterator[Width]:
+    """For the part that the run is judged by, and for all patients where there are few."""
+    judged = {TEST: members[TEST]} if TEST in members else {}
+    if not judged and VALIDATION in members:
+        judged = {VALIDATION: members[VALIDATION]}
+    inside = [one for one in read if not one.case.split.startswith("external:")]
+    if len({one.case.patient for one in inside}) < FEW_PATIENTS:
+        judged["cross-validation"] = inside
+    for part, those in judged.items():
+        everyone: dict[str, set[str]] = defaultdict(set)
+        for one in those:
+            everyone[one.case.patient].update(one.case.classes)
+        for label in sorted(set().union(*everyone.values())) if everyone else ():
+            positives = sum(label in classes for classes in everyone.values())
+            negatives = len(everyone) - positives
+            if negatives:
+                for auc in _ASSUMED:
+                    yield Width(part, label, positives, negatives, auc, *auc_interval(auc, positives, negatives))
