@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from ctviewer.core.errors import InputError
@@ -27,6 +28,7 @@ _NAMES = {
     "values": ("values",),
     "spacing": ("spacing",),
     "order": ("order",),
+    "date": ("date", "studydate"),
 }
 _NEEDED = ("study", "patient", "class")
 _SPLIT_WORDS = {
@@ -53,6 +55,7 @@ class LabelRow:
         line: where it stands in the file, from 1.
         series: UID or key of the series to take; "" leaves the choice to the program.
         stated: what the row states of the study's images; empty where it states nothing.
+        date: of the study, ISO 8601, for files that do not say it; "" where the table does not either.
         extra: the columns that this program does not know, as they are.
     """
 
@@ -63,14 +66,15 @@ class LabelRow:
     line: int = 0
     series: str = ""
     stated: Statement = field(default_factory=lambda: Statement(Interpretation()))
+    date: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_labels(path: Path) -> tuple[LabelRow, ...]:
     """Read a table of labels: a heading, then one line a study.
 
-    The columns study, patient and class are needed; split, series, values, spacing and order are known (see
-    `stating`), others are kept. Comma, semicolon or tab between the cells; UTF-8, UTF-16 with its mark, else
+    The columns study, patient and class are needed; split, series, values, spacing, order and date are known
+    (see `stating`), others are kept. Comma, semicolon or tab between the cells; UTF-8, UTF-16 with its mark, else
     Windows-1252.
 
     Raises:
@@ -168,6 +172,7 @@ def _row(columns: list[str], line: int, cells: list[str]) -> LabelRow:
         line=line,
         series=values.get("series", ""),
         stated=read_statement(values.get("values", ""), values.get("spacing", ""), values.get("order", "")),
+        date=_date(values.get("date", "")),
         extra={name[1:]: value for name, value in values.items() if name.startswith("=") and name != "="},
     )
 
@@ -186,6 +191,13 @@ def _classes(text: str) -> tuple[str, ...]:
     if len(set(found)) < len(found):
         raise ValueError(f"the class {text!r} names one class twice")
     return tuple(sorted(found))
+
+
+def _date(text: str) -> str:
+    try:
+        return text and date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"the date {text!r} is not of the form 2024-01-31") from None
 
 
 def _split(text: str) -> str:

@@ -47,7 +47,7 @@ def read_statement(values: str = "", spacing: str = "", order: str = "") -> Stat
         order: "head-first" or "feet-first".
 
     Raises:
-        InputError: one of them is not understood; a clause that names it.
+        InputError: one of them is not understood.
     """
     cells = (values, spacing, order)
     meaning, white = _values(values) if values else (Interpretation(), None)
@@ -60,7 +60,7 @@ def read_statement(values: str = "", spacing: str = "", order: str = "") -> Stat
     if order:
         plain = re.sub(r"[\s_]+", "-", order.strip().casefold())
         if plain not in (HEAD_FIRST, FEET_FIRST):
-            raise InputError(f"the order {order!r} is neither {HEAD_FIRST} nor {FEET_FIRST}")
+            raise InputError(f"The order {order!r} is neither {HEAD_FIRST} nor {FEET_FIRST}.")
         meaning = replace(meaning, order=plain)
     return Statement(meaning, white, cells)
 
@@ -112,12 +112,13 @@ def _values(text: str) -> tuple[Interpretation, float | None]:
             raise InputError(_plain(error).replace(" or grey", ", window=-600/1500 or grey")) from error
     centre, width, white = float(found[1]), float(found[2]), float(found[3] or _WHITE)
     if width <= 0 or white <= 0:
-        raise InputError(f"the values {text!r} state a window without width")
+        raise InputError(f"The statement {text} is of a window without width.")
     try:
         return Interpretation("HU", width / white, centre - width / 2), white
     except ValueError as error:
-        raise InputError(f"the values {text!r}: {error}") from error
+        raise InputError(f"The statement {text}: {error}.") from error
 
 
 def _plain(error: InputError) -> str:
-    return str(error).removeprefix("--").rstrip(".")
+    """What the command line says of its options, of a statement."""
+    return re.sub(r"^--(values|spacing)", "The statement", str(error))

@@ -118,7 +118,11 @@ class StudyFolder:
         chosen = _named(catalog, row) if row.series else _candidate(catalog)
         if not chosen.readable:
             raise InputError(f"The study {study} cannot be read: {chosen.reason}")
-        return replace(chosen, notices=(*_about_choice(catalog, chosen, bool(row.series)), *chosen.notices))
+        study_module = chosen.study
+        if row.date and not study_module.date:
+            study_module = replace(study_module, date=row.date.replace("-", ""))
+        notices = (*_about_choice(catalog, chosen, bool(row.series)), *chosen.notices)
+        return replace(chosen, study=study_module, notices=notices)
 
     def load(self, study: str) -> tuple[Volume, NDArray[np.uint8] | None]:
         """The volume; there are no label maps.

@@ -21,7 +21,7 @@ from ctviewer.training.preflight_checks import (
 )
 from ctviewer.training.preflight_report import Count, Estimate, Finding, PreflightReport, Severity, Width
 from ctviewer.training.sampling import training_sequences
-from ctviewer.training.shortcuts import cross_tables, find_shortcuts
+from ctviewer.training.shortcuts import Shortcut, cross_tables, find_shortcuts
 from ctviewer.training.source import LabelledSource
 from ctviewer.training.splits import TEST, VALIDATION, Case, Split, split_stratified
 from ctviewer.training.study_facts import StudyFacts, data_sha256, read_facts
@@ -67,15 +67,27 @@ def preflight(source: LabelledSource, request: Request = Request()) -> Iterator[
     for done, study in enumerate(ids):
         yield Progress("Reading studies", done, len(ids))
         facts.append(read_facts(source, study))
-    yield Progress("Looking for shortcuts", 0, 0)
-    report = check(facts, request)
+    shortcuts: list[Shortcut] = []
+    for found in find_shortcuts(facts):
+        yield Progress("Looking for shortcuts", len(shortcuts), 0)
+        shortcuts.append(found)
+    yield Progress("Comparing studies", 0, 0)
+    report = check(facts, shortcuts, request)
     if report.split is not None and not report.blocked:
         report = yield from _tried(report, facts, request)
     yield Done(report)
 
 
-def check(facts: Sequence[StudyFacts], request: Request = Request()) -> PreflightReport:
-    """All that facts alone say: findings, tables, shortcuts and what this many patients can show."""
+def check(
+    facts: Sequence[StudyFacts], shortcuts: Sequence[Shortcut] = (), request: Request = Request()
+) -> PreflightReport:
+    """All that facts alone say: findings, tables, and what this many patients can show.
+
+    Args:
+        facts: of all studies, also of those that could not be read.
+        shortcuts: of `find_shortcuts`.
+        request: what is to be checked.
+    """
     read = [one for one in facts if not one.error]
     findings = [*study_findings(facts, request.criteria), *_about_size(facts), *_about_unlisted(request.unlisted)]
     split, torn = _divided(read, request.divide)
@@ -83,7 +95,6 @@ def check(facts: Sequence[StudyFacts], request: Request = Request()) -> Prefligh
         findings += split_findings(read, split)
     elif all(one.code != "patient-on-both-sides" for one in findings):
         findings += torn
-    shortcuts = find_shortcuts(read)
     findings += shortcut_findings(shortcuts)
     parts = {} if split is None else split.parts
     by_name = {one.study: one for one in read}
@@ -95,7 +106,7 @@ def check(facts: Sequence[StudyFacts], request: Request = Request()) -> Prefligh
         split=split,
         counts=tuple(_counts(members)),
         tables=cross_tables(read),
-        shortcuts=shortcuts,
+        shortcuts=tuple(shortcuts),
         widths=tuple(_widths(read, members)),
         data_sha256={part: data_sha256(those) for part, those in members.items()},
         study_sha256={one.study: one.content.sha256 for one in read},

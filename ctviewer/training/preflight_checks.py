@@ -14,7 +14,7 @@ from ctviewer.training.shortcuts import SUSPICIOUS_AUC, Shortcut
 from ctviewer.training.splits import EXTERNAL, TRAIN, Split, conflicts
 from ctviewer.training.study_facts import StudyFacts
 
-_MOST_COMPARED = 50
+_MOST_COMPARED, _MOST_NAMED = 50, 5
 FEW_PATIENTS = 50  # fewer: repeated cross-validation
 
 
@@ -49,6 +49,7 @@ def study_findings(facts: Sequence[StudyFacts], criteria: Criteria) -> Iterator[
     read = [one for one in facts if not one.error]
     for rule in (_modality, _plane, _unit, _values, _failed, _told, _classes):
         yield from rule(read, criteria)
+    yield from _owners(read)
     yield from _duplicates(read)
     yield from _torn_patients(facts)
 
@@ -135,6 +136,7 @@ def _told(facts: Sequence[StudyFacts], criteria: Criteria) -> Iterator[Finding]:
 
 def _classes(facts: Sequence[StudyFacts], criteria: Criteria) -> Iterator[Finding]:
     """Whether there are classes, apart in more than spelling, with patients enough."""
+    facts = [one for one in facts if not one.case.split.startswith(EXTERNAL)]
     patients: dict[str, set[str]] = defaultdict(set)
     for one in facts:
         for name in one.case.classes:
@@ -157,6 +159,17 @@ def _classes(facts: Sequence[StudyFacts], criteria: Criteria) -> Iterator[Findin
         needed = f"under {criteria.least_patients} no AUC is given"
         why = "3 are needed to learn, to choose and to judge by" if severity is Severity.ERROR else needed
         yield Finding(severity, "too-few", f"The class {name} has {who}; {why}.", studies)
+
+
+def _owners(facts: Sequence[StudyFacts]) -> Iterator[Finding]:
+    """Studies that the files give to one patient and the labels to several; not where most files have one name."""
+    patients = {one.study: one.case.patient for one in facts}
+    for owner, studies in _by(facts, lambda one: one.owner).items():
+        names = sorted({patients[study] for study in studies})
+        if owner and len(names) > 1 and 2 * len(studies) <= len(facts):
+            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+            text = f"By their files, studies of the patients {', '.join(names[:_MOST_NAMED])}{more} are of one."
+            yield Finding(Severity.DOUBT, "patient-under-two-names", text, studies)
 
 
 def _duplicates(facts: Sequence[StudyFacts]) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -131,7 +131,7 @@ def _range_name(value: float, edges: NDArray[np.float64]) -> str:
     return f"{edges[place]:.4g} to {edges[place + 1]:.4g}"
 
 
-def find_shortcuts(facts: Sequence[StudyFacts], seed: int = 0) -> tuple[Shortcut, ...]:
+def find_shortcuts(facts: Sequence[StudyFacts], seed: int = 0) -> Iterator[Shortcut]:
     """Fit a small regularised logistic regression to facts, each alone and all together, and test it out of fold.
 
     Folds are grouped by patient. External sets are left out: nothing is learned from them. Of two exclusive classes one
@@ -140,6 +140,9 @@ def find_shortcuts(facts: Sequence[StudyFacts], seed: int = 0) -> tuple[Shortcut
     Args:
         facts: of all studies.
         seed: of folds and bootstrap.
+
+    Yields:
+        Each as soon as it is known, class by class.
     """
     facts = [one for one in facts if not one.error and not one.case.split.startswith(EXTERNAL)]
     patients: dict[str, list[int]] = defaultdict(list)
@@ -149,7 +152,6 @@ def find_shortcuts(facts: Sequence[StudyFacts], seed: int = 0) -> tuple[Shortcut
     columns = {fact: column for fact, column in columns.items() if len(set(column)) > 1}
     sets = {fact: [column] for fact, column in columns.items()} | {ALL_FACTS: list(columns.values())}
     groups = [np.array(found) for found in patients.values()]
-    found = []
     for label in _targets(facts):
         positive = np.array([label in one.case.classes for one in facts])
         sides = [sum(bool((positive[g] == side).any()) for g in groups) for side in (True, False)]
@@ -159,8 +161,7 @@ def find_shortcuts(facts: Sequence[StudyFacts], seed: int = 0) -> tuple[Shortcut
         for fact, members in sets.items():
             scores = _out_of_fold(members, positive, folds)
             auc, low, high = _judged(scores, positive, groups, seed)
-            found.append(Shortcut(fact, label, auc, low, high, len(groups)))
-    return tuple(found)
+            yield Shortcut(fact, label, auc, low, high, len(groups))
 
 
 def _targets(facts: Sequence[StudyFacts]) -> tuple[str, ...]:

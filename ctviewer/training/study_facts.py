@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ctviewer.core.errors import CtviewerError
 from ctviewer.core.files import reason
 from ctviewer.core.people import date_text
-from ctviewer.core.series import Notice
+from ctviewer.core.series import Notice, Series
 from ctviewer.core.volume import Volume
 from ctviewer.models.placement import Upright
 from ctviewer.models.preprocess import study_order
@@ -52,6 +52,8 @@ class StudyFacts:
         unit: of the values.
         slices: how many could be read.
         failed: how many could not.
+        owner: a digest of the patient ID and name in the files, "" where there is no ID: it tells whether two studies
+            are of one patient, and not of whom.
         manufacturer, kernel: as in the files.
         thickness, field_of_view: mm; the longer side of the image.
         contrast: whether an agent is stated; None where the files could not state one.
@@ -67,6 +69,7 @@ class StudyFacts:
     unit: str = ""
     slices: int = 0
     failed: int = 0
+    owner: str = ""
     manufacturer: str = ""
     kernel: str = ""
     thickness: float | None = None
@@ -103,6 +106,7 @@ def read_facts(source: LabelledSource, study: str) -> StudyFacts:
         unit=volume.unit,
         slices=int((~volume.failed).sum()),
         failed=int(volume.failed.sum()),
+        owner=_owner(series),
         manufacturer=series.manufacturer,
         kernel=series.kernel,
         thickness=series.thickness,
@@ -113,6 +117,12 @@ def read_facts(source: LabelledSource, study: str) -> StudyFacts:
         content=content_of(volume),
         notices=series.notices,
     )
+
+
+def _owner(series: Series) -> str:
+    if not series.patient.patient_id.strip():
+        return ""
+    return hashlib.sha256(repr(series.owner).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def content_of(volume: Volume) -> Content:

@@ -77,9 +77,11 @@ def test_splits_are_read(tmp_path, word, split):
         ("study,patient,class,split\na,p,x,external:\n", 2, "none of train, val, test"),
         ("study,patient,class\na,p,x,more\n", 2, "4 cells and the heading has 3"),
         ('study,patient,class\na,p,"x\n', 2, "no table"),
-        ("study,patient,class,values\na,p,x,perhaps\n", 2, "values perhaps is not understood"),
-        ("study,patient,class,spacing\na,p,x,1x0x1\n", 2, "not possible"),
-        ("study,patient,class,order\na,p,x,upwards\n", 2, "head-first"),
+        ("study,patient,class,values\na,p,x,perhaps\n", 2, "The statement perhaps is not understood; give hu"),
+        ("study,patient,class,spacing\na,p,x,1x0x1\n", 2, "The statement 1x0x1: a distance of 0 mm is not possible."),
+        ("study,patient,class,order\na,p,x,upwards\n", 2, "neither head-first nor feet-first"),
+        ("study,patient,class,date\na,p,x,31.1.24\n", 2, "not of the form 2024-01-31"),
+        ("study,patient,class,values\na,p,x,window=-600/0\n", 2, "window without width"),
     ],
 )
 def test_what_is_wrong_is_said_with_file_and_line(tmp_path, text, line, why):

@@ -139,6 +139,13 @@ def test_the_table_may_name_the_series(data, tmp_path):
         data("a,p,x,9", heading=heading).series("a")
 
 
+def test_a_date_is_that_of_the_files_or_else_of_the_table(data, tmp_path):
+    dicom(tmp_path / "a", date="20200102")
+    pictures(tmp_path / "png", (HU + 1024).astype(np.uint16))
+    source = data("a,p,x,2021-03-04", "png,q,x,2021-03-04", heading="study,patient,class,date")
+    assert source.series("a").study.date == "20200102" and source.series("png").study.date == "20210304"
+
+
 def test_files_of_two_patients_in_one_study_are_told(data, tmp_path):
     dicom(tmp_path / "a" / "one", patient_id="P1")
     dicom(tmp_path / "a" / "two", hu=HU[::-1].copy(), patient_id="P2")

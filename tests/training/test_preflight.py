@@ -17,6 +17,7 @@ from ctviewer.models.metadata import Metric
 from ctviewer.training.estimates import RunPlan, StepCost, estimate_run, room_findings
 from ctviewer.training.preflight import Request, check, preflight
 from ctviewer.training.preflight_report import Estimate, PreflightReport, Severity, amount_text, to_json, to_lines
+from ctviewer.training.shortcuts import find_shortcuts
 from ctviewer.training.splits import Case, Split, split_by_time
 from ctviewer.training.study_facts import Content, StudyFacts
 
@@ -58,8 +59,8 @@ def altered(**changes) -> PreflightReport:
 
 
 def test_clean_data_pass():
-    report = check(clean())
-    assert report.findings == () and not report.blocked and report.doubts == ()
+    report = check(clean(), list(find_shortcuts(clean())))
+    assert report.shortcuts and report.findings == () and not report.blocked and report.doubts == ()
     patients = {(c.part, c.label): c.patients for c in report.counts}
     assert patients["train", "covid"] == patients["train", "well"] == 21
     assert all(patients[part, label] in (4, 5) for part in ("val", "test") for label in ("covid", "well"))
@@ -93,6 +94,31 @@ def test_a_fault_of_one_study_is_found_and_names_it(changes, code, severity):
 
 def test_notices_for_information_are_not_repeated():
     assert altered(notices=(Notice("chosen-series", NoticeSeverity.INFO, "One of 3."),)).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("owners", "patients", "doubted"),
+    [
+        (["one", "one"], ["p", "q"], True),
+        (["one", "one"], ["p", "p"], False),
+        (["", ""], ["p", "q"], False),
+        (["one"] * 40, [f"p{n}" for n in range(40)], False),  # an anonymised set: one name for all
+    ],
+)
+def test_one_patient_under_two_names_is_doubted(owners, patients, doubted):
+    data = clean()
+    for n, (owner, patient) in enumerate(zip(owners, patients, strict=True)):
+        data[n] = replace(data[n], owner=owner, case=replace(data[n].case, patient=patient))
+    found = [one for one in check(data).findings if one.code == "patient-under-two-names"]
+    assert [one.studies for one in found] == ([("covid0", "covid1")] if doubted else [])
+    assert all(one.severity is DOUBT and "p, q" in one.text for one in found)
+
+
+def test_classes_of_external_sets_do_not_make_up_for_missing_ones():
+    data = [replace(d, case=replace(d.case, split="external:Ulm" if "well" in d.study else "")) for d in clean()]
+    report = check(data)
+    assert codes(report)["one-class"] is codes(report)["class-missing"] is ERROR
+    assert all(found.part != "external:Ulm" for found in report.widths)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +163,7 @@ def test_a_split_made_elsewhere_is_checked_too():
     def careless(cases):
         return Split(tuple(ids[:1] + ids[2:]), (ids[1],), ())
 
-    found = codes(check(data, Request(divide=careless)))
+    found = codes(check(data, request=Request(divide=careless)))
     assert found["patient-on-both-sides"] is found["duplicate-across-split"] is ERROR
     assert found["class-missing"] is found["part-empty"] is DOUBT
 
@@ -165,7 +191,7 @@ def test_classes_that_differ_in_spelling_are_doubted():
 
 def test_a_shortcut_wants_a_tick():
     data = [replace(d, manufacturer="Bolt" if "well" in d.study else "ACME") for d in clean()]
-    report = check(data)
+    report = check(data, list(find_shortcuts(data)))
     found = [one.text for one in report.doubts if one.code == "shortcut"]
     assert any("by manufacturer alone" in text for text in found) and not report.blocked
     table = next(t for t in report.tables if t.fact == "manufacturer")
@@ -175,11 +201,11 @@ def test_a_shortcut_wants_a_tick():
 def test_a_split_by_time_without_dates_blocks_in_words():
     data = clean()
     data[3] = replace(data[3], case=replace(data[3].case, date=""))
-    report = check(data, Request(divide=split_by_time))
+    report = check(data, request=Request(divide=split_by_time))
     assert report.split is None and "date of study covid3" in next(
         one.text for one in report.findings if one.code == "cannot-split"
     )
-    assert check(clean(), Request(divide=partial(split_by_time, shares=(0.6, 0.2, 0.2)))).split is not None
+    assert check(clean(), request=Request(divide=partial(split_by_time, shares=(0.6, 0.2, 0.2)))).split is not None
 
 
 def test_the_interval_is_that_of_the_part_that_judges():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ctviewer.training.precision import auc_interval, auc_standard_error
-from ctviewer.training.shortcuts import ALL_FACTS, FACTS, cross_tables, find_shortcuts
+from ctviewer.training.shortcuts import ALL_FACTS, FACTS, Shortcut, cross_tables, find_shortcuts
 from ctviewer.training.splits import Case
 from ctviewer.training.study_facts import StudyFacts
 
@@ -28,12 +28,16 @@ def facts(count: int, seed: int = 0, studies: int = 1, **of) -> list[StudyFacts]
     return made
 
 
+def shortcuts(data: list[StudyFacts]) -> tuple[Shortcut, ...]:
+    return tuple(find_shortcuts(data))
+
+
 def areas(found) -> dict[str, float]:
     return {one.fact: one.auc for one in found}
 
 
 def test_noise_predicts_nothing():
-    found = find_shortcuts(facts(200))
+    found = shortcuts(facts(200))
     assert {"manufacturer", "thickness", "date", ALL_FACTS} == set(areas(found)), "what never varies is no fact"
     assert all(auc < 0.65 for auc in areas(found).values())
 
@@ -55,7 +59,7 @@ def test_noise_predicts_nothing():
     ],
 )
 def test_each_fact_is_found_out(name, fact, rule):
-    found = find_shortcuts(facts(60, **{name: rule}))
+    found = shortcuts(facts(60, **{name: rule}))
     one = next(s for s in found if s.fact == fact)
     assert one.auc > 0.95 and one.low is not None and one.low <= one.auc <= one.high
     assert areas(found)[ALL_FACTS] > 0.9
@@ -67,23 +71,23 @@ def test_facts_of_a_patient_are_not_tested_on_that_patient():
     data = [
         StudyFacts(Case(f"s{n}-{s}", f"p{n}", ("ab"[n % 2],)), kernel=names[n]) for n in range(30) for s in range(4)
     ]
-    assert areas(find_shortcuts(data))["kernel"] < 0.6
+    assert areas(shortcuts(data))["kernel"] < 0.6
 
 
 def test_few_patients_external_and_unreadable_studies_are_left_out():
-    assert find_shortcuts(facts(6)) == ()
+    assert shortcuts(facts(6)) == ()
     data = facts(40)
     data.append(StudyFacts(Case("e", "e", ("a",), "external:U"), manufacturer="Other"))
     data.append(StudyFacts(Case("x", "x", ("a",)), error="It is damaged."))
-    assert {one.patients for one in find_shortcuts(data)} == {40}
+    assert {one.patients for one in shortcuts(data)} == {40}
 
 
 def test_each_of_several_classes_is_set_against_the_rest():
     data = facts(60, kernel=lambda label, rng: label)
     third = [StudyFacts(Case(f"t{n}", f"t{n}", ("c",)), manufacturer="ACME", kernel="c", slices=80) for n in range(20)]
-    found = find_shortcuts(data + third)
+    found = shortcuts(data + third)
     assert {one.label for one in found} == {"a", "b", "c"}
-    assert find_shortcuts(data + third) == found, "the seed decides"
+    assert shortcuts(data + third) == found, "the seed decides"
 
 
 def test_cross_tables_count_every_study():
