@@ -127,6 +127,7 @@ def _mention(one: SliceMention) -> dict[str, Any]:
         "index": one.index,
         "citation": one.citation,
         "location_mm": one.location,
+        "place": one.place,
         "file": one.file,
         "frame": one.frame,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -37,6 +38,34 @@ def direction_letters(direction: NDArray[np.float64] | Vector) -> str:
         if abs(v[axis]) > 0.3:
             letters += ("LPH" if v[axis] > 0 else "RAF")[axis]
     return letters
+
+
+def place_text(origin: Vector, row: Vector, column: Vector, extent: tuple[float, float]) -> str:
+    """Where a slice lies, as it stands on the image and wherever the slice is named: "z -212.1 mm".
+
+    That is the middle of the slice along the patient axis nearest to its normal; under a tilted gantry the corner lies
+    elsewhere. An oblique slice has no single coordinate: its distance along the normal is called "loc".
+
+    Args:
+        origin: LPS mm, centre of the first pixel.
+        row: direction cosines along a row.
+        column: direction cosines along a column.
+        extent: mm from the first to the last row and from the first to the last column; 0 where the spacing is unknown.
+    """
+    normal = (
+        row[1] * column[2] - row[2] * column[1],
+        row[2] * column[0] - row[0] * column[2],
+        row[0] * column[1] - row[1] * column[0],
+    )
+    axis = max(range(3), key=lambda i: abs(normal[i]))
+    if abs(normal[axis]) < math.cos(math.radians(_OBLIQUE_ABOVE_DEGREES)):
+        return f"loc {_millimetres(sum(o * n for o, n in zip(origin, normal, strict=True)))}"
+    middle = origin[axis] + column[axis] * extent[0] / 2 + row[axis] * extent[1] / 2
+    return f"{'xyz'[axis]} {_millimetres(middle)}"
+
+
+def _millimetres(value: float) -> str:
+    return f"{round(value, 1) + 0.0:.1f} mm"  # -0.0 is 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +188,17 @@ class Geometry:
         half[gaps <= self.same_position] = np.nan
         edge = step / 2.0
         return np.asarray(np.concatenate([[edge], half]) + np.concatenate([half, [edge]]))
+
+    @property
+    def place_texts(self) -> tuple[str, ...]:
+        """Where each slice lies (see `place_text`); empty texts without positions."""
+        if self.origins is None:
+            return ("",) * self.shape[0]
+        between_rows, between_columns = self.pixel_spacing or (0.0, 0.0)
+        extent = (self.shape[1] - 1) * between_rows, (self.shape[2] - 1) * between_columns
+        return tuple(
+            place_text(origin, self.row_cosines, self.column_cosines, extent) for origin in self.origins.tolist()
+        )
 
     def edge_letters(self) -> tuple[str, str, str, str]:
         """Orientation letters at the left, right, top and bottom edge of the image as stored; empty without positions."""

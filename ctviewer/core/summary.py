@@ -32,6 +32,7 @@ class SliceMention:
         index: volume index.
         citation: `Se 3 / Im 45`.
         location: mm along the right-handed normal; None without positions.
+        place: where it lies, as it stands on the image: "z -212.1 mm"; empty without positions.
         file: name of its file, safe to print.
         frame: of a multi-frame file, from 0.
     """
@@ -41,6 +42,7 @@ class SliceMention:
     location: float | None
     file: str
     frame: int = 0
+    place: str = ""
 
 
 @dataclass(frozen=True)

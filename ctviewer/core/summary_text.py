@@ -35,9 +35,8 @@ def title(summary: SeriesSummary) -> str:
 
 
 def mention(one: SliceMention) -> str:
-    """For instance "Se 3 / Im 45 (-212.1 mm, IM0045.dcm)"."""
-    place = "" if one.location is None else f"{one.location:.1f} mm, "
-    return f"{one.citation} ({place}{one.file})"
+    """For instance "Se 3 / Im 45 (z -212.1 mm, IM0045.dcm)"."""
+    return f"{one.citation} ({', '.join(part for part in (one.place, one.file) if part)})"
 
 
 def window_text(window: Voi) -> str:

@@ -16,7 +16,7 @@ from ctviewer.core.series import Notice, Severity
 from ctviewer.core.words import enumerated
 from ctviewer.dicom import tags
 from ctviewer.dicom.record import Slice
-from ctviewer.dicom.wording import both_sides, cite, listed, name, slices, where
+from ctviewer.dicom.wording import both_sides, cite, listed, name, place, slices, where
 
 _FLAT = "2-D reading only: no reformatting"
 _SAME_THICKNESS = 1.01
@@ -107,14 +107,14 @@ def repeats(stack: Sequence[Slice], geometry: Geometry, layout: Layout) -> Itera
         text = f"Several slices lie at the same position: {places}. {_FLAT}, no volumes of what lies there."
         yield Notice("duplicate-positions", Severity.WARNING, text, both_sides(where(same)))
         return
-    count, place = len(stack), f"{stack[0].location:.1f} mm"
+    count, one_place = len(stack), place(stack[0])
     stated = _slice_locations(stack)
     if stated is not None and np.ptp(stated) > 0.1:
-        text = f"All {count} slices state the same position ({place}) but different slice locations: the positions are wrong. "
+        text = f"All {count} slices state the same position ({one_place}) but different slice locations: the positions are wrong. "
         text += f"Slices are in the order of their image numbers. {_FLAT}, no volumes."
         yield Notice("constant-position", Severity.WARNING, text, tuple(range(count)))
     else:
-        text = f"All {count} slices lie at one position ({place}), as images over time do. {_FLAT}, no volumes."
+        text = f"All {count} slices lie at one position ({one_place}), as images over time do. {_FLAT}, no volumes."
         yield Notice("one-position", Severity.WARNING, text)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from threading import local
 from typing import Any
 
+import numpy as np
+
 from ctviewer.core.errors import DecodeError
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.geometry import Vector
@@ -21,6 +23,7 @@ from ctviewer.dicom.syntaxes import syntax_name
 from ctviewer.dicom.text import clean
 
 _THREADS = 4
+_Places = Sequence[tuple[float, str]]  # of each slice: mm along the normal, and in words
 
 
 def summarise(series: Series) -> SeriesSummary:
@@ -34,29 +37,29 @@ def summarise(series: Series) -> SeriesSummary:
             *("pixel_spacing", "slice_spacing", "thickness", "use", "use_reason", "questions"),
         )
     }
-    locations = _locations(stack)
+    places = _places(stack)
     return SeriesSummary(
         **shared,
         slice_count=len(series.slices),
         plane=series.plane.value,
         lossy_slices=sum(one.lossy for one in series.slices),
         compression_ratio=max((one.compression_ratio or 0.0 for one in series.slices), default=0.0) or None,
-        warnings=tuple(concern(notice, series, locations) for notice in series.notices),
-        **({} if stack is None else _of_stack(series, stack, locations)),
+        warnings=tuple(concern(notice, series, places) for notice in series.notices),
+        **({} if stack is None else _of_stack(series, stack, places)),
     )
 
 
-def concern(notice: Notice, series: Series | None = None, locations: Sequence[float] | None = None) -> Concern:
+def concern(notice: Notice, series: Series | None = None, places: _Places | None = None) -> Concern:
     """A notice with its slices by name; without a series, of a folder."""
-    slices = () if series is None else tuple(_mention(series, index, locations) for index in notice.slices)
+    slices = () if series is None else tuple(_mention(series, index, places) for index in notice.slices)
     files = () if slices else tuple(_name(path) for path in notice.paths)
     return Concern(notice.code, notice.severity, notice.text, slices, files)
 
 
 def concerns(series: Series, notices: Sequence[Notice]) -> tuple[Concern, ...]:
     """Notices that came up while the series was loaded."""
-    locations = _locations(series.private if isinstance(series.private, Stack) else None)
-    return tuple(concern(notice, series, locations) for notice in notices)
+    places = _places(series.private if isinstance(series.private, Stack) else None)
+    return tuple(concern(notice, series, places) for notice in notices)
 
 
 def measure(series: Series) -> Iterator[Event]:
@@ -106,7 +109,7 @@ class _Reader:
         return extremes(out, stack.padding, *rescale), ""
 
 
-def _of_stack(series: Series, stack: Stack, locations: Sequence[float] | None) -> dict[str, Any]:
+def _of_stack(series: Series, stack: Stack, places: _Places | None) -> dict[str, Any]:
     geometry = stack.geometry
     sources = [one for one in stack.sources if isinstance(one, PixelSource)]
     syntaxes = Counter(one.syntax for one in sources)
@@ -117,7 +120,7 @@ def _of_stack(series: Series, stack: Stack, locations: Sequence[float] | None) -
         "column_cosines": _vector(geometry.column_cosines) if placed else None,
         "letters": geometry.edge_letters(),
         "order": _order(series, placed),
-        "slices": tuple(_mention(series, index, locations) for index in geometry.display_order.tolist()),
+        "slices": tuple(_mention(series, index, places) for index in geometry.display_order.tolist()),
         "syntaxes": tuple((uid, syntax_name(uid), count) for uid, count in syntaxes.most_common())
         or (("", series.transfer_syntax, len(series.slices)),),
         "bits": tuple((stored, allocated, count) for (stored, allocated), count in bits.most_common()),
@@ -140,15 +143,18 @@ def _order(series: Series, placed: bool) -> Order:
     return Order.IMAGE_NUMBER if len(numbers) == len(series.slices) else Order.FILE_NAME
 
 
-def _locations(stack: Stack | None) -> Sequence[float] | None:
+def _places(stack: Stack | None) -> _Places | None:
     found = None if stack is None else stack.geometry.locations
-    return None if found is None else found.tolist()
+    if stack is None or found is None:
+        return None
+    return list(zip(np.round(found, 4).tolist(), stack.geometry.place_texts, strict=True))
 
 
-def _mention(series: Series, index: int, locations: Sequence[float] | None) -> SliceMention:
+def _mention(series: Series, index: int, places: _Places | None) -> SliceMention:
     one = series.slices[index]
-    place = None if locations is None else round(locations[index], 4) + 0.0  # -0.0 is 0.0
-    return SliceMention(index, series.citation(index), place, _name(one.path), one.frame)
+    location, text = (None, "") if places is None else places[index]
+    location = None if location is None else location + 0.0  # -0.0 is 0.0
+    return SliceMention(index, series.citation(index), location, _name(one.path), one.frame, text)
 
 
 def _name(path: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ctviewer.core.geometry import place_text
 from ctviewer.core.series import image_name
 from ctviewer.core.words import counted
 from ctviewer.dicom import tags
@@ -24,8 +25,18 @@ def name(one: Slice) -> str:
 
 
 def cite(one: Slice) -> str:
-    """A slice by its numbers and its place along the normal: `Se 3 / Im 45 (-212.1 mm)`."""
-    return name(one) if one.position is None else f"{name(one)} ({one.location:.1f} mm)"
+    """A slice by its numbers and its place: `Se 3 / Im 45 (z -212.1 mm)`."""
+    return name(one) if one.position is None else f"{name(one)} ({place(one)})"
+
+
+def place(one: Slice) -> str:
+    """Where a slice lies, as it stands on the image; empty without a position."""
+    if one.position is None or one.orientation is None:
+        return ""
+    x = one.orientation.tolist()
+    between_rows, between_columns = one.spacing or (0.0, 0.0)
+    extent = (one.rows - 1) * between_rows, (one.columns - 1) * between_columns
+    return place_text(one.position, (x[0], x[1], x[2]), (x[3], x[4], x[5]), extent)
 
 
 def listed(texts: Sequence[str], more: str = "more") -> str:

@@ -152,5 +152,5 @@ def _note(one: Concern) -> str:
 
 
 def _link(one: SliceMention) -> str:
-    place = "" if one.location is None else f" ({one.location:.1f} mm)"
+    place = f" ({one.place})" if one.place else ""
     return f'<a href="{_SLICE}:{one.index}">{escape(one.citation)}</a>{place}'

@@ -127,7 +127,7 @@ def test_text_fits_100_columns_and_names_the_slices_of_each_warning(run, write):
     assert re.search(r"values +-900 to 700 HU", out)
     assert "2-D only" in out
     warning = " ".join(out[out.index("! warning: 1 slice is missing") :].split())
-    assert "Se 3 / Im 4 (15.0 mm, IM0004.dcm), Se 3 / Im 2 (20.0 mm, IM0002.dcm)" in warning
+    assert "Se 3 / Im 4 (z 15.0 mm, IM0004.dcm), Se 3 / Im 2 (z 20.0 mm, IM0002.dcm)" in warning
 
 
 def test_twenty_series_in_one_table(run, write):

@@ -189,3 +189,24 @@ def test_extents_never_exceed_the_stack_and_its_rims(gaps):
 @pytest.mark.parametrize("name", STACKS)
 def test_extents_are_the_same_in_every_plane(name):
     np.testing.assert_allclose(stack(name, (0, 2, 4, 10)).slice_extents(), [2, 2, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "texts"),
+    [
+        ((1, 0, 0), (0, 1, 0), ("z 30.0 mm", "z 32.5 mm")),
+        ((1, 0, 0), (0, 0, -1), ("y -20.0 mm", "y -17.5 mm")),
+        ((0, 1, 0), (0, 0, -1), ("x -10.0 mm", "x -12.5 mm")),  # the normal points to the right: x falls
+        ((1, 0, 0), (0, 0.6**0.5, 0.4**0.5), ("loc 35.9 mm", "loc 38.4 mm")),
+    ],
+)
+def test_places_are_patient_coordinates(row, column, texts):
+    origins = np.array([-10.0, -20.0, 30.0]) + np.outer([0, 2.5], np.cross(row, column))
+    assert Geometry((2, 5, 5), origins, row, column, (0.8, 0.8)).place_texts == texts
+
+
+def test_the_place_of_a_tilted_slice_is_that_of_its_middle():
+    tilt = np.deg2rad(20)
+    column = (0.0, float(np.cos(tilt)), float(np.sin(tilt)))
+    geometry = Geometry((1, 101, 101), np.array([[0.0, 0.0, 0.0]]), (1.0, 0.0, 0.0), column, (2.0, 2.0))
+    assert geometry.place_texts == (f"z {100 * np.sin(tilt):.1f} mm",)

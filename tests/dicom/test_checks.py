@@ -22,7 +22,9 @@ def test_missing_slices_are_counted_and_placed(written, only, notice_of):
         made.paths[index].unlink()
     series = only(made.folder)
     notice = notice_of(series, "missing-slices")
-    assert notice.text.startswith("3 slices are missing: 2 between Se 3 / Im 7 (35.0 mm) and Se 3 / Im 4 (42.5 mm), 1 ")
+    assert notice.text.startswith(
+        "3 slices are missing: 2 between Se 3 / Im 7 (z 35.0 mm) and Se 3 / Im 4 (z 42.5 mm), 1 "
+    )
     assert notice.slices == (2, 3, 4, 5)
     assert series.slice_spacing == pytest.approx(2.5)
     assert not series.private.geometry.is_regular()

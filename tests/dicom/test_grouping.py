@@ -142,7 +142,7 @@ def test_copies_are_dropped_and_told(written, catalog, notice_of):
     (series,) = catalog(made.folder).series
     assert np.array_equal(load_volume(series).stored, made.stored)
     notice = notice_of(series, "copies-dropped")
-    assert len(notice.paths) == 2 and "Se 1 / Im 7 (30.0 mm)" in notice.text
+    assert len(notice.paths) == 2 and "Se 1 / Im 7 (z 30.0 mm)" in notice.text
 
 
 def test_same_uid_other_pixels_are_kept_and_told(written, edit, catalog, notice_of):

@@ -77,11 +77,11 @@ def test_lidc(shared_data, only, notice_of):
 @pytest.mark.parametrize(
     ("folder", "code", "words"),
     [
-        ("sliceincrement/001", "missing-slices", "1 between Se 2 / Im 9 (28.1 mm) and Se 2 / Im 10 (38.1 mm)"),
+        ("sliceincrement/001", "missing-slices", "1 between Se 2 / Im 9 (z 28.1 mm) and Se 2 / Im 10 (z 38.1 mm)"),
         ("sliceincrement/002", "missing-slices", "1 slice is missing"),
         ("sliceincrement/002", "gantry-tilt", "15.5 degrees"),
         ("gantrytilting/001", "gantry-tilt", "14.0 degrees"),
-        ("notavolume/001", "one-position", "All 4 slices lie at one position (61.5 mm)"),
+        ("notavolume/001", "one-position", "All 4 slices lie at one position (z 61.5 mm)"),
     ],
 )
 def test_geometry_faults(shared_data, only, notice_of, folder, code, words):

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctviewer.core.geometry import Geometry, Plane, Vector
+from ctviewer.core.geometry import Geometry, Vector
 from ctviewer.core.units import unit_text
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Voi, VoiTable
-
-_AXIS = {Plane.SAGITTAL: 0, Plane.CORONAL: 1, Plane.AXIAL: 2}
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class StackNames:
 
     Attributes:
         numbers: per volume index the number shown, from 1, in the order of display.
-        places: per volume index where it lies (see `stack_names`).
+        places: per volume index where it lies (see `core.geometry.place_text`).
         letters: orientation letters at the left, right, top and bottom edge, as stored.
     """
 
@@ -70,26 +68,10 @@ class StackNames:
 
 
 def stack_names(geometry: Geometry) -> StackNames:
-    """Names of a stack's slices.
-
-    A place is "z -212.1 mm": the middle of the slice along the patient axis nearest to the normal. An oblique slice has no
-    single coordinate; its distance along the normal is called "loc". Without positions places are empty.
-    """
+    """Names of a stack's slices."""
     numbers = np.empty(geometry.shape[0], int)
     numbers[geometry.display_order] = np.arange(1, geometry.shape[0] + 1)
-    return StackNames(tuple(numbers.tolist()), _places(geometry), geometry.edge_letters())
-
-
-def _places(geometry: Geometry) -> tuple[str, ...]:
-    origins, axis = geometry.origins, _AXIS.get(geometry.plane)
-    if origins is None:
-        return ("",) * geometry.shape[0]
-    if axis is None:
-        return tuple(f"loc {location:.1f} mm" for location in origins @ geometry.normal)
-    _, rows, columns = geometry.shape
-    corner, middle = geometry.point(0, 0, 0), geometry.point(0, (rows - 1) / 2, (columns - 1) / 2)
-    shift = 0.0 if corner is None or middle is None else float((middle - corner)[axis])
-    return tuple(f"{'xyz'[axis]} {origin + shift:.1f} mm" for origin in origins[:, axis])
+    return StackNames(tuple(numbers.tolist()), geometry.place_texts, geometry.edge_letters())
 
 
 def cursor_place_text(position: Vector) -> str:

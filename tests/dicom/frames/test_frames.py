@@ -122,7 +122,7 @@ def test_geometry_notices_hold_for_frames(multi, along, only, notice_of):
     frames = along(8)
     del frames[3]
     assert (
-        "1 between Se 3 / Im 3 (35.0 mm) and Se 3 / Im 4 (40.0 mm)"
+        "1 between Se 3 / Im 3 (z 35.0 mm) and Se 3 / Im 4 (z 40.0 mm)"
         in notice_of(only(multi(frames).path), "missing-slices").text
     )
     tilted = multi(
