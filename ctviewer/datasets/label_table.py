@@ -40,6 +40,7 @@ _SPLIT_WORDS = {
     "test": "test",
 }
 _SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)  # Excel's own first line
+_DRIVE = re.compile(r"[A-Za-z]:")
 _MOST_BYTES = 64 << 20
 
 
@@ -179,7 +180,7 @@ def _row(columns: list[str], line: int, cells: list[str]) -> LabelRow:
 
 def _study(text: str) -> str:
     parts = text.replace("\\", "/").rstrip("/").split("/")
-    if any(part in ("", ".", "..") or ":" in part for part in parts):
+    if any(part in ("", ".", "..") for part in parts) or _DRIVE.match(parts[0]):
         raise ValueError(f"the study {text!r} is no name of something inside the folder")
     return "/".join(parts)
 

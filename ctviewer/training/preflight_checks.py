@@ -26,7 +26,7 @@ class Criteria:
         modalities, planes: as in `InputLimits`.
         air_hu: where the lowest percent of the values should lie.
         tissue_hu: where the median of the values above -300 HU should lie.
-        off_hu: further outside than this the values cannot be Hounsfield units.
+        off_hu: further outside than this the values are taken for something else than Hounsfield units.
         least_patients: of a class, for a figure to be given.
     """
 
@@ -101,7 +101,7 @@ def _values(facts: Sequence[StudyFacts], criteria: Criteria) -> Iterator[Finding
     air, tissue = (f"{low:g} to {high:g}" for low, high in (criteria.air_hu, criteria.tissue_hu))
     where = f"air should be at {air} HU, soft tissue at {tissue} HU"
     if wrong:
-        text = f"The values of {_studies(wrong)} cannot be Hounsfield units: {where}."
+        text = f"The values of {_studies(wrong)} do not look like Hounsfield units of a body: {where}."
         yield Finding(Severity.ERROR, "hu-impossible", text, tuple(wrong))
     if odd:
         text = f"The values of {_studies(odd)} lie outside the usual range: {where}."

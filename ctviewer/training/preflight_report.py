@@ -153,7 +153,7 @@ def to_lines(report: PreflightReport) -> tuple[str, ...]:
 def _lines(report: PreflightReport) -> Iterator[str]:
     errors = sum(one.severity is Severity.ERROR for one in report.findings)
     verdict = f"{errors} blocking" if errors else "nothing blocks the run"
-    yield f"{report.studies} studies of {report.patients} patients: {verdict}, {len(report.doubts)} doubtful."
+    yield f"{_of(report.studies, report.patients)}: {verdict}, {len(report.doubts)} doubtful."
     for one in report.findings:
         named = f" [{_named(one.studies)}]" if one.studies else ""
         yield f"{one.severity.value.upper()}: {one.text}{named}"
@@ -182,7 +182,7 @@ def _lines(report: PreflightReport) -> Iterator[str]:
 def _count_lines(report: PreflightReport) -> Iterator[str]:
     for part in dict.fromkeys(count.part for count in report.counts):
         found = [count for count in report.counts if count.part == part]
-        shown = ", ".join(f"{one.label} {one.studies} studies of {one.patients} patients" for one in found)
+        shown = ", ".join(f"{one.label} {_of(one.studies, one.patients)}" for one in found)
         yield f"{part}: {shown}"
 
 
@@ -212,6 +212,11 @@ def amount_text(size: int) -> str:
 def interval_text(value: float, low: float | None, high: float | None) -> str:
     """`0.85 (0.78 to 0.92)`; without an interval the value alone."""
     return f"{value:.2f}" if low is None or high is None else f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _of(studies: int, patients: int) -> str:
+    what, whose = "study" if studies == 1 else "studies", "patient" if patients == 1 else "patients"
+    return f"{studies} {what} of {patients} {whose}"
 
 
 def _named(studies: tuple[str, ...]) -> str:

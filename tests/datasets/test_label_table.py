@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ctviewer.core.errors import InputError
 from ctviewer.datasets.label_table import read_labels
@@ -105,3 +107,18 @@ def test_what_is_no_table_is_refused(tmp_path, raw):
 def test_an_absent_table_is_named(tmp_path):
     with pytest.raises(InputError, match=r"labels\.csv could not be read"):
         read_labels(tmp_path / "labels.csv")
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.text(max_size=100).map(lambda t: ("study,patient,class\n" + t).encode("utf-8", "replace")),
+    )
+)
+def test_no_bytes_at_all_end_in_anything_but_rows_or_words(tmp_path_factory, raw):
+    path = tmp_path_factory.getbasetemp() / "labels.csv"
+    path.write_bytes(raw)
+    try:
+        assert all(row.study and row.patient and row.classes for row in read_labels(path))
+    except InputError as error:
+        assert str(error).startswith(str(path)) and str(error).endswith(".")
