@@ -192,13 +192,16 @@ class Geometry:
     @property
     def place_texts(self) -> tuple[str, ...]:
         """Where each slice lies (see `place_text`); empty texts without positions."""
+        return tuple(self.place_of(index) for index in range(self.shape[0]))
+
+    def place_of(self, index: int) -> str:
+        """Where one slice lies (see `place_text`); empty without positions."""
         if self.origins is None:
-            return ("",) * self.shape[0]
+            return ""
         between_rows, between_columns = self.pixel_spacing or (0.0, 0.0)
         extent = (self.shape[1] - 1) * between_rows, (self.shape[2] - 1) * between_columns
-        return tuple(
-            place_text(origin, self.row_cosines, self.column_cosines, extent) for origin in self.origins.tolist()
-        )
+        x, y, z = self.origins[index].tolist()
+        return place_text((x, y, z), self.row_cosines, self.column_cosines, extent)
 
     def edge_letters(self) -> tuple[str, str, str, str]:
         """Orientation letters at the left, right, top and bottom edge of the image as stored; empty without positions."""

@@ -137,7 +137,7 @@ class ImageBinder(QObject):
         if volume is None:
             return ()
         index = self._session.index_at(position)
-        place = slice_text.stack_names(volume.geometry).places[index]  # as it stands on the image
+        place = volume.geometry.place_of(index)  # as it stands on the image
         return (f"Slice {position + 1} of {volume.slice_count}", f"{volume.citation(index)}  {place}".strip())
 
     def _preview(self, position: int) -> QImage | None:
