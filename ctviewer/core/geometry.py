@@ -40,11 +40,11 @@ def direction_letters(direction: NDArray[np.float64] | Vector) -> str:
     return letters
 
 
-def place_text(origin: Vector, row: Vector, column: Vector, extent: tuple[float, float]) -> str:
-    """Where a slice lies, as it stands on the image and wherever the slice is named: "z -212.1 mm".
+def slice_place(origin: Vector, row: Vector, column: Vector, extent: tuple[float, float]) -> tuple[str, float]:
+    """Where a slice lies: the patient axis nearest to its normal, and the place of its middle along it in mm.
 
-    That is the middle of the slice along the patient axis nearest to its normal; under a tilted gantry the corner lies
-    elsewhere. An oblique slice has no single coordinate: its distance along the normal is called "loc".
+    The middle, for under a tilted gantry the corner lies elsewhere. An oblique slice has no single coordinate: its axis
+    is empty, and the place its distance along the normal.
 
     Args:
         origin: LPS mm, centre of the first pixel.
@@ -59,13 +59,13 @@ def place_text(origin: Vector, row: Vector, column: Vector, extent: tuple[float,
     )
     axis = max(range(3), key=lambda i: abs(normal[i]))
     if abs(normal[axis]) < math.cos(math.radians(_OBLIQUE_ABOVE_DEGREES)):
-        return f"loc {_millimetres(sum(o * n for o, n in zip(origin, normal, strict=True)))}"
-    middle = origin[axis] + column[axis] * extent[0] / 2 + row[axis] * extent[1] / 2
-    return f"{'xyz'[axis]} {_millimetres(middle)}"
+        return "", sum(o * n for o, n in zip(origin, normal, strict=True))
+    return "xyz"[axis], origin[axis] + column[axis] * extent[0] / 2 + row[axis] * extent[1] / 2
 
 
-def _millimetres(value: float) -> str:
-    return f"{round(value, 1) + 0.0:.1f} mm"  # -0.0 is 0.0
+def place_text(axis: str, place: float) -> str:
+    """A place as it stands on the image and wherever a slice is named: "z -212.1 mm", "loc 35.9 mm" for an oblique one."""
+    return f"{axis or 'loc'} {round(place, 1) + 0.0:.1f} mm"  # -0.0 is 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,12 +196,17 @@ class Geometry:
 
     def place_of(self, index: int) -> str:
         """Where one slice lies (see `place_text`); empty without positions."""
+        axis, place = self.place(index)
+        return "" if place is None else place_text(axis, place)
+
+    def place(self, index: int) -> tuple[str, float | None]:
+        """Patient axis and place along it in mm of one slice (see `slice_place`); "" and None without positions."""
         if self.origins is None:
-            return ""
+            return "", None
         between_rows, between_columns = self.pixel_spacing or (0.0, 0.0)
         extent = (self.shape[1] - 1) * between_rows, (self.shape[2] - 1) * between_columns
         x, y, z = self.origins[index].tolist()
-        return place_text((x, y, z), self.row_cosines, self.column_cosines, extent)
+        return slice_place((x, y, z), self.row_cosines, self.column_cosines, extent)
 
     def edge_letters(self) -> tuple[str, str, str, str]:
         """Orientation letters at the left, right, top and bottom edge of the image as stored; empty without positions."""

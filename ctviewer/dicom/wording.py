@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ctviewer.core.geometry import place_text
+from ctviewer.core.geometry import place_text, slice_place
 from ctviewer.core.series import image_name
 from ctviewer.core.words import counted
 from ctviewer.dicom import tags
@@ -36,7 +36,7 @@ def place(one: Slice) -> str:
     x = one.orientation.tolist()
     between_rows, between_columns = one.spacing or (0.0, 0.0)
     extent = (one.rows - 1) * between_rows, (one.columns - 1) * between_columns
-    return place_text(one.position, (x[0], x[1], x[2]), (x[3], x[4], x[5]), extent)
+    return place_text(*slice_place(one.position, (x[0], x[1], x[2]), (x[3], x[4], x[5]), extent))
 
 
 def listed(texts: Sequence[str], more: str = "more") -> str:

@@ -9,7 +9,6 @@ import numpy as np
 
 from ctviewer import __version__
 from ctviewer.core.findings import AnalysisResult, Instance, Lesion, SliceScore, Verdict, rank_slices
-from ctviewer.core.geometry import Plane
 from ctviewer.core.palette import Rgb, class_colour
 from ctviewer.core.reading import ReadAnalysis, Reading
 from ctviewer.core.units import unit_text
@@ -17,8 +16,6 @@ from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import PRESETS, Voi, Window, as_window
 from ctviewer.report import drawing, heatplot, slices
 from ctviewer.report.document import LesionRow, Picture, ReportDocument, SlicePanel
-
-_AXIS = {Plane.SAGITTAL: 0, Plane.CORONAL: 1, Plane.AXIAL: 2}
 
 
 def _now() -> str:
@@ -177,7 +174,7 @@ class _Builder:
         weights = self._result.lesion_area if by_area or told is None else told.weights
         drawn = self._drawn_on(index)
         image = slices.picture(self._volume, index, self._window)
-        axis, position = self._where(index)
+        axis, position = self._volume.geometry.place(index)
         return SlicePanel(
             index=index,
             citation=self._volume.citation(index),
@@ -194,7 +191,7 @@ class _Builder:
 
     def key_panel(self, index: int) -> SlicePanel:
         plain = drawing.png(slices.picture(self._volume, index, self._window))
-        axis, position = self._where(index)
+        axis, position = self._volume.geometry.place(index)
         citation = self._volume.citation(index)
         return SlicePanel(index, citation, axis, position, None, None, None, self._window, plain)
 
@@ -208,18 +205,3 @@ class _Builder:
             for instance in lesion.instances
             if instance.slice_index == index
         ]
-
-    def _where(self, index: int) -> tuple[str, float | None]:
-        """Patient axis of the stack ("" where oblique or unknown) and the place of the slice's middle along it in mm.
-
-        The middle, as on the image in the window: under a tilted gantry the corner lies elsewhere.
-        """
-        geometry = self._volume.geometry
-        axis = _AXIS.get(geometry.plane)
-        if geometry.origins is None or geometry.locations is None:
-            return "", None
-        if axis is None:
-            return "", float(geometry.locations[index])
-        _, rows, columns = geometry.shape
-        middle = geometry.point(index, (rows - 1) / 2, (columns - 1) / 2)
-        return "xyz"[axis], float((geometry.origins[index] if middle is None else middle)[axis])

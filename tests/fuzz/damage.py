@@ -341,15 +341,21 @@ def offset_tables(file: DicomFile, rng: random.Random) -> DicomFile | None:
     return file.put(*rng.sample(made, rng.randrange(1, 4)))
 
 
-def fragment_damage(file: DicomFile, rng: random.Random) -> DicomFile | None:
-    """Fragments cut, doubled, emptied, left out, in another order, of lengths that lie, without an end."""
+def _some_fragment(file: DicomFile, rng: random.Random) -> tuple[Element, bytes, list[bytes], int] | None:
+    """Compressed Pixel Data, its offset table and fragments, and the place of one of these; None where there are none."""
     pixels = file.get(PIXEL_DATA)
     if pixels is None or not pixels.undefined:
         return None
     table, *parts = fragments(pixels.value) or [b""]
-    if not parts:
+    return (pixels, table, parts, rng.randrange(len(parts))) if parts else None
+
+
+def fragment_damage(file: DicomFile, rng: random.Random) -> DicomFile | None:
+    """Fragments cut, doubled, emptied, left out, in another order, of lengths that lie, without an end."""
+    found = _some_fragment(file, rng)
+    if found is None:
         return None
-    which = rng.randrange(len(parts))
+    pixels, table, parts, which = found
     part = parts[which]
     parts[which : which + 1] = rng.choice(
         (
@@ -371,13 +377,10 @@ def fragment_damage(file: DicomFile, rng: random.Random) -> DicomFile | None:
 
 def codestream(file: DicomFile, rng: random.Random) -> DicomFile | None:
     """Compressed data whose own headers are changed: sizes, components, bits, or any byte in their first part."""
-    pixels = file.get(PIXEL_DATA)
-    if pixels is None or not pixels.undefined:
+    found = _some_fragment(file, rng)
+    if found is None:
         return None
-    table, *parts = fragments(pixels.value) or [b""]
-    if not parts:
-        return None
-    which = rng.randrange(len(parts))
+    pixels, table, parts, which = found
     part = bytearray(parts[which] or b"\0")
     head = min(len(part), rng.choice((30, 80, 200, len(part))))
     for _ in range(rng.choice((1, 1, 2, 4, 10))):
