@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from ctviewer.core.series import Severity, VolumeUse
+from ctviewer.core.series import Series, Severity, VolumeUse
 from ctviewer.core.summary import Concern, Order, SeriesSummary, SliceMention, ValueRange
 from ctviewer.core.units import unit_text
 from ctviewer.core.windowing import Voi, VoiFunction, VoiTable
@@ -28,10 +28,10 @@ def number(value: float) -> str:
     return f"{value:.6g}"
 
 
-def title(summary: SeriesSummary) -> str:
+def title(one: SeriesSummary | Series) -> str:
     """For instance "Se 3  Lung 2.0"."""
-    name = "Series without a number" if summary.number is None else f"Se {summary.number}"
-    return f"{name}  {summary.description}".strip()
+    name = "Series without a number" if one.number is None else f"Se {one.number}"
+    return f"{name}  {one.description}".strip()
 
 
 def mention(one: SliceMention) -> str:

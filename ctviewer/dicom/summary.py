@@ -58,7 +58,7 @@ def concern(notice: Notice, series: Series | None = None, places: _Places | None
 
 def concerns(series: Series, notices: Sequence[Notice]) -> tuple[Concern, ...]:
     """Notices that came up while the series was loaded."""
-    places = _places(series.private if isinstance(series.private, Stack) else None)
+    places = _places(series.private if notices and isinstance(series.private, Stack) else None)
     return tuple(concern(notice, series, places) for notice in notices)
 
 

@@ -121,5 +121,5 @@ class InformationBinder(QObject):
         if self.memory is not None and self.memory.isVisible():
             shown = self._session.volume
             self.memory.show_use(
-                [(title(summarise(kept.volume.series)), kept.size, kept.volume is shown) for kept in self._cache.kept]
+                [(title(kept.volume.series), kept.size, kept.volume is shown) for kept in self._cache.kept]
             )
