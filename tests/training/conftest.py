@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.series import Patient, Series, SliceRef, Study
 from ctviewer.core.volume import Volume
-from ctviewer.training.prepared import GROUND_GLASS, LUNG
+from ctviewer.training.starter.prepared import GROUND_GLASS, LUNG
 
 SIZE = 64
 

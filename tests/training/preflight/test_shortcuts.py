@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ctviewer.training.precision import auc_interval, auc_standard_error
-from ctviewer.training.shortcuts import ALL_FACTS, FACTS, Shortcut, cross_tables, find_shortcuts
+from ctviewer.training.preflight.facts import StudyFacts
+from ctviewer.training.preflight.precision import auc_interval, auc_standard_error
+from ctviewer.training.preflight.shortcuts import ALL_FACTS, FACTS, Shortcut, cross_tables, find_shortcuts
 from ctviewer.training.splits import Case
-from ctviewer.training.study_facts import StudyFacts
 
 
 def facts(count: int, seed: int = 0, studies: int = 1, **of) -> list[StudyFacts]:

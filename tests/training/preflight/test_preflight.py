@@ -14,12 +14,12 @@ from ctviewer.core.events import Done, Progress
 from ctviewer.core.series import Notice
 from ctviewer.core.series import Severity as NoticeSeverity
 from ctviewer.models.metadata import Metric
-from ctviewer.training.estimates import RunPlan, StepCost, estimate_run, room_findings
-from ctviewer.training.preflight import Request, check, preflight
-from ctviewer.training.preflight_report import Estimate, PreflightReport, Severity, amount_text, to_json, to_lines
-from ctviewer.training.shortcuts import find_shortcuts
+from ctviewer.training.preflight.estimates import RunPlan, StepCost, estimate_run, room_findings
+from ctviewer.training.preflight.facts import Content, StudyFacts
+from ctviewer.training.preflight.report import Estimate, PreflightReport, Severity, amount_text, to_json, to_lines
+from ctviewer.training.preflight.run import Request, check, preflight
+from ctviewer.training.preflight.shortcuts import find_shortcuts
 from ctviewer.training.splits import Case, Split, split_by_time
-from ctviewer.training.study_facts import Content, StudyFacts
 
 ERROR, DOUBT, INFO = Severity.ERROR, Severity.DOUBT, Severity.INFO
 

@@ -10,8 +10,8 @@ import torch
 from ctviewer.core.errors import BundleError, InputError
 from ctviewer.core.events import Done, Event
 from ctviewer.models.bundle import Bundle, load_bundle
-from ctviewer.training.loop import EpochDone, Plan
-from ctviewer.training.starter import StarterSettings, StarterSources, train_starter
+from ctviewer.training.starter.build import StarterSettings, StarterSources, train_starter
+from ctviewer.training.starter.loop import EpochDone, Plan
 
 
 def settings(**changes: object) -> StarterSettings:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from ctviewer.core.geometry import Plane
 from ctviewer.core.series import Severity as NoticeSeverity
 from ctviewer.models.metadata import InputLimits
-from ctviewer.training.preflight_report import Finding, Severity
-from ctviewer.training.shortcuts import SUSPICIOUS_AUC, Shortcut
+from ctviewer.training.preflight.facts import StudyFacts
+from ctviewer.training.preflight.report import Finding, Severity
+from ctviewer.training.preflight.shortcuts import SUSPICIOUS_AUC, Shortcut
 from ctviewer.training.splits import EXTERNAL, TRAIN, Split, conflicts
-from ctviewer.training.study_facts import StudyFacts
 
 _MOST_COMPARED, _MOST_NAMED = 50, 5
 FEW_PATIENTS = 50  # fewer: repeated cross-validation

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ctviewer.core.errors import CtviewerError
 from ctviewer.core.events import Progress
-from ctviewer.training.loop import EpochDone, Plan, fit
+from ctviewer.training.starter.loop import EpochDone, Plan, fit
 
 PLAN = Plan(epochs=4, steps=5, rate=0.1, decay=0.0, warm_up=2, seed=3)
 

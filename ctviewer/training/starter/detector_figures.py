@@ -17,8 +17,8 @@ from ctviewer.models.placement import Placement, Upright
 from ctviewer.models.postprocess import instances
 from ctviewer.models.preprocess import finish
 from ctviewer.nets.detector import LesionDetector
-from ctviewer.training.figures import Figure, card_figures
-from ctviewer.training.prepared import (
+from ctviewer.training.starter.figures import Figure, card_figures
+from ctviewer.training.starter.prepared import (
     CONSOLIDATION,
     GROUND_GLASS,
     LABEL_CLASSES,

@@ -10,21 +10,21 @@ from typing import Any
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.models.metadata import Metric
-from ctviewer.training.estimates import RunPlan, Step, estimate_run, room_findings
-from ctviewer.training.precision import auc_interval
-from ctviewer.training.preflight_checks import (
+from ctviewer.training.preflight.checks import (
     FEW_PATIENTS,
     Criteria,
     shortcut_findings,
     split_findings,
     study_findings,
 )
-from ctviewer.training.preflight_report import Count, Estimate, Finding, PreflightReport, Severity, Width
+from ctviewer.training.preflight.estimates import RunPlan, Step, estimate_run, room_findings
+from ctviewer.training.preflight.facts import StudyFacts, data_sha256, read_facts
+from ctviewer.training.preflight.precision import auc_interval
+from ctviewer.training.preflight.report import Count, Estimate, Finding, PreflightReport, Severity, Width
+from ctviewer.training.preflight.shortcuts import Shortcut, cross_tables, find_shortcuts
 from ctviewer.training.sampling import training_sequences
-from ctviewer.training.shortcuts import Shortcut, cross_tables, find_shortcuts
 from ctviewer.training.source import LabelledSource
 from ctviewer.training.splits import TEST, VALIDATION, Case, Split, split_stratified
-from ctviewer.training.study_facts import StudyFacts, data_sha256, read_facts
 
 Divide = Callable[[Sequence[Case]], Split]
 Baseline = Callable[[Sequence[str]], Iterator[Event]]

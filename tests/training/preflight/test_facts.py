@@ -11,7 +11,7 @@ from ctviewer.core.errors import InputError
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.series import Study
 from ctviewer.core.volume import Volume
-from ctviewer.training.study_facts import content_of, data_sha256, read_facts
+from ctviewer.training.preflight.facts import content_of, data_sha256, read_facts
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ from ctviewer.models.bundle import Bundle, load_bundle, save_bundle
 from ctviewer.models.metadata import Metadata, Metric, Preprocessing, Thresholds, TrainingData
 from ctviewer.nets.detector import LesionDetector
 from ctviewer.nets.study_classifier import StudyClassifier
-from ctviewer.training import detector_figures, starter_texts, study_figures
-from ctviewer.training.detector_stage import train_detector
-from ctviewer.training.loop import Plan
-from ctviewer.training.prepared import (
+from ctviewer.training.source import StudySource
+from ctviewer.training.starter import detector_figures, study_figures, texts
+from ctviewer.training.starter.detector_stage import train_detector
+from ctviewer.training.starter.loop import Plan
+from ctviewer.training.starter.prepared import (
     LABEL_CLASSES,
     LESION_CLASSES,
     PreparedStudy,
@@ -29,9 +30,8 @@ from ctviewer.training.prepared import (
     prepare,
     thinned,
 )
-from ctviewer.training.slice_stage import train_encoder
-from ctviewer.training.source import StudySource
-from ctviewer.training.study_stage import EncodedStudy, encode_all, train_aggregator
+from ctviewer.training.starter.slice_stage import train_encoder
+from ctviewer.training.starter.study_stage import EncodedStudy, encode_all, train_aggregator
 
 _CHANNELS = 64  # of the pyramid's maps
 _DETECTION_SCORES = tuple(round(0.3 + 0.05 * i, 2) for i in range(13))
@@ -209,11 +209,11 @@ def _classifier_metadata(
         metrics=tuple(metrics),
         training_data=_training_data(data),
         recipe={
-            "encoder: start": starter_texts.ENCODER_START,
+            "encoder: start": texts.ENCODER_START,
             **_recipe(encoder=settings.encoder, aggregator=settings.aggregator),
         },
         version=settings.version,
-        **starter_texts.STUDY_CLASSIFIER,
+        **texts.STUDY_CLASSIFIER,
     )
 
 
@@ -247,15 +247,15 @@ def _detector(
         training_data=_training_data(data),
         recipe=_recipe(detector=settings.detector),
         version=settings.version,
-        **starter_texts.DETECTOR,
+        **texts.DETECTOR,
     )
     bundles.append(save_bundle(_folder(out, "detector", settings), metadata, net.state_dict()))
     yield from _say(metrics)
 
 
 def _folder(out: Path, task: str, settings: StarterSettings) -> Path:
-    texts = starter_texts.DETECTOR if task == "detector" else starter_texts.STUDY_CLASSIFIER
-    return out / f"{texts['name']}-{settings.version}"
+    told = texts.DETECTOR if task == "detector" else texts.STUDY_CLASSIFIER
+    return out / f"{told['name']}-{settings.version}"
 
 
 def _training_data(data: _Data) -> TrainingData:
@@ -265,7 +265,7 @@ def _training_data(data: _Data) -> TrainingData:
         for study in studies:
             key = f"{part} / {study.label}"
             counts[key] = counts.get(key, 0) + 1
-    return TrainingData(starter_texts.DATA, counts, {part: digest(studies) for part, studies in parts.items()})
+    return TrainingData(texts.DATA, counts, {part: digest(studies) for part, studies in parts.items()})
 
 
 def _recipe(**plans: Plan) -> dict[str, object]:

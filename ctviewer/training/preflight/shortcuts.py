@@ -14,8 +14,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from ctviewer.models.metrics import auc_roc, bootstrap
+from ctviewer.training.preflight.facts import StudyFacts
 from ctviewer.training.splits import EXTERNAL, repeated_folds
-from ctviewer.training.study_facts import StudyFacts
 
 ALL_FACTS = "all of these together"
 SUSPICIOUS_AUC = 0.7

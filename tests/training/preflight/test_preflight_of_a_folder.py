@@ -12,8 +12,8 @@ from PIL import Image
 from ctviewer.core.geometry import Geometry
 from ctviewer.datasets.study_folder import StudyFolder
 from ctviewer.dicom import SeriesAttributes, write_ct_series
-from ctviewer.training.preflight import Request, preflight
-from ctviewer.training.preflight_report import PreflightReport, to_lines
+from ctviewer.training.preflight.report import PreflightReport, to_lines
+from ctviewer.training.preflight.run import Request, preflight
 
 SIDE = 32
 

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from ctviewer.models.metadata import Metric
-from ctviewer.training.shortcuts import CrossTable, Shortcut
+from ctviewer.training.preflight.shortcuts import CrossTable, Shortcut
 from ctviewer.training.splits import Split
 
 SCHEMA = 1

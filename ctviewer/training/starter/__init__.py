@@ -1,0 +1,1 @@
+"""The starter models, learned from generated phantoms."""
