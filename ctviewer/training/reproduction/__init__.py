@@ -1,0 +1,1 @@
+"""The experiments of the papers, run again on other data and laid beside what was published."""
