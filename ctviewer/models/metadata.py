@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from ctviewer.core.records import read_record
 
 SCHEMA = 1
 TASKS = ("study_classifier", "detector")
@@ -188,57 +187,9 @@ def from_json(data: object) -> Metadata:
         raise ValueError("its metadata is not a JSON object")
     if data.get("schema") != SCHEMA:
         raise ValueError(f"its metadata has schema {data.get('schema')!r} and this program reads schema {SCHEMA}")
-    metadata: Metadata = _dataclass(Metadata, data, "")
+    metadata = read_record(Metadata, data, "its metadata")
     _check(metadata)
     return metadata
-
-
-def _dataclass(kind: type[Any], data: object, where: str) -> Any:
-    if not isinstance(data, dict):
-        raise ValueError(f"{where} is not an object")
-    hints = typing.get_type_hints(kind)
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    unknown = sorted(set(data) - set(fields))
-    missing = sorted(
-        name
-        for name, f in fields.items()
-        if name not in data and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    )
-    if unknown or missing:
-        what = f"has the unknown field {unknown[0]!r}" if unknown else f"lacks the field {missing[0]!r}"
-        raise ValueError(f"{where or 'its metadata'} {what}")
-    return kind(**{name: _value(hints[name], value, f"{where}.{name}".lstrip(".")) for name, value in data.items()})
-
-
-def _value(hint: Any, value: object, where: str) -> Any:
-    """Check one JSON value against a type of the dataclasses above, and make tuples of lists."""
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _dataclass(hint, value, where)
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
-        return None if value is None else _value(inner[0], value, where)
-    if origin is tuple:
-        return _tuple(inner, value, where)
-    if origin is Mapping:
-        if not isinstance(value, dict):
-            raise ValueError(f"{where} is not an object")
-        return {key: _value(inner[1], item, f"{where}.{key}") for key, item in value.items()}
-    if hint is Any:
-        return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not hint or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError(f"{where} is {value!r} and should be a {hint.__name__}")
-    return value
-
-
-def _tuple(inner: tuple[Any, ...], value: object, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"{where} is not a list")
-    kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
-    if len(kinds) != len(value):
-        raise ValueError(f"{where} has {len(value)} values and should have {len(kinds)}")
-    return tuple(_value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True)))
 
 
 def _check(m: Metadata) -> None:

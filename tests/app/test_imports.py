@@ -62,3 +62,11 @@ def test_no_torch_on_the_way_to_the_first_image(package):
 def test_the_window_imports_no_torch():
     modules = imported_by("import ctviewer.ui.main_window")
     assert below(modules, "torch", "torchvision") == set()
+
+
+def test_what_the_window_shows_of_training_needs_no_torch():
+    """The report of pre-flight comes from the training process as JSON; the window alone stays light."""
+    modules = imported_by(
+        "import ctviewer.training.preflight.report, ctviewer.training.config, ctviewer.training.events"
+    )
+    assert below(modules, "torch", "torchvision", "scipy") == set()

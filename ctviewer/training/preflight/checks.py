@@ -10,8 +10,7 @@ from ctviewer.core.geometry import Plane
 from ctviewer.core.series import Severity as NoticeSeverity
 from ctviewer.models.metadata import InputLimits
 from ctviewer.training.preflight.facts import StudyFacts
-from ctviewer.training.preflight.report import Finding, Severity
-from ctviewer.training.preflight.shortcuts import SUSPICIOUS_AUC, Shortcut
+from ctviewer.training.preflight.report import SUSPICIOUS_AUC, Finding, Severity, Shortcut
 from ctviewer.training.splits import EXTERNAL, TRAIN, Split, conflicts
 
 _MOST_COMPARED, _MOST_NAMED = 50, 5

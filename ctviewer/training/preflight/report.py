@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from ctviewer.core.records import read_record
 from ctviewer.models.metadata import Metric
-from ctviewer.training.preflight.shortcuts import CrossTable, Shortcut
 from ctviewer.training.splits import Split
 
 SCHEMA = 1
+ALL_FACTS = "all of these together"
+SUSPICIOUS_AUC = 0.7  # from which a fact alone predicts a class well enough to be learned instead of the disease
 _MOST_NAMED = 5
 
 
@@ -54,6 +56,43 @@ class Count:
     part: str
     label: str
     studies: int
+    patients: int
+
+
+@dataclass(frozen=True)
+class CrossTable:
+    """Studies by a fact and by class.
+
+    Attributes:
+        fact: its name.
+        rows: values of the fact.
+        classes: the columns; a study of several classes counts in each.
+        counts: `[rows][classes]`.
+    """
+
+    fact: str
+    rows: tuple[str, ...]
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """How well facts alone predict a class, on patients they were not fitted to.
+
+    Attributes:
+        fact: its name, or `ALL_FACTS`.
+        label: the class, against all others.
+        auc: area under the ROC curve over studies, out of fold.
+        low, high: 95 % interval by bootstrap over patients; None where there is none.
+        patients: how many.
+    """
+
+    fact: str
+    label: str
+    auc: float
+    low: float | None
+    high: float | None
     patients: int
 
 
@@ -143,6 +182,20 @@ def to_json(report: PreflightReport) -> dict[str, Any]:
     for plain, one in zip(data["findings"], report.findings, strict=True):
         plain["severity"] = one.severity.value
     return {"schema": SCHEMA, "blocked": report.blocked, **data}
+
+
+def from_json(data: object) -> PreflightReport:
+    """Read what `to_json` wrote, strictly.
+
+    Raises:
+        ValueError: another schema, or a missing, unknown or ill-typed field; the text is a clause that follows "because".
+    """
+    if not isinstance(data, dict):
+        raise ValueError("it is not an object")
+    if data.get("schema") != SCHEMA:
+        raise ValueError(f"its schema is {data.get('schema')!r} and this program reads schema {SCHEMA}")
+    body = {name: value for name, value in data.items() if name not in ("schema", "blocked")}
+    return read_record(PreflightReport, body, "it", finite=False)
 
 
 def to_lines(report: PreflightReport) -> tuple[str, ...]:

@@ -20,8 +20,8 @@ from ctviewer.training.preflight.checks import (
 from ctviewer.training.preflight.estimates import RunPlan, Step, estimate_run, room_findings
 from ctviewer.training.preflight.facts import StudyFacts, data_sha256, read_facts
 from ctviewer.training.preflight.precision import auc_interval
-from ctviewer.training.preflight.report import Count, Estimate, Finding, PreflightReport, Severity, Width
-from ctviewer.training.preflight.shortcuts import Shortcut, cross_tables, find_shortcuts
+from ctviewer.training.preflight.report import Count, Estimate, Finding, PreflightReport, Severity, Shortcut, Width
+from ctviewer.training.preflight.shortcuts import cross_tables, find_shortcuts
 from ctviewer.training.sampling import training_sequences
 from ctviewer.training.source import LabelledSource
 from ctviewer.training.splits import TEST, VALIDATION, Case, Split, split_stratified

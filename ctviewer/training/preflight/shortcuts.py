@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -15,53 +14,15 @@ from scipy.special import expit
 
 from ctviewer.models.metrics import auc_roc, bootstrap
 from ctviewer.training.preflight.facts import StudyFacts
+from ctviewer.training.preflight.report import ALL_FACTS, CrossTable, Shortcut
 from ctviewer.training.splits import EXTERNAL, repeated_folds
 
-ALL_FACTS = "all of these together"
-SUSPICIOUS_AUC = 0.7
 _LEAST_PATIENTS = 4  # of a class, and of the rest: fewer cannot be told apart from chance
 _FOLDS, _BINS, _DRAWS = 5, 4, 300
 _MOST_ROWS, _FEW_VALUES = 12, 6
 _PENALTY = 1.0
 
 Column = tuple[str | float | None, ...]
-
-
-@dataclass(frozen=True)
-class CrossTable:
-    """Studies by a fact and by class.
-
-    Attributes:
-        fact: its name.
-        rows: values of the fact.
-        classes: the columns; a study of several classes counts in each.
-        counts: `[rows][classes]`.
-    """
-
-    fact: str
-    rows: tuple[str, ...]
-    classes: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True)
-class Shortcut:
-    """How well facts alone predict a class, on patients they were not fitted to.
-
-    Attributes:
-        fact: its name, or `ALL_FACTS`.
-        label: the class, against all others.
-        auc: area under the ROC curve over studies, out of fold.
-        low, high: 95 % interval by bootstrap over patients; None where there is none.
-        patients: how many.
-    """
-
-    fact: str
-    label: str
-    auc: float
-    low: float | None
-    high: float | None
-    patients: int
 
 
 def _ordinal(one: StudyFacts) -> float | None:

@@ -16,7 +16,15 @@ from ctviewer.core.series import Severity as NoticeSeverity
 from ctviewer.models.metadata import Metric
 from ctviewer.training.preflight.estimates import RunPlan, StepCost, estimate_run, room_findings
 from ctviewer.training.preflight.facts import Content, StudyFacts
-from ctviewer.training.preflight.report import Estimate, PreflightReport, Severity, amount_text, to_json, to_lines
+from ctviewer.training.preflight.report import (
+    Estimate,
+    PreflightReport,
+    Severity,
+    amount_text,
+    from_json,
+    to_json,
+    to_lines,
+)
 from ctviewer.training.preflight.run import Request, check, preflight
 from ctviewer.training.preflight.shortcuts import find_shortcuts
 from ctviewer.training.splits import Case, Split, split_by_time
@@ -231,6 +239,23 @@ def test_lines_and_json_say_it_all():
     data = json.loads(json.dumps(to_json(report)))
     assert data["blocked"] is True and data["schema"] == 1
     assert data["findings"][0]["severity"] == "error" and data["split"]["train"] and data["tables"][0]["counts"]
+    assert from_json(data) == report
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schema": 2}, "schema is 2 and this program reads schema 1"),
+        ({"studies": "many"}, "studies is 'many'"),
+        ({"findings": [{"severity": "fatal", "code": "x", "text": "X."}]}, r"findings\[0\].severity is 'fatal'"),
+        ({"more": 1}, "unknown field 'more'"),
+    ],
+)
+def test_a_damaged_report_is_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        from_json(json.loads(json.dumps(to_json(check(clean())))) | change)
+    with pytest.raises(ValueError, match="not an object"):
+        from_json([])
 
 
 def step(slices: int) -> StepCost:

@@ -7,7 +7,8 @@ import pytest
 
 from ctviewer.training.preflight.facts import StudyFacts
 from ctviewer.training.preflight.precision import auc_interval, auc_standard_error
-from ctviewer.training.preflight.shortcuts import ALL_FACTS, FACTS, Shortcut, cross_tables, find_shortcuts
+from ctviewer.training.preflight.report import ALL_FACTS, Shortcut
+from ctviewer.training.preflight.shortcuts import FACTS, cross_tables, find_shortcuts
 from ctviewer.training.splits import Case
 
 
