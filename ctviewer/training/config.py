@@ -110,4 +110,8 @@ class RunConfig:
         told = dataclasses.asdict(self)
         for name in ("checkpoint_minutes", "device", "chunk"):  # where and how often, not what
             del told[name]
+        for name in ("folder", "labels"):  # data may move; what they hold is compared by its own hashes
+            del told["data"][name]
+        for name in ("title", "explanation"):  # words
+            del told["recipe"][name]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

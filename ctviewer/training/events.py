@@ -7,8 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ctviewer.core.events import Event
+
+
+@dataclass(frozen=True)
+class Checked(Event):
+    """Pre-flight is done; `report` is `preflight.report.to_json` of what it said. It names patients: it is never logged."""
+
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunPlaced(Event):
+    """The run has its folder."""
+
+    folder: str
 
 
 @dataclass(frozen=True)

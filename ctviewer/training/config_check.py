@@ -1,0 +1,140 @@
+"""Which configurations no run can be made with. Needs no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ctviewer.core.errors import InputError
+from ctviewer.training.config import CROSS_VALIDATION, SPLITTING, STARTS, DataConfig, ModelConfig, RunConfig
+from ctviewer.training.recipes import (
+    AUGMENTATIONS,
+    KEEPS,
+    OPTIMIZERS,
+    PRECISIONS,
+    SAMPLINGS,
+    SCHEDULES,
+    TRAINABLE,
+)
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "device": ("auto", "cpu", "cuda"),
+    "data.splitting": SPLITTING,
+    "data.cross_validation": CROSS_VALIDATION,
+    "data.order": ("", "head-first", "feet-first"),
+    "model.start": STARTS,
+    "model.head": ("", "binary", "multi_class", "multi_label"),
+    "recipe.trainable": TRAINABLE,
+    "recipe.optimizer": OPTIMIZERS,
+    "recipe.schedule": SCHEDULES,
+    "recipe.sampling": SAMPLINGS,
+    "recipe.augmentation": AUGMENTATIONS,
+    "recipe.precision": PRECISIONS,
+    "recipe.keep": KEEPS,
+}
+_ABOVE_ZERO = (
+    "recipe.rate",
+    "recipe.epochs",
+    "recipe.batch",
+    "recipe.draws",
+    "recipe.every",
+    "chunk",
+    "model.size",
+    "model.crop",
+)
+_FROM_ZERO = (
+    "recipe.encoder_rate", "recipe.decay", "recipe.warm_up", "recipe.clip", "recipe.patience", "recipe.supervision",
+    "recipe.long_study", "checkpoint_minutes", "seed",
+)  # fmt: skip
+_LEAST_FOLDS = 3
+
+
+def check(config: RunConfig) -> None:
+    """Refuse values that no run can be made with.
+
+    Raises:
+        InputError: one of them; the text names its key.
+    """
+    values = _flat(config)
+    for key, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{key} is {value}, which is no number to reckon with.")
+    for key, choices in _CHOICES.items():
+        if values[key] not in choices:
+            known = ", ".join(repr(one) for one in choices if one)
+            raise InputError(f"{key} is {values[key]!r}; it can be {known}.")
+    for key in _ABOVE_ZERO:
+        if values[key] <= 0:
+            raise InputError(f"{key} is {values[key]}; it must be above 0.")
+    for key in _FROM_ZERO:
+        if values[key] < 0:
+            raise InputError(f"{key} is {values[key]}; it must not be below 0.")
+    _check_data(config.data)
+    _check_model(config.model)
+    if config.recipe.warm_up >= 1:
+        raise InputError("recipe.warm_up is the share of the steps over which the rate rises: it must be below 1.")
+
+
+def require_paths(config: RunConfig) -> None:
+    """Refuse a configuration whose folder or files are not there.
+
+    Raises:
+        InputError: one is not; the text names its key.
+    """
+    data = config.data
+    if data.folder and not Path(data.folder).is_dir():
+        what = "is a file, not a folder" if Path(data.folder).exists() else "does not exist"
+        raise InputError(f"data.folder is {data.folder}, which {what}.")
+    for key, text in (("data.labels", data.labels), ("model.weights", config.model.weights)):
+        if text and not Path(text).is_file():
+            what = "is no file" if Path(text).exists() else "does not exist"
+            raise InputError(f"{key} is {text}, which {what}.")
+
+
+def _check_data(data: DataConfig) -> None:
+    if not data.folder and not data.labels:
+        raise InputError("data.folder is missing: the folder that holds the studies.")
+    if min(data.shares) < 0 or not math.isclose(sum(data.shares), 1.0, abs_tol=1e-6) or data.shares[0] <= 0:
+        raise InputError("data.shares must be three numbers that sum to 1, of train (above 0), validation and test.")
+    if data.folds < _LEAST_FOLDS:
+        raise InputError(f"data.folds is {data.folds}; it must be {_LEAST_FOLDS} at least.")
+    if data.repeats < 1:
+        raise InputError(f"data.repeats is {data.repeats}; it must be above 0.")
+    for name, share in data.prevalence.items():
+        if not 0 < share < 1:
+            raise InputError(f"data.prevalence.{name} is {share}; it must lie between 0 and 1.")
+
+
+def _check_model(model: ModelConfig) -> None:
+    if model.window[1] <= 0:
+        raise InputError(f"model.window is {list(model.window)}: its width must be above 0 HU.")
+    if model.crop > model.size:
+        raise InputError(f"model.crop is {model.crop}, larger than model.size ({model.size}).")
+    if len(set(model.classes)) < len(model.classes) or not all(model.classes):
+        raise InputError("model.classes names a class twice, or one without a name.")
+    if model.negative_class and model.classes and model.negative_class not in model.classes:
+        raise InputError(f"model.negative_class is {model.negative_class!r}, which is none of model.classes.")
+
+
+def _flat(config: RunConfig) -> dict[str, Any]:
+    """Values by dotted key; of tables with free keys and of lists each value by itself too."""
+    found: dict[str, Any] = {}
+
+    def put(key: str, value: Any) -> None:
+        if dataclasses.is_dataclass(value):
+            for field in dataclasses.fields(value):
+                put(f"{key}.{field.name}".lstrip("."), getattr(value, field.name))
+            return
+        found[key] = value
+        if isinstance(value, Mapping):
+            for name, one in value.items():
+                put(f"{key}.{name}", one)
+        elif isinstance(value, tuple):
+            for number, one in enumerate(value, 1):
+                put(f"{key}[{number}]", one)
+
+    put("", config)
+    return found
