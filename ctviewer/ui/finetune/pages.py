@@ -14,6 +14,7 @@ from ctviewer.ui.finetune.services import FinishedRun, TrainingChoices
 if TYPE_CHECKING:
     from ctviewer.training.config import RunConfig
     from ctviewer.training.preflight.report import PreflightReport
+    from ctviewer.ui.presenters.looking import FoundStudies
 
 
 class Page(QWidget):
@@ -41,10 +42,17 @@ class DataPage(Page):
     heading = "Data and recipe"
     next_text = "&Check the data"
 
+    look_requested = Signal(
+        object, object
+    )  # folder (Path) and table (Path, None for its labels.csv): see `FolderLooker`
     read_studies_requested = Signal()  # use the studies read in the viewer: the presenter answers by `set_read_studies`
 
     def set_choices(self, choices: TrainingChoices) -> None:
         """What there is to choose from; called each time the page is shown, so what was chosen must stay."""
+        raise NotImplementedError
+
+    def set_found(self, folder: Path, found: FoundStudies | None, problem: str) -> None:
+        """What a look at the folder found; None and a sentence where it cannot be used."""
         raise NotImplementedError
 
     def set_read_studies(self, table: Path) -> None:
@@ -69,6 +77,8 @@ class PreflightPage(Page):
 
     heading = "Pre-flight"
     next_text = "&Start training"
+
+    study_requested = Signal(str)  # open this study (its id in the source) in the viewer
 
     def set_progress(self, progress: Progress | None) -> None:
         """The check goes on (what was shown before is gone); None: it does not."""

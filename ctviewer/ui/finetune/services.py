@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +24,7 @@ class BaseModel:
         classes: order of its outputs.
         negative_class: "" for none.
         active: whether it is the one in use.
+        licence, trained_on, limits: from the bundle.
     """
 
     key: str
@@ -31,6 +32,31 @@ class BaseModel:
     classes: tuple[str, ...]
     negative_class: str = ""
     active: bool = False
+    licence: str = ""
+    trained_on: str = ""
+    limits: str = ""
+
+
+@dataclass(frozen=True)
+class ReadStudies:
+    """Studies that were read and given a class in the viewer.
+
+    Attributes:
+        own: studies whose class the reader stated or corrected.
+        accepted: studies whose class is a model's, accepted as it was, by "title version".
+        classes: studies by class.
+        patients: how many.
+    """
+
+    own: int = 0
+    accepted: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, int] = field(default_factory=dict)
+    patients: int = 0
+
+    @property
+    def studies(self) -> int:
+        """How many in all."""
+        return self.own + sum(self.accepted.values())
 
 
 @dataclass(frozen=True)
@@ -41,11 +67,13 @@ class TrainingChoices:
         bases: installed study classifiers, the active one first.
         devices: name for the configuration and words for the reader.
         read_studies: how many studies were read and given a class in the viewer.
+        read: the same by class, and by whom; None where it is not known.
     """
 
     bases: tuple[BaseModel, ...] = ()
     devices: tuple[tuple[str, str], ...] = (("auto", "Automatic"), ("cpu", "Processor (CPU)"))
     read_studies: int = 0
+    read: ReadStudies | None = None
 
 
 @dataclass(frozen=True)
