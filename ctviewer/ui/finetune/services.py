@@ -84,13 +84,13 @@ class UnfinishedRun:
         folder: of the run.
         title: for the reader, without patient data.
         changed: when it was last heard of, local time, in words ("today 14:02").
-        killed: whether it died, and was not paused.
+        state: "paused", "interrupted" (its process died) or "failed" (it ended with an error).
     """
 
     folder: Path
     title: str
     changed: str
-    killed: bool
+    state: str
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ class TrainingServices(Protocol):
     def check(self, config: RunConfig) -> ChildCommand:
         """The process that does pre-flight. Raises CtviewerError."""
 
-    def begin(self, config: RunConfig, accept_doubts: bool) -> tuple[Path, ChildCommand]:
-        """Make the folder of a new run, and the process that does it. Raises CtviewerError."""
+    def begin(self, config: RunConfig) -> ChildCommand:
+        """The process that does a run whose doubts were accepted; it says where its folder is. Raises CtviewerError."""
 
     def resume(self, folder: Path) -> ChildCommand:
         """The process that goes on with a run. Raises CtviewerError."""
