@@ -16,8 +16,8 @@ from ctviewer.core.volume import Volume
 from ctviewer.inference.engine import Engine
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import Metadata
-from ctviewer.models.postprocess import class_probabilities
 from ctviewer.models.preprocess import study_order
+from ctviewer.models.probabilities import class_probabilities
 from ctviewer.nets.aggregators import StudyOutput
 
 CLASSIFYING = "Classifying slices"

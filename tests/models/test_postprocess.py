@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from ctviewer.models.placement import Placement, Upright
-from ctviewer.models.postprocess import class_probabilities, instances, sigmoid, softmax
+from ctviewer.models.postprocess import instances
+from ctviewer.models.probabilities import class_probabilities, sigmoid, softmax
 from ctviewer.nets.detector import Detections
 
 

@@ -13,8 +13,9 @@ from ctviewer.datasets.sources import phantom_volume
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.metrics import auc_roc, dice
 from ctviewer.models.placement import Placement
-from ctviewer.models.postprocess import instances, softmax
+from ctviewer.models.postprocess import instances
 from ctviewer.models.preprocess import net_input, study_order
+from ctviewer.models.probabilities import softmax
 from ctviewer.models.registry import Registry
 
 

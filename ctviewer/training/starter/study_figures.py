@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ctviewer.models.metadata import Metric
 from ctviewer.models.metrics import auc_roc
-from ctviewer.models.postprocess import softmax
+from ctviewer.models.probabilities import softmax
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.starter.figures import Figure, card_figures
 from ctviewer.training.starter.study_stage import EncodedStudy
