@@ -77,7 +77,11 @@ def finish(square: Tensor, p: Preprocessing) -> Tensor:
     if square.shape[-1] != p.size:
         square = interpolate(square, size=(p.size, p.size), mode="bilinear", antialias=True, align_corners=False)
     edge = (p.size - p.crop) // 2
-    square = square[..., edge : edge + p.crop, edge : edge + p.crop]
-    mean = torch.tensor(p.mean).view(1, -1, 1, 1)
-    std = torch.tensor(p.std).view(1, -1, 1, 1)
-    return (square - mean) / std
+    return normalised(square[..., edge : edge + p.crop, edge : edge + p.crop], p)
+
+
+def normalised(grey: Tensor, p: Preprocessing) -> Tensor:
+    """Windowed grey `[n, 1, s, s]` by the bundle's mean and standard deviation: `[n, c, s, s]`, on the same device."""
+    mean = torch.tensor(p.mean, device=grey.device).view(1, -1, 1, 1)
+    std = torch.tensor(p.std, device=grey.device).view(1, -1, 1, 1)
+    return (grey - mean) / std

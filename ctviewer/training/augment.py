@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+
+_NOISE_MARGIN = 64  # pixels over which windows of one noise field are spread: 4,225 places for the slices of a study
 
 
 @dataclass(frozen=True)
@@ -74,5 +77,72 @@ def vary_grey(grey: Tensor, pose: Pose, rng: np.random.Generator, *, together: b
     level = torch.from_numpy(rng.uniform(0.0, pose.noise, (n, 1, 1, 1))).float()
     noise = torch.from_numpy(rng.standard_normal(grey.shape, dtype=np.float32))
     soft = torch.from_numpy(rng.random((n, 1, 1, 1)) < pose.blur)
-    grey = torch.where(soft, avg_pool2d(grey, 3, stride=1, padding=1, count_include_pad=False), grey)
+    grey = torch.where(soft, _soft(grey), grey)
     return ((grey - 0.5) * gain + 0.5 + offset + level * noise).clamp_(0.0, 1.0)
+
+
+def _soft(grey: Tensor) -> Tensor:
+    return avg_pool2d(grey, 3, stride=1, padding=1, count_include_pad=False)
+
+
+@dataclass(frozen=True, eq=False)
+class StudyDraw:
+    """One draw for all slices of a study, which may then be made in any parts, in any order, as often as wanted.
+
+    Attributes:
+        grid: `[1, crop, crop, 2]`, where each slice is sampled.
+        gain, offset, level: of contrast, of brightness, and of the noise.
+        soft: whether slices are blurred.
+        noise: `[crop + m, crop + m]` normal; each slice has a window of it, so that it costs nothing to make again.
+        corners: `[slices, 2]` of these windows.
+    """
+
+    grid: Tensor
+    gain: float
+    offset: float
+    level: float
+    soft: bool
+    noise: Tensor
+    corners: NDArray[np.intp]
+
+    def apply(self, grey: Tensor, indices: NDArray[np.intp], air: float) -> Tensor:
+        """Pose and grey of some slices.
+
+        Args:
+            grey: `[n, 1, size, size]`, 0..1, on any device.
+            indices: `[n]` of these slices in the study.
+            air: windowed grey of what lies outside.
+
+        Returns:
+            `[n, 1, crop, crop]`, 0..1.
+        """
+        posed = sample_grey(grey, self.grid.to(grey.device).expand(len(grey), -1, -1, -1), air)
+        if self.soft:
+            posed = _soft(posed)
+        if self.gain == 1.0 and self.offset == 0.0 and self.level == 0.0:
+            return posed
+        varied = (posed - 0.5) * self.gain + (0.5 + self.offset)
+        if self.level > 0.0:
+            noise, side = self.noise.to(grey.device), posed.shape[-1]
+            windows = [noise[r : r + side, c : c + side] for r, c in self.corners[indices]]
+            varied += self.level * torch.stack(windows)[:, None]
+        return varied.clamp_(0.0, 1.0)
+
+
+def draw_study(pose: Pose, rng: np.random.Generator, slices: int, size: int, crop: int) -> StudyDraw:
+    """Draw pose and grey of a study.
+
+    Args:
+        pose: ranges of the draw.
+        rng: of `sampling.draw_generator`.
+        slices: of the whole study.
+        size: side of the square that is sampled.
+        crop: side of what comes out.
+    """
+    grid = draw_grid(pose, rng, 1, size, crop)
+    gain, offset = float(rng.uniform(*pose.grey_gain)), float(rng.uniform(-pose.grey_shift, pose.grey_shift))
+    level, soft = float(rng.uniform(0.0, pose.noise)), bool(rng.random() < pose.blur)
+    side = crop + _NOISE_MARGIN if level > 0.0 else 0
+    noise = torch.from_numpy(rng.standard_normal((side, side), dtype=np.float32))
+    corners = rng.integers(0, _NOISE_MARGIN + 1, (slices, 2)).astype(np.intp)
+    return StudyDraw(grid, gain, offset, level, soft, noise, corners)

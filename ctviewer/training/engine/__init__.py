@@ -1,0 +1,1 @@
+"""How a run is trained: studies and features on disk, starts, checkpoints, the loop."""
