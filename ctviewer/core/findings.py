@@ -16,6 +16,7 @@ from ctviewer.core.masks import BoxMask
 
 RESEARCH_USE = "For research use, not a medical device."
 UNVERIFIED = "AI output, not verified"
+_EXCLUSIVE = 1e-3  # by how much the probabilities of exclusive classes may miss 1: they were rounded
 
 
 def probability_text(probability: float) -> str:
@@ -136,6 +137,23 @@ class StudyClassification:
     def top_class(self) -> str:
         """The most probable class."""
         return self.model.classes[int(np.argmax(self.probabilities))]
+
+    @property
+    def answer(self) -> tuple[str, ...]:
+        """The classes that the model names: what a reader accepts, by the model's own threshold where it has one.
+
+        One class where classes exclude each other (probabilities sum to 1), else each one above a half. Where the
+        study counts as positive the negative class is never among them, and where it does not it is the only one.
+        """
+        classes, positive = self.model.classes, self.finding_probability >= self.threshold
+        if self.negative_class in classes and not positive:
+            return (self.negative_class,)
+        rest = [(p, name) for name, p in zip(classes, self.probabilities, strict=True) if name != self.negative_class]
+        if not rest:
+            return (self.top_class,)
+        exclusive = abs(sum(self.probabilities) - 1.0) < _EXCLUSIVE
+        likely = () if exclusive else tuple(sorted(name for p, name in rest if p >= 0.5))
+        return likely or (max(rest, key=lambda pair: pair[0])[1],)
 
     @property
     def bar_lengths(self) -> NDArray[np.float64]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from ctviewer.core.findings import AnalysisResult, Verdict
+from ctviewer.core.label import StudyLabel
 from ctviewer.core.series import Series
 from ctviewer.core.windowing import Voi
 
@@ -61,6 +63,9 @@ class Reading:
         key_images: slice digests in the order in which the reader marked them.
         window: the reader's display window; None where never changed.
         last_slice: digest of the slice shown last; "" where unknown.
+        label: the class of the study, as the reader states it; None where nothing was stated.
+        place: the file, archive or folder that the slices were read from last; None where unknown.
+        patient: `patient_digest` of whose it is; "" where unknown.
     """
 
     series_key: str
@@ -73,6 +78,9 @@ class Reading:
     key_images: tuple[str, ...] = ()
     window: Voi | None = None
     last_slice: str = ""
+    label: StudyLabel | None = None
+    place: Path | None = None
+    patient: str = ""
 
     @classmethod
     def of(cls, series: Series, slice_digests: tuple[str, ...]) -> Reading:
@@ -119,13 +127,15 @@ class Reading:
     def on_other_pixels(self, slice_digests: tuple[str, ...]) -> Reading:
         """What may be taken over when some slices of the series changed: words and view, never findings.
 
-        Key images and the last slice stay where the slice itself is unchanged.
+        Key images and the last slice stay where the slice itself is unchanged. The class of the study is a finding: what
+        was not there may show another one, and models learn from it.
         """
         present = frozenset(slice_digests)
         return replace(
             self,
             slice_digests=slice_digests,
             analyses=(),
+            label=None,
             key_images=tuple(d for d in self.key_images if d in present),
             last_slice=self.last_slice if self.last_slice in present else "",
         )

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sqlite3
 import zlib
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ctviewer.core import serialise
 from ctviewer.core.errors import InputError
 from ctviewer.core.findings import AnalysisResult, Verdict
 from ctviewer.core.interpretation import Interpretation
+from ctviewer.core.label import LabelledStudy, SeenAnswer, StudyLabel
 from ctviewer.core.reading import ReadAnalysis, Reading
 from ctviewer.core.windowing import Voi, VoiFunction, VoiTable, Window
 
-_READING_COLUMNS = "id, series_key, series_uid, study_uid, slice_digests, question, comment, window, last_slice"
+_READING_COLUMNS = (
+    "id, series_key, series_uid, study_uid, slice_digests, question, comment, window, last_slice, place, patient"
+)
 
 
 def now() -> str:
@@ -34,11 +39,12 @@ def write_reading(db: sqlite3.Connection, reading: Reading) -> None:
     """Write all of a reading inside the caller's transaction. An analysis already there is not written again."""
     row = db.execute(
         """INSERT INTO reading (series_key, content, series_uid, study_uid, slice_digests, question, comment, window,
-                                last_slice, saved_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                                last_slice, place, patient, saved_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (series_key, content) DO UPDATE SET
                question = excluded.question, comment = excluded.comment, window = excluded.window,
-               last_slice = excluded.last_slice, saved_at = excluded.saved_at
+               last_slice = excluded.last_slice, place = excluded.place, patient = excluded.patient,
+               saved_at = excluded.saved_at
            RETURNING id""",
         (
             reading.series_key,
@@ -50,6 +56,8 @@ def write_reading(db: sqlite3.Connection, reading: Reading) -> None:
             clean(reading.comment),
             window_out(reading.window),
             reading.last_slice,
+            None if reading.place is None else os.fsencode(reading.place),
+            reading.patient,
             now(),
         ),
     ).fetchall()[0]
@@ -60,6 +68,16 @@ def write_reading(db: sqlite3.Connection, reading: Reading) -> None:
         "INSERT INTO key_image (reading_id, place, slice_digest) VALUES (?, ?, ?)",
         [(row[0], place, digest) for place, digest in enumerate(reading.key_images)],
     )
+    _write_label(db, row[0], reading.label)
+
+
+def _write_label(db: sqlite3.Connection, reading_id: int, label: StudyLabel | None) -> None:
+    db.execute("DELETE FROM label WHERE reading_id = ?", (reading_id,))
+    if label is not None:
+        classes = json.dumps([clean(name) for name in label.classes])
+        seen = json.dumps([asdict(answer) for answer in label.seen])
+        values = (reading_id, classes, seen, label.stated_at)
+        db.execute("INSERT INTO label (reading_id, classes, seen, stated_at) VALUES (?, ?, ?, ?)", values)
 
 
 def _write_analysis(db: sqlite3.Connection, reading_id: int, analysis: ReadAnalysis) -> None:
@@ -112,6 +130,7 @@ def read_analyses(db: sqlite3.Connection, reading_id: int) -> tuple[tuple[ReadAn
 
 def _reading_in(db: sqlite3.Connection, row: tuple[Any, ...]) -> Reading:
     keys = db.execute("SELECT slice_digest FROM key_image WHERE reading_id = ? ORDER BY place", (row[0],)).fetchall()
+    label = db.execute("SELECT classes, seen, stated_at FROM label WHERE reading_id = ?", (row[0],)).fetchone()
     return Reading(
         series_key=row[1],
         series_uid=row[2],
@@ -122,7 +141,49 @@ def _reading_in(db: sqlite3.Connection, row: tuple[Any, ...]) -> Reading:
         key_images=tuple(key[0] for key in keys),
         window=window_in(row[7]),
         last_slice=row[8],
+        label=None if label is None else _label_in(*label),
+        place=_place_in(row[9]),
+        patient=row[10],
     )
+
+
+def _label_in(classes: str, seen: str, stated_at: str) -> StudyLabel | None:
+    """A stated class; None where this program cannot read it."""
+    try:
+        answers = tuple(SeenAnswer(**(told | {"classes": tuple(told["classes"])})) for told in json.loads(seen))
+        return StudyLabel(tuple(json.loads(classes)), answers, stated_at)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _place_in(place: bytes | None) -> Path | None:
+    return None if place is None else Path(os.fsdecode(place))
+
+
+def read_labelled(db: sqlite3.Connection) -> list[LabelledStudy]:
+    """All readings with a class and a known place, in the order of stating; of each series that stated last."""
+    rows = db.execute(
+        """SELECT content, series_key, place, patient, classes, seen, stated_at
+           FROM reading JOIN label ON label.reading_id = reading.id
+           WHERE place IS NOT NULL AND patient != '' ORDER BY stated_at, reading.id"""
+    ).fetchall()
+    found: dict[tuple[str, str], LabelledStudy] = {}
+    for content, key, place, patient, *told in rows:
+        scanned, label = (
+            key.partition("~")[0],
+            _label_in(*told),
+        )  # under a scale that was stated a series has another key
+        if label is not None:
+            found.pop((patient, scanned), None)
+            stated = read_statement(db, scanned)
+            found[patient, scanned] = LabelledStudy(content, scanned, Path(os.fsdecode(place)), patient, label, stated)
+    return list(found.values())
+
+
+def read_classes(db: sqlite3.Connection) -> list[str]:
+    """All classes that were ever stated and stand, the most frequent first."""
+    query = """SELECT value FROM label, json_each(label.classes) GROUP BY value ORDER BY count(*) DESC, value"""
+    return [name for (name,) in db.execute(query).fetchall()]
 
 
 def write_statement(db: sqlite3.Connection, series_key: str, stated: Interpretation) -> None:

@@ -71,6 +71,21 @@ def _statements(db: sqlite3.Connection) -> None:
     )
 
 
+@migration
+def _labels(db: sqlite3.Connection) -> None:
+    """The class of a study as the reader states it, and where the study lies: what models learn from."""
+    for statement in (
+        "ALTER TABLE reading ADD COLUMN place BLOB",
+        "ALTER TABLE reading ADD COLUMN patient TEXT NOT NULL DEFAULT ''",
+        """CREATE TABLE label (
+            reading_id INTEGER PRIMARY KEY REFERENCES reading (id) ON DELETE CASCADE,
+            classes TEXT NOT NULL,
+            seen TEXT NOT NULL,
+            stated_at TEXT NOT NULL)""",
+    ):
+        db.execute(statement)
+
+
 def version(db: sqlite3.Connection) -> int:
     """How many steps the file has had."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from ctviewer.core.errors import StorageError
 from ctviewer.core.interpretation import Interpretation
+from ctviewer.core.label import LabelledStudy
 from ctviewer.core.reading import Reading, content_digest
 from ctviewer.core.windowing import Voi
 from ctviewer.library import database, rows
@@ -85,9 +86,9 @@ class WorkStore:
     def load_reading(self, key: str, slice_digests: tuple[str, ...]) -> Reading | None:
         """What was kept of a series, for the pixels it has now.
 
-        Findings come back for the very same slices alone. Where at least half of the slices are unchanged (a transfer
-        was completed, one file got lost) the reader's words, view and key images come back without findings; the old
-        findings stay in the store and come back with their pixels. Otherwise it is another series: None. The pixels
+        Findings and the stated class come back for the very same slices alone. Where at least half of the slices are
+        unchanged (a transfer was completed, one file got lost) the reader's words, view and key images come back without
+        them; they stay in the store and come back with their pixels. Otherwise it is another series: None. The pixels
         decide: a reading is found again where files came or went and its series was split for it, or became whole.
 
         Args:
@@ -118,6 +119,25 @@ class WorkStore:
             StorageError: read-only, full, or locked; the store is as before.
         """
         self._write(lambda: rows.write_reading(self._db, reading))
+
+    def labelled_studies(self) -> tuple[LabelledStudy, ...]:
+        """The studies whose class the reader stated and whose files are still there, in the order of stating.
+
+        It looks for the files, which may take a while on a network drive.
+
+        Raises:
+            StorageError: the store cannot be read.
+        """
+        found = self._retried(lambda: rows.read_labelled(self._db))
+        return tuple(study for study in found if os.path.lexists(study.place))
+
+    def stated_classes(self) -> tuple[str, ...]:
+        """The classes that the reader has stated of studies, the most frequent first.
+
+        Raises:
+            StorageError: the store cannot be read.
+        """
+        return tuple(self._retried(lambda: rows.read_classes(self._db)))
 
     def load_statement(self, key: str) -> Interpretation | None:
         """What the reader stated of a series that does not say it itself.
@@ -177,7 +197,8 @@ class WorkStore:
         for _, reading in stored:
             shared = len(present.intersection(reading.slice_digests))
             if shared and shared >= _SAME_SERIES * min(len(present), len(reading.slice_digests)):
-                self._tell("The slices of this series changed since it was read; earlier findings are not shown.")
+                what = "earlier findings" if reading.label is None else "earlier findings and the stated class"
+                self._tell(f"The slices of this series changed since it was read; {what} are not shown.")
                 return reading.on_other_pixels(slice_digests)
         return None
 
