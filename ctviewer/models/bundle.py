@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 METADATA, WEIGHTS, CARD = "metadata.json", "model.safetensors", "README.md"
+
+
+class VersionTakenError(BundleError):
+    """The folder of a version that is to be written exists already."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +112,13 @@ def save_bundle(folder: Path, metadata: Metadata, state: Mapping[str, Tensor]) -
         state: the net's `state_dict()`.
 
     Raises:
-        BundleError: the folder exists, the metadata is wrong, or a weight is not finite as float16.
+        VersionTakenError: the folder exists, also where another process made it meanwhile.
+        BundleError: the metadata is wrong, or a weight is not finite as float16.
         StorageError: the place cannot be written.
     """
-    if folder.exists():
-        raise BundleError(f"The model bundle {folder} exists already; a version is never overwritten.")
+    taken = VersionTakenError(f"The model bundle {folder} exists already; a version is never overwritten.")
+    if os.path.lexists(folder):
+        raise taken
     weights = _as_float16(folder, state)
     metadata = dataclasses.replace(metadata, weights_sha256=hashlib.sha256(weights).hexdigest())
     text = json.dumps(to_json(metadata), indent=2, ensure_ascii=False) + "\n"
@@ -123,6 +130,8 @@ def save_bundle(folder: Path, metadata: Metadata, state: Mapping[str, Tensor]) -
     try:
         _write_folder(folder, files)
     except OSError as error:
+        if os.path.lexists(folder):  # what a rename says of it differs from system to system
+            raise taken from error
         raise StorageError(f"{folder} could not be written: {reason(error)}.") from error
     return load_bundle(folder)
 
@@ -132,9 +141,12 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
         for name, data in files.items():
-            (part / name).write_bytes(data)
+            with (part / name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
         part.chmod(0o755)
-        part.rename(folder)
+        part.rename(folder)  # onto a version that another process wrote meanwhile it fails: that folder is not empty
     except OSError:
         shutil.rmtree(part, ignore_errors=True)
         raise

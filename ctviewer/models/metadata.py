@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ctviewer.core.records import read_record
+from ctviewer.models.training_run import TrainingRun
 
-SCHEMA = 1
+SCHEMA = 2
+"""Schema 2 adds `run`. What an older schema lacks has a default, so that its bundles are read as they are."""
+READABLE = (1, 2)
 TASKS = ("study_classifier", "detector")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -139,6 +142,7 @@ class Metadata:
         limits: one or more sentences for the window.
         probabilities: what the probabilities refer to (prevalence, calibration).
         weights_sha256: of model.safetensors, hex; filled in by `save_bundle`.
+        run: the training run that made it; None where another program did, or an older version of this one.
     """
 
     name: str
@@ -163,12 +167,29 @@ class Metadata:
     metrics: tuple[Metric, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     weights_sha256: str = ""
+    run: TrainingRun | None = None
     schema: int = SCHEMA
 
     @property
     def exclusive(self) -> bool:
         """Whether one class of a study excludes the others, so that their probabilities sum to 1."""
         return self.net.get("head") != "multi_label"
+
+
+def is_name(text: str) -> bool:
+    """Whether a bundle can have this name."""
+    return bool(_NAME.fullmatch(text))
+
+
+def is_version(text: str) -> bool:
+    """Whether it is of the form 1.2.3."""
+    return bool(_VERSION.fullmatch(text))
+
+
+def version_numbers(version: str) -> tuple[int, int, int]:
+    """`(1, 2, 3)` for "1.2.3"."""
+    major, minor, patch = map(int, version.split("."))
+    return major, minor, patch
 
 
 def to_json(metadata: Metadata) -> dict[str, Any]:
@@ -185,9 +206,13 @@ def from_json(data: object) -> Metadata:
     """
     if not isinstance(data, dict):
         raise ValueError("its metadata is not a JSON object")
-    if data.get("schema") != SCHEMA:
-        raise ValueError(f"its metadata has schema {data.get('schema')!r} and this program reads schema {SCHEMA}")
-    metadata = read_record(Metadata, data, "its metadata")
+    schema = data.get("schema")
+    if type(schema) is not int or schema not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise ValueError(f"its metadata has schema {schema!r} and this program reads schemas {known}")
+    if schema == 1 and "run" in data:
+        raise ValueError("its metadata has the unknown field 'run'")
+    metadata = read_record(Metadata, {**data, "schema": SCHEMA}, "its metadata")
     _check(metadata)
     return metadata
 

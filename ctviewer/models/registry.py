@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ctviewer.core.errors import BundleError
-from ctviewer.core.files import write_bytes
+from ctviewer.core.errors import BundleError, StorageError
+from ctviewer.core.files import reason, write_bytes
 from ctviewer.models.bundle import METADATA, Bundle, load_bundle
+from ctviewer.models.metadata import is_version, version_numbers
+
+ACTIVE = "active.json"
 
 
 class Registry:
@@ -81,3 +85,36 @@ class Registry:
 def _order(bundle: Bundle) -> tuple[str, tuple[int, ...], str]:
     m = bundle.metadata
     return m.task, tuple(int(part) for part in m.version.split(".")), m.name
+
+
+def taken_versions(name: str, folders: Iterable[Path]) -> set[tuple[int, int, int]]:
+    """Versions that a new bundle of this name must not have: all that are, or leave a trace, in folders of bundles.
+
+    Damaged bundles count, folders that are called like one, parents that are gone, and what was active once.
+
+    Raises:
+        StorageError: a folder cannot be read.
+    """
+    keys: set[str] = set()
+    for folder in folders:
+        try:
+            found = sorted(folder.iterdir()) if folder.exists() else []
+        except OSError as error:
+            raise StorageError(f"{folder} could not be read: {reason(error)}.") from error
+        for path in found:
+            keys.add(" ".join(path.name.casefold().rsplit("-", 1)))
+            keys |= _keys_in(path / METADATA)
+        keys |= _keys_in(folder / ACTIVE)
+    versions = (key.removeprefix(f"{name} ") for key in keys if key.startswith(f"{name} "))
+    return {version_numbers(version) for version in versions if is_version(version)}
+
+
+def _keys_in(path: Path) -> set[str]:
+    """All that looks like "name version" in a JSON file, read without trust: it may be damaged."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return set()
+    named = re.search(r'"name": *"([^"]*)"', text), re.search(r'"version": *"([^"]*)"', text)
+    own = {" ".join(found[1] for found in named if found)} if all(named) else set()
+    return own | set(re.findall(r'"([a-z0-9][a-z0-9-]* [0-9.]+)"', text))

@@ -41,7 +41,9 @@ def set_in(data: dict[str, Any], path: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("schema", 2, "schema 2 and this program reads schema 1"),
+        ("schema", 3, "schema 3 and this program reads schemas 1 and 2"),
+        ("schema", True, "schema True"),
+        ("schema", 1.0, "schema 1.0"),
         ("schema", None, "schema None"),
         ("name", "Bad Name", "lower case"),
         ("version", "1.2", "not of the form"),

@@ -1,0 +1,107 @@
+"""What a bundle made by a training run says of itself in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ctviewer.core.words import counted, enumerated
+from ctviewer.models.bundle import Bundle
+from ctviewer.models.metadata import InputLimits
+from ctviewer.training.config import RunConfig
+from ctviewer.training.recipes import Recipe
+
+TITLE = "Study classifier"
+LICENCE = "other"  # who trains from scratch decides; a child has its parent's
+INTENDED_USE = "Research in the department that trained it, on studies like those it learned from."
+OUT_OF_SCOPE = (
+    "Any clinical decision. Studies of other scanners, protocols and patients than those it learned from, until it has "
+    "been measured on them."
+)
+JUDGED_BY_VALIDATION = (
+    "There were no test studies: the figures are of the validation studies, by which the epoch was chosen and the "
+    "probabilities were calibrated; they look better than they would on new patients."
+)
+INPUT_LIMITS = InputLimits(
+    modalities=("CT",),
+    planes=("axial",),
+    original_only=True,
+    slices=(8, 1500),
+    slice_spacing_mm=(0.4, 12.0),
+    field_of_view_mm=(200.0, 600.0),
+    air_hu=(-3100.0, -700.0),
+    tissue_hu=(-150.0, 200.0),
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """Sentences that depend on what a run started from.
+
+    Attributes:
+        title, licence, trained_on, limits, out_of_scope: see `Metadata`.
+        input_limits: the parent's, else `INPUT_LIMITS`.
+    """
+
+    title: str
+    licence: str
+    trained_on: str
+    limits: str
+    out_of_scope: str
+    input_limits: InputLimits
+
+    @classmethod
+    def of(cls, base: Bundle | None, classes: Sequence[str], learned_from: str) -> Told:
+        """What to say of a child of `base`.
+
+        Args:
+            base: None for a start without one.
+            classes: that it knows.
+            learned_from: "40 studies of 38 patients".
+        """
+        limits = (
+            f"It knows {enumerated(list(classes))} and nothing else, from {learned_from} of one department. Attention says "
+            "where the model looked, not where disease is; it sums to 1 in a healthy chest too."
+        )
+        if base is None:
+            return cls(TITLE, LICENCE, f"trained on {learned_from}", limits, OUT_OF_SCOPE, INPUT_LIMITS)
+        parent = base.metadata
+        return cls(
+            title=parent.title if parent.task == "study_classifier" else TITLE,
+            licence=parent.licence,
+            trained_on=f"tuned from {base.key} on {learned_from}",
+            limits=f"{limits} What its parent, {base.key}, was learned from and cannot do stands in the parent's card.",
+            out_of_scope=OUT_OF_SCOPE,
+            input_limits=parent.input_limits,
+        )
+
+
+def probabilities(prevalence: Mapping[str, float], recipe: Recipe) -> str:
+    """What the probabilities refer to."""
+    if prevalence:
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in prevalence.items())
+        return f"The probabilities are calibrated on the validation studies and refer to these shares: {shares}."
+    if recipe.sampling == "inverse_frequency":
+        return "The probabilities are not calibrated; they refer to classes that are equally frequent."
+    return "The probabilities are not calibrated; they refer to the shares of the classes among the training studies."
+
+
+def split(config: RunConfig, folds: int) -> str:
+    """How studies were shared out."""
+    if folds:
+        return (
+            f"Cross-validation of {folds} folds, repeated {counted(config.data.repeats, 'time')}, grouped by patient and "
+            "stratified by class. The figures are of studies that the net of their fold had not seen; the weights in this "
+            "bundle learned from all studies afterwards and were not measured themselves."
+        )
+    how = {
+        "stratified": f"stratified by class, drawn with seed {config.seed}",
+        "time": "by time, older to training and newer to test",
+    }[config.data.splitting]
+    return f"By patient, {how}; studies whose row of the labels names a split are where it says."
+
+
+def learned_from(studies: int, patients: int) -> str:
+    """For instance "40 studies of 38 patients"."""
+    what = "1 study" if studies == 1 else f"{studies} studies"
+    return f"{what} of {counted(patients, 'patient')}" if patients else what
