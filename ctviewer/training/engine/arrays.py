@@ -25,17 +25,25 @@ _MAGIC = b"CTVARR01"
 _BLOCK = 1 << 24
 
 
-@dataclass(frozen=True, eq=False)
-class StoredArray:
-    """An intact array.
+@dataclass(frozen=True)
+class Description:
+    """What a file says of its array.
 
     Attributes:
-        values: mapped from the file, read-only.
+        dtype, shape: of the array.
+        crc32: of its bytes.
         info: what was kept beside it.
     """
 
-    values: NDArray[Any]
+    dtype: str
+    shape: tuple[int, ...]
+    crc32: int
     info: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the array."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 def write_array(path: Path, key: str, parts: Iterable[NDArray[Any]], info: Mapping[str, Any]) -> None:
@@ -62,43 +70,65 @@ def write_array(path: Path, key: str, parts: Iterable[NDArray[Any]], info: Mappi
         file.write(text + _FOOTER.pack(len(text), zlib.crc32(text), _MAGIC))
 
 
-def read_array(path: Path, key: str) -> StoredArray | None:
-    """Map an array and check every byte of it.
+def describe(path: Path, key: str) -> Description | None:
+    """What a file says of its array, without reading the array.
 
     Args:
         path: where it should be.
         key: as it was written under.
 
     Returns:
-        None where there is no such file, it was made from something else, or it is damaged.
+        None where there is no such file, it was made from something else, or its end is not whole.
     """
     try:
-        told = _told(path)
-        if told is None or told["key"] != key:
-            return None
-        shape, dtype = tuple(told["shape"]), np.dtype(told["dtype"])
-        values = np.memmap(path, dtype, "r", 0, shape) if math.prod(shape) else np.zeros(shape, dtype)
+        told, size = _told(path)
     except (OSError, ValueError):
         return None
-    return StoredArray(values, told["info"]) if _crc(values) == told["crc32"] else None
-
-
-def _told(path: Path) -> dict[str, Any] | None:
-    """The JSON of a file whose end is whole."""
-    with path.open("rb") as file:
-        end = file.seek(0, 2)
-        if end < _FOOTER.size:
-            return None
-        file.seek(end - _FOOTER.size)
-        length, crc, magic = _FOOTER.unpack(file.read(_FOOTER.size))
-        if magic != _MAGIC or length > end - _FOOTER.size:
-            return None
-        file.seek(end - _FOOTER.size - length)
-        text = file.read(length)
-    told: dict[str, Any] = json.loads(text) if zlib.crc32(text) == crc else {}
-    if not told or math.prod(told["shape"]) * np.dtype(told["dtype"]).itemsize != end - _FOOTER.size - length:
+    if told.pop("key", None) != key:
         return None
-    return told
+    described = Description(**(told | {"shape": tuple(told["shape"])}))
+    return described if described.size == size else None
+
+
+def read_array(path: Path, key: str, *, checked: bool = False) -> NDArray[Any] | None:
+    """Map an array, read-only.
+
+    Args:
+        path: where it should be.
+        key: as it was written under.
+        checked: its bytes have been checked already, by an earlier call.
+
+    Returns:
+        None where `describe` gives none, or the array is damaged.
+    """
+    described = describe(path, key)
+    if described is None:
+        return None
+    try:
+        values = np.memmap(path, described.dtype, "r", 0, described.shape)
+    except (OSError, ValueError):  # gone, or an array of nothing
+        return None
+    return values if checked or _crc(values) == described.crc32 else None
+
+
+def _told(path: Path) -> tuple[dict[str, Any], int]:
+    """The JSON of a file, and how many bytes stand before it.
+
+    Raises:
+        ValueError: its end is not whole.
+    """
+    with path.open("rb") as file:
+        end = file.seek(0, 2) - _FOOTER.size
+        file.seek(max(0, end))
+        length, crc, magic = _FOOTER.unpack(file.read(_FOOTER.size)) if end >= 0 else (0, 0, b"")
+        if magic != _MAGIC or length > end:
+            raise ValueError("no footer")
+        file.seek(end - length)
+        text = file.read(length)
+    if zlib.crc32(text) != crc:
+        raise ValueError("another text than the footer's")
+    told: dict[str, Any] = json.loads(text)
+    return told, end - length
 
 
 def _crc(values: NDArray[Any]) -> int:

@@ -29,7 +29,13 @@ FORMAT = "ctviewer checkpoint 1"
 BEST = "best.safetensors"
 KEPT = 2
 _NAME = re.compile(r"step-(\d{8})\.safetensors")
-_NOT_TOLD = ("checkpoint_minutes", "device", "chunk")  # where and how often, not what
+_PART = ".part"  # of a file that was being written when the process died
+_MOST_DIFFERENCES = 4
+# Where and how often, and what is only words: all of it may change while a run is paused
+_NOT_TOLD = (
+    "checkpoint_minutes", "device", "chunk", "data.folder", "data.labels", "model.weights", "model.title",
+    "recipe.name", "recipe.title", "recipe.explanation",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +55,8 @@ class RandomState:
     @classmethod
     def now(cls, **generators: np.random.Generator) -> RandomState:
         """As they stand."""
-        cuda = tuple(torch.cuda.get_rng_state_all()) if torch.cuda.is_available() else ()
+        used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch's stub
+        cuda = tuple(torch.cuda.get_rng_state_all()) if used else ()
         states = {name: generator.bit_generator.state for name, generator in generators.items()}
         return cls(torch.get_rng_state(), cuda, states)
 
@@ -82,6 +89,7 @@ class Snapshot:
         config: `told(config)`.
         data: digest of the studies by part ("train", "val", ...).
         extra: plain values of whoever writes it.
+        environment: versions and devices that it was written under.
     """
 
     fold: int
@@ -99,6 +107,7 @@ class Snapshot:
     config: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=lambda: {"torch": torch.__version__})
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +132,7 @@ class Loaded:
     Attributes:
         snapshot: the newest intact one.
         path: its file.
-        notes: sentences for the user: what was damaged and passed over.
+        notes: sentences for the user: what was damaged and passed over, and what else is not as it was.
     """
 
     snapshot: Snapshot
@@ -186,8 +195,8 @@ def best(folder: Path) -> Snapshot | None:
 
 
 def told(config: RunConfig) -> dict[str, Any]:
-    """What of a configuration decides the result, as plain values."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    """What of a configuration decides the result, as plain values by dotted names."""
+    plain = _flat("", json.loads(json.dumps(dataclasses.asdict(config))))
     return {name: value for name, value in plain.items() if name not in _NOT_TOLD}
 
 
@@ -202,10 +211,13 @@ def require_same(snapshot: Snapshot, config: RunConfig, data: Mapping[str, str])
     Raises:
         InputError: names what differs.
     """
-    changed = list(_differences("", snapshot.config, told(config)))
+    now = told(config)
+    changed = [name for name in {**snapshot.config, **now} if snapshot.config.get(name) != now.get(name)]
     if changed:
+        listed = [f"{name} was {_shown(snapshot.config, name)} and is {_shown(now, name)}" for name in changed]
+        more = [f"{len(listed) - _MOST_DIFFERENCES} settings more"] if len(listed) > _MOST_DIFFERENCES else []
         raise InputError(
-            f"The run cannot go on under another configuration: {'; '.join(changed)}. "
+            f"The run cannot go on under another configuration: {'; '.join(listed[:_MOST_DIFFERENCES] + more)}. "
             "Resume it as it was, or begin a new run."
         )
     parts = sorted(part for part in {*snapshot.data, *data} if snapshot.data.get(part) != data.get(part))
@@ -245,23 +257,26 @@ def restore_optimizer(net: nn.Module, optimizer: torch.optim.Optimizer, state: O
         ValueError: its groups hold other parameters.
     """
     names = {id(parameter): name for name, parameter in net.named_parameters()}
-    held = [{names[id(p)] for p in group["params"]} for group in optimizer.param_groups]
-    if held != [set(group["params"]) for group in state.groups]:
-        raise ValueError("the optimizer has other parameters than the one whose state was kept")
-    for group, kept in zip(optimizer.param_groups, state.groups, strict=True):
-        group.update({name: value for name, value in kept.items() if name != "params"})
     parameters = dict(net.named_parameters())
-    optimizer.state.clear()
+    held = [[names[id(p)] for p in group["params"]] for group in optimizer.param_groups]
+    if [set(group) for group in held] != [set(group["params"]) for group in state.groups]:
+        raise ValueError("the optimizer has other parameters than the one whose state was kept")
+    places = {name: index for index, name in enumerate(name for group in held for name in group)}
+    stored: dict[int, dict[str, Any]] = {}
     for place, value in (*state.tensors.items(), *state.values.items()):
         name, _, what = place.rpartition("/")
-        optimizer.state[parameters[name]][what] = _like(value, parameters[name])
+        stored.setdefault(places[name], {})[what] = _like(value, parameters[name])
+    groups = [
+        {**kept, "params": [places[name] for name in group]} for kept, group in zip(state.groups, held, strict=True)
+    ]
+    optimizer.load_state_dict({"state": stored, "param_groups": groups})
 
 
 def _like(value: Any, parameter: nn.Parameter) -> Any:
-    """A tensor of a parameter's shape where and as the parameter lies; others (step counters) as they were kept."""
-    if not isinstance(value, Tensor) or value.shape != parameter.shape or not value.dim():
-        return value.clone() if isinstance(value, Tensor) else value
-    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+    """A tensor of a parameter's shape with its order in memory (channels last), which the kept one has lost."""
+    if isinstance(value, Tensor) and value.shape == parameter.shape:
+        return torch.empty_like(parameter, dtype=value.dtype, device="cpu").copy_(value)
+    return value
 
 
 def _tensors(snapshot: Snapshot) -> dict[str, Tensor]:
@@ -327,7 +342,7 @@ def _prune(folder: Path, step: int) -> None:
     """Keep the last two. What is of a later step was damaged, and the run went on from before it."""
     found = _steps(folder)
     past = [path for path in found if int(path.stem[5:]) <= step]
-    for path in [*past[:-KEPT], *found[len(past) :]]:
+    for path in [*past[:-KEPT], *found[len(past) :], *folder.glob(f".*{_PART}")]:
         with contextlib.suppress(OSError):  # it is only room
             path.unlink()
 
@@ -338,14 +353,22 @@ def _about(damaged: Sequence[str], snapshot: Snapshot) -> Iterator[str]:
             f"The newest checkpoint ({damaged[0]}) is damaged; the run goes on from the one before it, "
             f"step {snapshot.step}."
         )
+    before, now = snapshot.environment.get("torch"), torch.__version__
+    if before != now:
+        yield f"The run began under torch {before} and goes on under {now}: losses may differ in their last digits."
 
 
-def _differences(where: str, before: Any, now: Any) -> Iterator[str]:
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for name in sorted({*before, *now}):
-            yield from _differences(f"{where}.{name}".lstrip("."), before.get(name), now.get(name))
-    elif before != now:
-        yield f"{where} was {json.dumps(before)} and is {json.dumps(now)}"
+def _flat(where: str, value: Any) -> dict[str, Any]:
+    """Values of nested settings by dotted names."""
+    if not isinstance(value, dict):
+        return {where: value}
+    return {
+        name: inner for key, item in value.items() for name, inner in _flat(f"{where}.{key}".lstrip("."), item).items()
+    }
+
+
+def _shown(settings: Mapping[str, Any], name: str) -> str:
+    return json.dumps(settings[name]) if name in settings else "not set"
 
 
 def _refusal(error: SafetensorError) -> str:

@@ -82,7 +82,6 @@ class FeatureCache:
         self._precision, self._chunk = precision, chunk
         self._device = next(net.parameters()).device
         self._encoder = encoder_sha256(net)
-        self._seen: set[Path] = set()
 
     def features(self, study: str, draw: int | None = None) -> Tensor:
         """All features of a study; see `computing`."""
@@ -117,7 +116,7 @@ class FeatureCache:
         key = self._key(study, draw)
         stored = read_array(path, key)
         if stored is not None:
-            return torch.from_numpy(np.array(stored.values))
+            return torch.from_numpy(np.array(stored))
         features = yield from self._computed(study, draw)
         write_array(path, key, [features.numpy()], {})
         return features

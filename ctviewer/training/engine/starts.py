@@ -18,7 +18,8 @@ from ctviewer.nets.weights import load_imagenet
 from ctviewer.training.config import STARTS, ModelConfig
 from ctviewer.training.recipes import Recipe
 
-TASK = "study_classifier"
+_TASK = "study_classifier"
+_LAST_LAYER = "aggregator.head."  # of every aggregator
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +62,17 @@ class _Made:
 
 @dataclass(frozen=True)
 class _Task:
+    """What the net is to tell.
+
+    Attributes:
+        classes, head, negative: see `Start`.
+        unseen: classes that no study shows.
+    """
+
     classes: tuple[str, ...]
     head: str
     negative: str
+    unseen: tuple[str, ...]
 
 
 def start_net(
@@ -91,6 +100,8 @@ def start_net(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         made = _make(model, task, recipe, base)
+    if task.unseen:
+        made.notes.append(f"No study shows {_listed(task.unseen)}: the model learns to find it ever less likely.")
     trainable = _trainable(made, recipe)
     made.net.requires_grad_(True)
     freeze(made.net.encoder, trainable=trainable)
@@ -125,8 +136,8 @@ def _from_base(task: _Task, base: Bundle) -> _Made:
         return _Made(built, {**m.net, "head": built.head}, m.preprocessing, m.weights_sha256, notes)
     options = {**m.net, "head": task.head}
     net = _built(task, options)
-    kept = {name: t for name, t in built.state_dict().items() if not name.startswith("aggregator.head.")}
-    net.load_state_dict(kept, strict=False)
+    kept = {name: t for name, t in built.state_dict().items() if not name.startswith(_LAST_LAYER)}
+    net.load_state_dict({**net.state_dict(), **kept})
     notes = [
         f"The last layer is new and starts from random weights, for the classes {_listed(task.classes)}: {base.key} "
         f"tells {_listed(m.classes)} apart. All other weights start from {base.key}."
@@ -181,7 +192,7 @@ def _trainable(made: _Made, recipe: Recipe) -> str:
 def _required(base: Bundle | None, start: str) -> Bundle:
     if base is None:
         raise InputError(f'The start "{start}" needs an installed study classifier, and none is active or named.')
-    if base.metadata.task != TASK:
+    if base.metadata.task != _TASK:
         raise InputError(f"{base.key} is no study classifier, so a run cannot start from it.")
     return base
 
@@ -190,8 +201,9 @@ def _task(model: ModelConfig, label_sets: Sequence[Sequence[str]], base: Bundle 
     """Classes, head and negative class from what is wanted, what the labels have, and the base."""
     found = {name for classes in label_sets for name in classes}
     several = any(len(set(classes)) > 1 for classes in label_sets)
-    if not found:
-        raise InputError("No study has a class, so there is nothing to learn.")
+    if len({frozenset(classes) for classes in label_sets}) < 2:
+        what = f"All studies are of one class ({_listed(sorted(found))})" if found else "No study has a class"
+        raise InputError(f"{what}, so there is nothing to tell apart.")
     classes = model.classes or _classes(found, model, base)
     unknown = sorted(found - set(classes))
     if unknown:
@@ -205,7 +217,7 @@ def _task(model: ModelConfig, label_sets: Sequence[Sequence[str]], base: Bundle 
             raise InputError(f'The class without finding, "{negative}", is none of {_listed(classes)}.')
         negative = ""
     _require_head(head, classes, several)
-    return _Task(tuple(classes), head, negative)
+    return _Task(tuple(classes), head, negative, tuple(name for name in classes if name not in found))
 
 
 def _classes(found: set[str], model: ModelConfig, base: Bundle | None) -> tuple[str, ...]:
@@ -231,8 +243,6 @@ def _require_head(head: str, classes: Sequence[str], several: bool) -> None:
         raise InputError(f"A head is one of {', '.join(HEADS)}, not {head!r}.")
     if head != "multi_label" and several:
         raise InputError(f"Some studies have several classes, and a {head} head gives each study one: use multi_label.")
-    if head != "multi_label" and len(classes) < 2:
-        raise InputError(f"All studies are of one class ({_listed(classes)}), so there is nothing to tell apart.")
     if head == "binary" and len(classes) != 2:
         raise InputError(f"A binary head tells two classes apart, and there are {len(classes)} ({_listed(classes)}).")
 

@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ctviewer.core.errors import InputError
+from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.events import Event, Progress
 from ctviewer.core.volume import Volume
 from ctviewer.models.metadata import Preprocessing
 from ctviewer.models.preprocess import air_grey, finish, net_input, normalised, study_order
 from ctviewer.training.augment import Pose, StudyDraw, draw_study
-from ctviewer.training.engine.arrays import StoredArray, read_array, write_array
+from ctviewer.training.engine.arrays import Description, describe, read_array, write_array
 from ctviewer.training.preflight.facts import content_of
 from ctviewer.training.sampling import Subsequence
 from ctviewer.training.source import StudySource
@@ -55,7 +55,8 @@ class StudyStore:
         self.preprocessing = preprocessing
         self.device = torch.device(device)
         self._source, self._folder, self._contents = source, folder, dict(contents or {})
-        self._open: dict[str, StoredArray] = {}
+        self._described: dict[str, Description] = {}
+        self._checked: set[str] = set()
         # crop and statistics come later, and do not change the squares
         self._squares = dataclasses.replace(preprocessing, crop=preprocessing.size, mean=(0.0,), std=(1.0,))
 
@@ -72,20 +73,20 @@ class StudyStore:
         wanted = tuple(studies)
         for done, study in enumerate(wanted):
             yield Progress(PREPARING, done, len(wanted))
-            self._stored(study)
+            self._describe(study)
         yield Progress(PREPARING, len(wanted), len(wanted))
 
     def length(self, study: str) -> int:
         """Slices of a study that could be read."""
-        return len(self._stored(study).values)
+        return self._describe(study).shape[0]
 
     def content(self, study: str) -> str:
         """SHA-256 of the pixels of a study, as `preflight.facts.content_of` reckons it."""
-        return str(self._stored(study).info["content"])
+        return str(self._describe(study).info["content"])
 
     def slice_labels(self, study: str) -> NDArray[np.float32] | None:
         """`[n]`, 1 where a slice shows a lesion, else 0, head to feet; None where the source has no label maps."""
-        shown = self._stored(study).info["lesions"]
+        shown = self._describe(study).info["lesions"]
         return None if shown is None else np.array(shown, np.float32)
 
     def slices(
@@ -103,7 +104,7 @@ class StudyStore:
             pose: ranges of the draw; None for the slices as the model meets them in use.
             rng: of `sampling.draw_generator`, needed with a pose. Subsequences of a draw have the whole study's slices.
         """
-        squares, p = self._stored(study).values, self.preprocessing
+        squares, p = self._map(study), self.preprocessing
         every = np.arange(len(squares))
         indices = every if sequence is None else sequence.of(every)
         draw = None
@@ -112,26 +113,39 @@ class StudyStore:
             draw = draw_study(pose, rng, len(squares), p.size, p.crop)
         return StudySlices(squares, indices, p, draw, self.device)
 
-    def _stored(self, study: str) -> StoredArray:
-        """Opened once, and every byte of it then checked; made where it is missing, of something else or damaged."""
-        if study in self._open:
-            return self._open[study]
-        path, key = self._folder / f"{file_name(study)}.squares", self._key(study)
-        stored = read_array(path, key)
-        if stored is None:
-            self._make(study, path, key)
-            stored = read_array(path, key)
-            if stored is None:
-                raise InputError(f"{path} cannot be read back after it was written; the disk may be failing.")
-        self._open[study] = stored
-        return stored
+    def _describe(self, study: str) -> Description:
+        """What is stored of a study; made where it is missing, was made of something else, or was cut short."""
+        if study not in self._described:
+            path, key = self._path(study), self._key(study)
+            described = describe(path, key) or self._make(study, path, key)
+            self._described[study] = described
+        return self._described[study]
+
+    def _map(self, study: str) -> NDArray[np.uint16]:
+        """The squares; their bytes are checked when they are first asked for, and made anew where they are damaged.
+
+        They are mapped for as long as somebody has them: thousands of studies would be too many open files.
+        """
+        self._describe(study)
+        path, key = self._path(study), self._key(study)
+        squares = read_array(path, key, checked=study in self._checked)
+        if squares is None:
+            self._described[study] = self._make(study, path, key)
+            squares = read_array(path, key)
+        if squares is None:
+            raise StorageError(f"{path} reads otherwise than it was written; the disk may be failing.")
+        self._checked.add(study)
+        return squares
+
+    def _path(self, study: str) -> Path:
+        return self._folder / f"{file_name(study)}.squares"
 
     def _key(self, study: str) -> str:
         p = dataclasses.asdict(self._squares)
         told = json.dumps([_FORMAT, study, self._contents.get(study, ""), p], sort_keys=True)
         return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def _make(self, study: str, path: Path, key: str) -> None:
+    def _make(self, study: str, path: Path, key: str) -> Description:
         volume, labels = self._source.load(study)
         content, known = content_of(volume).sha256, self._contents.get(study, "")
         if known not in ("", content):
@@ -141,6 +155,10 @@ class StudyStore:
             raise InputError(f"The study {study} has no slice that can be read.")
         lesions = None if labels is None else [int((labels[i] >= _LESIONS).any()) for i in order]
         write_array(path, key, self._parts(volume, order), {"content": content, "lesions": lesions})
+        described = describe(path, key)
+        if described is None:
+            raise StorageError(f"{path} reads otherwise than it was written; the disk may be failing.")
+        return described
 
     def _parts(self, volume: Volume, order: NDArray[np.intp]) -> Iterator[NDArray[np.uint16]]:
         for at in range(0, len(order), _SLICES_AT_ONCE):
