@@ -157,5 +157,5 @@ class TrainingServices(Protocol):
     def roll_back(self) -> str:
         """Use the study classifier that was used before; its key. Raises CtviewerError."""
 
-    def place_of(self, folder: Path, study: str) -> Path:
-        """Where a study of a run lies, to open it. Raises CtviewerError."""
+    def place_of(self, config: RunConfig, study: str) -> Path:
+        """Where a study of these data lies, to open it. Raises CtviewerError."""
