@@ -1,0 +1,234 @@
+"""Probabilities that mean what they say: temperature and bias on validation studies at a stated prevalence, and a threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from torch import nn
+
+from ctviewer.core.errors import InputError
+from ctviewer.core.words import counted, enumerated
+from ctviewer.nets.study_classifier import StudyClassifier
+from ctviewer.training.predictions import Predictions
+from ctviewer.training.scores.targets import finding_probability, require_known
+
+Floats = NDArray[np.float64]
+
+LEAST_PATIENTS = 3
+"""Of each class among the validation studies; with fewer nothing is fitted, and a stated prevalence alone is applied."""
+
+_SHARPEST, _FLATTEST = 0.05, 20.0  # temperatures
+_SUM = 0.01  # by which stated shares may miss 1
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibrated logits are `logits / temperature + bias`.
+
+    Attributes:
+        temperature: above 0; the order of studies stays as it is.
+        bias: by class; of classes that exclude each other relative to the first, whose bias is 0.
+        prevalence: class to share that the probabilities refer to.
+        text: what was done, for the card.
+    """
+
+    temperature: float
+    bias: tuple[float, ...]
+    prevalence: Mapping[str, float]
+    text: str
+
+    def apply(self, logits: Floats) -> Floats:
+        """Calibrate `[..., classes]`."""
+        return np.asarray(logits / self.temperature + np.array(self.bias))
+
+
+def fit(predictions: Predictions, prevalence: Mapping[str, float] | None = None) -> Calibration:
+    """Fit temperature and bias to validation studies, weighted so that classes are as frequent as stated.
+
+    The loss is convex and its targets are Platt's (1999): a class of N patients is never taken for more certain than
+    (N + 1) / (N + 2), so that a validation set without a mistake gives no infinite certainty. Studies of one patient
+    share the weight of one.
+
+    Args:
+        predictions: on the validation studies, of the net as it was trained: classes equally frequent.
+        prevalence: class to share (they sum to 1 where classes exclude each other); empty: as in the validation set.
+
+    Returns:
+        What was fitted; with too few patients of a class only the shift that the prevalence makes, and that is told.
+
+    Raises:
+        InputError: the prevalence does not fit the classes, or a study shows an unknown class.
+    """
+    require_known(predictions)
+    shares = _stated(predictions, prevalence or {})
+    few = _few(predictions)
+    if few:
+        return _by_prevalence(predictions, shares if prevalence else {}, few)
+    logits, truth = predictions.logits, predictions.truth
+    found = _fit_exclusive if predictions.exclusive else _fit_each
+    temperature, bias = found(logits, truth, _patient_weights(predictions), shares)
+    patients = len(set(predictions.patients))
+    text = f"Temperature {temperature:.2f} and bias were fitted on {counted(patients, 'validation patient')}. "
+    return Calibration(temperature, bias, shares, text + refers_to(shares, predictions.exclusive))
+
+
+def refers_to(prevalence: Mapping[str, float], exclusive: bool = True) -> str:
+    """What probabilities mean, for card and window."""
+    named = enumerated([f"{name} {share:.1%}" for name, share in prevalence.items()])
+    among = "these shares of patients" if exclusive else "these classes among the patients, each by itself"
+    return f"Probabilities refer to {among}: {named}."
+
+
+def choose_threshold(predictions: Predictions) -> float:
+    """Finding probability with the best sensitivity plus specificity on validation studies, whatever the prevalence.
+
+    Returns:
+        The middle of the widest gap between two studies that has it, 0.01 to 0.99; 0.5 without a negative class, or
+        where all studies are on one side.
+    """
+    scores = finding_probability(predictions)
+    if scores is None:
+        return 0.5
+    positive = ~predictions.truth[:, predictions.classes.index(predictions.negative_class)]
+    if positive.all() or not positive.any():
+        return 0.5
+    weights = _patient_weights(predictions)
+    edges = np.concatenate([[0.0], np.unique(scores), [1.0]])
+    low, high = edges[:-1], edges[1:]
+    called = scores[None, :] >= high[:, None]  # a threshold inside a gap, or at its upper end
+    hits = (called[:, positive] * weights[positive]).sum(axis=1) / weights[positive].sum()
+    alarms = (called[:, ~positive] * weights[~positive]).sum(axis=1) / weights[~positive].sum()
+    gain = hits - alarms
+    best = np.flatnonzero(gain >= gain.max() - 1e-12)
+    widest = best[np.argmax((high - low)[best])]
+    return float(np.clip((low[widest] + high[widest]) / 2, 0.01, 0.99))
+
+
+def fold_in(net: StudyClassifier, calibration: Calibration) -> None:
+    """Calibrate a net by its last linear layer: evidence still sums to the logit, and nobody needs to know.
+
+    Args:
+        net: changed in place.
+        calibration: of its classes.
+
+    Raises:
+        ValueError: it is of another number of classes.
+    """
+    head = net.aggregator.head
+    assert isinstance(head, nn.Linear)
+    bias = np.array(calibration.bias)
+    if net.head == "binary" and len(bias) == 2:  # the first class's logit is the constant 0
+        bias = bias[1:] - bias[:1]
+    if head.out_features != len(bias):
+        raise ValueError(f"a calibration of {len(calibration.bias)} classes does not fit {head.out_features} logits")
+    with torch.no_grad():
+        head.weight /= calibration.temperature
+        head.bias.copy_(head.bias / calibration.temperature + torch.from_numpy(bias).to(head.bias))
+
+
+def _stated(predictions: Predictions, prevalence: Mapping[str, float]) -> dict[str, float]:
+    """Share of each class in the order of the logits; that of the validation patients where none is stated."""
+    classes = predictions.classes
+    if not prevalence:
+        weights = _patient_weights(predictions)
+        shares = weights @ predictions.truth / weights.sum()
+        return dict(zip(classes, shares.tolist(), strict=True))
+    if set(prevalence) != set(classes):
+        raise InputError(f"The prevalence must name each class once: {', '.join(classes)}.")
+    if any(not 0.0 < share < 1.0 for share in prevalence.values()):
+        raise InputError("Each share of the prevalence must lie between 0 and 1.")
+    total = sum(prevalence.values())
+    if predictions.exclusive and abs(total - 1.0) > _SUM:
+        raise InputError(f"The shares of the prevalence sum to {total:.3g} and should sum to 1.")
+    return {name: prevalence[name] / (total if predictions.exclusive else 1.0) for name in classes}
+
+
+def _patient_weights(predictions: Predictions) -> Floats:
+    """`[n]`: all studies of a patient weigh 1 together."""
+    names, of_study, studies = np.unique(predictions.patients, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / studies[of_study]) if len(names) else np.zeros(0)
+
+
+def _few(predictions: Predictions) -> list[str]:
+    """Classes that too few patients have; of classes that stand alone also those that too few lack."""
+    patients, truth = np.array(predictions.patients), predictions.truth
+    found = []
+    for i, name in enumerate(predictions.classes):
+        sides = [truth[:, i]] if predictions.exclusive else [truth[:, i], ~truth[:, i]]
+        if min(len(set(patients[side])) for side in sides) < LEAST_PATIENTS:
+            found.append(name)
+    return found
+
+
+def _by_prevalence(predictions: Predictions, shares: Mapping[str, float], few: list[str]) -> Calibration:
+    """The shift from equally frequent classes to the stated shares, and nothing fitted."""
+    why = f"Nothing was fitted: under {LEAST_PATIENTS} validation patients for {enumerated(few)}. "
+    classes = predictions.classes
+    if not shares:
+        equal = 1 / len(classes) if predictions.exclusive else 0.5
+        return Calibration(
+            1.0,
+            (0.0,) * len(classes),
+            dict.fromkeys(classes, equal),
+            why + "Probabilities refer to classes that are equally frequent.",
+        )
+    if predictions.exclusive:
+        first = math.log(shares[classes[0]])
+        bias = tuple(math.log(shares[name]) - first for name in classes)
+    else:
+        bias = tuple(math.log(shares[name] / (1 - shares[name])) for name in classes)
+    return Calibration(1.0, bias, shares, why + refers_to(shares, predictions.exclusive))
+
+
+def _fit_exclusive(
+    logits: Floats, truth: NDArray[np.bool_], weights: Floats, shares: Mapping[str, float]
+) -> tuple[float, tuple[float, ...]]:
+    """Over x = 1 / temperature and the biases but the first; cross-entropy with Platt's targets."""
+    n, classes = logits.shape
+    sizes = weights @ truth
+    weights = weights * (truth @ (np.array(list(shares.values())) / sizes))
+    sure = (sizes + 1) / (sizes + 2)
+    goal = np.where(truth, sure[None, :], ((1 - truth @ sure) / (classes - 1))[:, None])
+
+    def loss(x: Floats) -> tuple[float, Floats]:
+        z = x[0] * logits + np.append(0.0, x[1:])
+        log_p = z - np.logaddexp.reduce(z, axis=1)[:, None]
+        off = weights[:, None] * (np.exp(log_p) - goal)
+        return -float((weights[:, None] * goal * log_p).sum()), np.append((off * logits).sum(), off.sum(axis=0)[1:])
+
+    x = _minimum(loss, classes)
+    return float(1 / x[0]), (0.0, *(float(b) for b in x[1:]))
+
+
+def _fit_each(
+    logits: Floats, truth: NDArray[np.bool_], weights: Floats, shares: Mapping[str, float]
+) -> tuple[float, tuple[float, ...]]:
+    """One temperature and a bias for each class; binary cross-entropy with Platt's targets."""
+    wanted, yes, no = np.array(list(shares.values())), weights @ truth, weights @ ~truth
+    each = weights[:, None] * np.where(truth, wanted / yes, (1 - wanted) / no)
+    goal = np.where(truth, (yes + 1) / (yes + 2), 1 / (no + 2))
+
+    def loss(x: Floats) -> tuple[float, Floats]:
+        z = x[0] * logits + x[1:]
+        p = 0.5 * (1.0 + np.tanh(0.5 * z))
+        off = each * (p - goal)
+        return float((each * (np.logaddexp(0.0, z) - goal * z)).sum()), np.append((off * logits).sum(), off.sum(axis=0))
+
+    x = _minimum(loss, logits.shape[1] + 1)
+    return float(1 / x[0]), tuple(float(b) for b in x[1:])
+
+
+def _minimum(loss: object, size: int) -> Floats:
+    start = np.zeros(size)
+    start[0] = 1.0
+    bounds = [(1 / _FLATTEST, 1 / _SHARPEST), *[(None, None)] * (size - 1)]
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9}
+    )
+    return np.asarray(found.x)
