@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ctviewer.core.errors import InputError
-from ctviewer.core.files import reason
+from ctviewer.core.files import reason, write_bytes
 from ctviewer.core.interpretation import Interpretation
 from ctviewer.datasets.stating import Statement, read_statement
 
 LABELS_NAME = "labels.csv"
-SPLITS = ("train", "val", "test")
+SPLITS = ("train", "train-only", "val", "test")
 EXTERNAL = "external:"
 
 _NAMES = {
@@ -29,11 +29,15 @@ _NAMES = {
     "spacing": ("spacing",),
     "order": ("order",),
     "date": ("date", "studydate"),
+    "path": ("path",),
+    "origin": ("origin",),
+    "content": ("content",),
 }
 _NEEDED = ("study", "patient", "class")
 _SPLIT_WORDS = {
     "train": "train",
     "training": "train",
+    "train-only": "train-only",
     "val": "val",
     "valid": "val",
     "validation": "val",
@@ -49,14 +53,19 @@ class LabelRow:
     """One study as `labels.csv` describes it.
 
     Attributes:
-        study: name of a sub-folder, archive or file of the data folder, with "/" between folders.
+        study: name of a sub-folder, archive or file of the data folder, with "/" between folders; without a data folder
+            and a path it is the path itself.
         patient: whose it is, as given. Never logged.
         classes: at least one; several where the task is multi-label.
-        split: "train", "val", "test", "external:NAME", or "" where the file leaves it open.
+        split: "train", "train-only" (never judged by, not even in cross-validation), "val", "test", "external:NAME", or
+            "" where the file leaves it open.
         line: where it stands in the file, from 1.
         series: UID or key of the series to take; "" leaves the choice to the program.
         stated: what the row states of the study's images; empty where it states nothing.
         date: of the study, ISO 8601, for files that do not say it; "" where the table does not either.
+        path: where the study lies, absolute; "" for `study` in the data folder.
+        origin: where the label comes from, in words; "" where the table does not say.
+        content: `core.reading.content_digest` of the slices that the label is of; "" where the table does not say.
         extra: the columns that this program does not know, as they are.
     """
 
@@ -68,15 +77,22 @@ class LabelRow:
     series: str = ""
     stated: Statement = field(default_factory=lambda: Statement(Interpretation()))
     date: str = ""
+    path: str = ""
+    origin: str = ""
+    content: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_labels(path: Path) -> tuple[LabelRow, ...]:
+def read_labels(path: Path, in_folder: bool = True) -> tuple[LabelRow, ...]:
     """Read a table of labels: a heading, then one line a study.
 
-    The columns study, patient and class are needed; split, series, values, spacing, order and date are known
-    (see `stating`), others are kept. Comma, semicolon or tab between the cells; UTF-8, UTF-16 with its mark, else
-    Windows-1252.
+    The columns study, patient and class are needed; split, series, values, spacing, order (see `stating`), date, path,
+    origin and content are known, others are kept. Comma, semicolon or tab between the cells; UTF-8, UTF-16 with its
+    mark, else Windows-1252.
+
+    Args:
+        path: the table.
+        in_folder: whether studies without a path are names in a data folder; else each row gives an absolute path.
 
     Raises:
         InputError: the file cannot be read or used; the text names it, the line and the reason.
@@ -89,7 +105,7 @@ def read_labels(path: Path) -> tuple[LabelRow, ...]:
     seen: dict[str, int] = {}
     for line, cells in lines:
         try:
-            row = _row(columns, line, cells)
+            row = _row(columns, line, cells, in_folder)
             if row.study in seen:
                 raise ValueError(f"the study {row.study} stands in line {seen[row.study]} already")
             seen[row.study] = line
@@ -156,7 +172,36 @@ def _known(name: str) -> str:
     return next((known for known, spellings in _NAMES.items() if plain in spellings), "")
 
 
-def _row(columns: list[str], line: int, cells: list[str]) -> LabelRow:
+def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
+    """Write a table that `read_labels` reads again, with all columns that it knows; comma, UTF-8.
+
+    Raises:
+        StorageError: the place cannot be written.
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(_NAMES)
+    for row in rows:
+        values, spacing, order = row.stated.cells
+        cells = {
+            "study": row.study,
+            "patient": row.patient,
+            "class": "|".join(row.classes),
+            "split": row.split,
+            "series": row.series,
+            "values": values,
+            "spacing": spacing,
+            "order": order,
+            "date": row.date,
+            "path": row.path,
+            "origin": row.origin,
+            "content": row.content,
+        }
+        table.writerow([cells[name] for name in _NAMES])
+    write_bytes(path, text.getvalue().encode("utf-8"))
+
+
+def _row(columns: list[str], line: int, cells: list[str], in_folder: bool) -> LabelRow:
     """Raises ValueError or InputError with a clause."""
     if any(cells[len(columns) :]):
         raise ValueError(f"it has {len(cells)} cells and the heading has {len(columns)}")
@@ -165,8 +210,12 @@ def _row(columns: list[str], line: int, cells: list[str]) -> LabelRow:
     for name in _NEEDED:
         if not values[name]:
             raise ValueError(f"the {name} is empty")
+    study = values["study"]
+    place = values.get("path", "") or ("" if in_folder else study)
+    if place and not (PurePosixPath(place).is_absolute() or PureWindowsPath(place).is_absolute()):
+        raise ValueError(f"the path {place!r} is not absolute{'' if in_folder else ', and no folder was given'}")
     return LabelRow(
-        study=_study(values["study"]),
+        study=study if place == study else _study(study),
         patient=values["patient"],
         classes=_classes(values["class"]),
         split=_split(values.get("split", "")),
@@ -174,6 +223,9 @@ def _row(columns: list[str], line: int, cells: list[str]) -> LabelRow:
         series=values.get("series", ""),
         stated=read_statement(values.get("values", ""), values.get("spacing", ""), values.get("order", "")),
         date=_date(values.get("date", "")),
+        path=place,
+        origin=values.get("origin", ""),
+        content=values.get("content", "").lower(),
         extra={name[1:]: value for name, value in values.items() if name.startswith("=") and name != "="},
     )
 
@@ -210,4 +262,4 @@ def _split(text: str) -> str:
     name = plain[len(EXTERNAL) :].strip()
     if plain.casefold().startswith(EXTERNAL) and name:
         return EXTERNAL + name
-    raise ValueError(f"the split {text!r} is none of train, val, test and external:NAME")
+    raise ValueError(f"the split {text!r} is none of train, train-only, val, test and external:NAME")

@@ -43,7 +43,7 @@ def read_statement(values: str = "", spacing: str = "", order: str = "") -> Stat
         values: "hu", "hu+1024" (the file holds HU + 1024), "hu=0.5*x-1000", "grey", or "window=-600/1500": pictures
             whose black and white are the ends of the window of that centre and width in HU. White is 255, that of
             8 bits; with another it is stated as a third number, "window=-600/1500/65535".
-        spacing: "ROWxCOLUMN" or "ROWxCOLUMNxSLICE" in mm.
+        spacing: "ROWxCOLUMN", "ROWxCOLUMNxSLICE" or "xxSLICE" in mm.
         order: "head-first" or "feet-first".
 
     Raises:
@@ -52,10 +52,7 @@ def read_statement(values: str = "", spacing: str = "", order: str = "") -> Stat
     cells = (values, spacing, order)
     meaning, white = _values(values) if values else (Interpretation(), None)
     if spacing:
-        try:
-            found = parse_spacing(spacing)
-        except InputError as error:
-            raise InputError(_plain(error)) from error
+        found = _distances(spacing)
         meaning = replace(meaning, pixel_spacing=found.pixel_spacing, slice_spacing=found.slice_spacing)
     if order:
         plain = re.sub(r"[\s_]+", "-", order.strip().casefold())
@@ -117,6 +114,16 @@ def _values(text: str) -> tuple[Interpretation, float | None]:
         return Interpretation("HU", width / white, centre - width / 2), white
     except ValueError as error:
         raise InputError(f"The statement {text}: {error}.") from error
+
+
+def _distances(text: str) -> Interpretation:
+    """As on the command line; "xxSLICE" leaves the pixels to the files."""
+    slices_alone = text.lower().startswith("xx")
+    try:
+        found = parse_spacing(f"1x1x{text[2:]}" if slices_alone else text)
+    except InputError as error:
+        raise InputError(_plain(error).replace("1x1x", "xx", 1) if slices_alone else _plain(error)) from error
+    return replace(found, pixel_spacing=None) if slices_alone else found
 
 
 def _plain(error: InputError) -> str:

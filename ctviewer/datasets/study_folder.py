@@ -1,8 +1,9 @@
-"""A folder of studies with `labels.csv`: listed without opening anything, loaded one by one when asked for."""
+"""Studies that a table lists: known without opening anything, loaded one by one when asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done
 from ctviewer.core.files import reason
+from ctviewer.core.reading import content_digest
 from ctviewer.core.series import Catalog, Notice, Series, Severity
 from ctviewer.core.volume import Volume
 from ctviewer.datasets.label_table import LABELS_NAME, LabelRow, read_labels
@@ -19,30 +21,26 @@ from ctviewer.datasets.stating import Statement, joined, read_statement, require
 from ctviewer.dicom import SlicesFailed, VolumeTold, analysis_candidate, by_preference, interpret, load, scan
 
 _ENDINGS = (".zip", ".nii.gz", ".nii", ".mha", ".mhd", ".hdr", ".dcm", ".tif", ".tiff", ".png")
+_PART_OF_KEY = re.compile(r"[#@+].*")
 _QUESTIONS = {"values": "what its values mean", "spacing": "its distances", "orientation": "the order of its slices"}
 
 
-class StudyFolder:
-    """Labelled studies of a folder; meets the training layer's `LabelledSource` protocol by structure.
+class ListedStudies:
+    """Labelled studies of a list; meets the training layer's `LabelledSource` protocol by structure.
 
-    A study is a sub-folder, a ZIP archive or a file of the folder (DICOM, NIfTI, MetaImage, pictures). Its name in
-    the table may leave the ending of the file away.
+    A study is a folder, a ZIP archive or a file (DICOM, NIfTI, MetaImage, pictures). Its name in the table may leave
+    the ending of the file away.
 
     Args:
-        folder: what is opened; nothing is written there.
+        rows: what there is, each study once.
+        folder: in which the studies lie whose row gives no path; None where all rows do. Nothing is written there.
         stated: what holds for all studies whose files do not say it and whose row does not either.
-        labels: the table; `labels.csv` of the folder by default.
-
-    Raises:
-        InputError: the folder or the table cannot be used; the text names the file, the line and the reason.
     """
 
-    def __init__(self, folder: Path, stated: Statement | None = None, labels: Path | None = None) -> None:
-        if not folder.is_dir():
-            raise InputError(f"{folder} is not a folder.")
+    def __init__(self, rows: Iterable[LabelRow], folder: Path | None = None, stated: Statement | None = None) -> None:
         self.folder = folder
         self._stated = read_statement() if stated is None else stated
-        self._rows = {row.study: row for row in read_labels(folder / LABELS_NAME if labels is None else labels)}
+        self._rows = {row.study: row for row in rows}
 
     def ids(self) -> tuple[str, ...]:
         """Names of the studies, in the order of the table."""
@@ -65,15 +63,17 @@ class StudyFolder:
         return self._rows[study].classes
 
     def split(self, study: str) -> str:
-        """The split that the table gives: "train", "val", "test", "external:NAME" or ""."""
+        """The split that the table gives: "train", "train-only", "val", "test", "external:NAME" or ""."""
         return self._rows[study].split
 
     def unlisted(self) -> tuple[str, ...]:
-        """Names in the folder that may be studies and that the table does not name.
+        """Names in the folder that may be studies and that the table does not name; none without a folder.
 
         Raises:
             InputError: the folder cannot be listed.
         """
+        if self.folder is None:
+            return ()
         tops = {study.partition("/")[0] for study in self._rows}
         try:
             found = sorted(self.folder.iterdir(), key=lambda path: path.name)
@@ -88,17 +88,19 @@ class StudyFolder:
         Raises:
             InputError: there is no such study, or several.
         """
-        exact = self.folder / study
+        row = self._rows[study]
+        exact = Path(row.path) if row.path or self.folder is None else self.folder / study
         if exact.exists():
             return exact
         near = [path for path in (exact.with_name(exact.name + ending) for ending in _ENDINGS) if path.exists()]
         if len(near) == 1:
             return near[0]
-        line = self._rows[study].line
+        told = f"The study {study}" + (f" (line {row.line} of the labels)" if row.line else "")
         if near:
             names = " and ".join(path.name for path in near)
-            raise InputError(f"The study {study} (line {line} of the labels) may be {names}: name its file in full.")
-        raise InputError(f"The study {study} (line {line} of the labels) is not in {self.folder}.")
+            raise InputError(f"{told} may be {names}: name its file in full.")
+        where = f"is not there any more: there is no {exact}" if row.path else f"is not in {self.folder}"
+        raise InputError(f"{told} {where}.")
 
     def series(self, study: str) -> Series:
         """The series that `load` loads: the one the table names, else the one an analysis would take.
@@ -110,7 +112,8 @@ class StudyFolder:
         """
         row, path = self._rows[study], self.path(study)
         catalog = _scanned(path)
-        _require_open(catalog, row.stated, study)
+        if not row.content:  # what was read was understood then: only what its files leave open is applied
+            _require_open(catalog, row.stated, study)
         stated = joined(row.stated, self._stated)
         if not stated.is_empty:
             made = tuple(interpret(series, stated.meaning) for series in catalog.series)
@@ -128,7 +131,8 @@ class StudyFolder:
         """The volume; there are no label maps.
 
         Raises:
-            InputError: nothing in the study can be read or shown, or what is stated of it does not fit.
+            InputError: nothing in the study can be read or shown, what is stated of it does not fit, or its slices are
+                not those that the label is of.
             DecodeError: no slice could be decoded.
         """
         series = self.series(study)
@@ -142,8 +146,44 @@ class StudyFolder:
             elif isinstance(event, VolumeTold):
                 told += event.notices
         assert volume is not None  # load yields one or raises
-        require_window_fits(volume, joined(self._rows[study].stated, self._stated), study)
+        row = self._rows[study]
+        require_window_fits(volume, joined(row.stated, self._stated), study)
+        _require_content(volume, row)
         return replace(volume, series=replace(series, notices=(*series.notices, *told))), None
+
+
+class StudyFolder(ListedStudies):
+    """A folder of studies with `labels.csv`, or a table of absolute paths.
+
+    Args:
+        folder: in which the studies lie; None where the table gives an absolute path for each.
+        stated: as of `ListedStudies`.
+        labels: the table; `labels.csv` of the folder by default.
+
+    Raises:
+        InputError: the folder or the table cannot be used; the text names the file, the line and the reason.
+    """
+
+    def __init__(self, folder: Path | None, stated: Statement | None = None, labels: Path | None = None) -> None:
+        if folder is not None and not folder.is_dir():
+            raise InputError(f"{folder} is not a folder.")
+        if labels is None:
+            if folder is None:
+                raise InputError("Neither a folder of studies nor a table of labels was given.")
+            labels = folder / LABELS_NAME
+        super().__init__(read_labels(labels, in_folder=folder is not None), folder, stated)
+
+
+def _require_content(volume: Volume, row: LabelRow) -> None:
+    """What a label is of, and nothing else, is learned under it.
+
+    Raises:
+        InputError: the slices are others than when the label was given.
+    """
+    if row.content and row.content != content_digest(
+        tuple(volume.slice_digest(index) for index in range(volume.slice_count))
+    ):
+        raise InputError(f"The slices of the study {row.study} changed since its class was stated: read it again.")
 
 
 def _stems(name: str) -> Sequence[str]:
@@ -180,10 +220,15 @@ def _candidate(catalog: Catalog) -> Series:
 
 
 def _named(catalog: Catalog, row: LabelRow) -> Series:
-    found = [series for series in catalog.series if row.series in (series.uid, series.key)]
+    # a series whose values were stated has another key than the scan gave it
+    found = [one for one in catalog.series if row.series in (one.uid, one.key, one.key.partition("~")[0])]
+    if not found and row.content:  # its parts are called otherwise where files came or went; the content will tell
+        uid = _PART_OF_KEY.sub("", row.series)
+        found = [series for series in catalog.series if series.uid == uid]
     if len(found) != 1:
         what = "no series" if not found else f"{len(found)} parts of the series"
-        raise InputError(f"The study {row.study} holds {what} {row.series} (line {row.line} of the labels).")
+        line = f" (line {row.line} of the labels)" if row.line else ""
+        raise InputError(f"The study {row.study} holds {what} {row.series}{line}.")
     return found[0]
 
 

@@ -39,5 +39,5 @@ class LabelledSource(StudySource, Protocol):
         ...
 
     def split(self, study: str) -> str:
-        """The part that the table gives the study: "train", "val", "test", "external:NAME", or ""."""
+        """The part that the table gives the study: "train", "train-only", "val", "test", "external:NAME", or ""."""
         ...

@@ -14,6 +14,8 @@ from ctviewer.core.errors import InputError
 TRAIN, VALIDATION, TEST = "train", "val", "test"
 PARTS = (TRAIN, VALIDATION, TEST)
 EXTERNAL = "external:"
+TRAIN_ONLY = "train-only"
+"""Given for studies that must never judge, in no fold either: their labels repeat a model's output, say."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Case:
     Attributes:
         study, patient: as the source names them.
         classes: at least one.
-        split: one of `PARTS`, "external:NAME", or "" where it is open.
+        split: one of `PARTS`, "external:NAME", `TRAIN_ONLY`, or "" where it is open.
         date: ISO 8601, "" where it is not known.
     """
 
@@ -62,7 +64,7 @@ def conflicts(cases: Iterable[Case]) -> dict[str, tuple[str, ...]]:
     for case in cases:
         if case.split:
             given[case.patient].append(case)
-    torn = {patient: found for patient, found in given.items() if len({case.split for case in found}) > 1}
+    torn = {patient: found for patient, found in given.items() if len({_part(case) for case in found}) > 1}
     return {patient: tuple(case.study for case in found) for patient, found in torn.items()}
 
 
@@ -121,7 +123,8 @@ def repeated_folds(cases: Sequence[Case], folds: int = 5, repeats: int = 3, seed
     """Cross-validation grouped by patient and stratified by class, drawn anew for each repeat.
 
     Each patient is tested once a repeat; the next fold is what the epoch is chosen by, the rest is learned from. Given
-    parts do not matter, but external sets stay outside.
+    parts do not matter, but external sets stay outside, and patients with a study that is `TRAIN_ONLY` are learned from
+    in every fold.
 
     Returns:
         `folds * repeats` splits, repeat by repeat.
@@ -135,14 +138,17 @@ def repeated_folds(cases: Sequence[Case], folds: int = 5, repeats: int = 3, seed
     if shared := sorted(set(classes) & set(outside)):
         study = next(case.study for case in inside if case.patient == shared[0])
         raise InputError(f"The patient of study {study} is also in an external set.")
-    if not 3 <= folds <= len(classes) or repeats < 1:
-        raise InputError(f"{len(classes)} patients cannot be shared out over {folds} folds, {repeats} times.")
+    fixed = dict.fromkeys((case.patient for case in inside if case.split == TRAIN_ONLY), TRAIN)
+    judged = {patient: found for patient, found in classes.items() if patient not in fixed}
+    if not 3 <= folds <= len(judged) or repeats < 1:
+        others = f" ({len(fixed)} more are for training only)" if fixed else ""
+        raise InputError(f"{len(judged)} patients{others} cannot be shared out over {folds} folds, {repeats} times.")
     made = []
     for repeat in range(repeats):
-        drawn = _share_out(classes, {}, [1 / folds] * folds, seed * 1_000_003 + repeat)
+        drawn = _share_out(judged, {}, [1 / folds] * folds, seed * 1_000_003 + repeat)
         for fold in range(folds):
             names = {fold: TEST, (fold + 1) % folds: VALIDATION}
-            made.append(_made(cases, outside | {p: names.get(number, TRAIN) for p, number in drawn.items()}))
+            made.append(_made(cases, outside | fixed | {p: names.get(number, TRAIN) for p, number in drawn.items()}))
     return tuple(made)
 
 
@@ -157,9 +163,13 @@ def _given(cases: Sequence[Case]) -> dict[str, str]:
         study = next(iter(torn.values()))[0]
         raise InputError(f"The patient of study {study} is on both sides of a split.")
     for case in cases:
-        if case.split and case.split not in PARTS and not case.split.startswith(EXTERNAL):
+        if case.split and case.split not in (*PARTS, TRAIN_ONLY) and not case.split.startswith(EXTERNAL):
             raise InputError(f"The split {case.split!r} of study {case.study} is not known.")
-    return {case.patient: case.split for case in cases if case.split}
+    return {case.patient: _part(case) for case in cases if case.split}
+
+
+def _part(case: Case) -> str:
+    return TRAIN if case.split == TRAIN_ONLY else case.split
 
 
 def _classes_of(cases: Iterable[Case]) -> dict[str, frozenset[str]]:

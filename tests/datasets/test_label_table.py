@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctviewer.core.errors import InputError
-from ctviewer.datasets.label_table import read_labels
+from ctviewer.datasets.label_table import LabelRow, read_labels, write_labels
+from ctviewer.datasets.stating import read_statement
 
 PLAIN = "study,patient,class,split\na,p1,covid,train\nb,p2,control|nodule,\n"
 
@@ -56,7 +57,14 @@ def test_unknown_columns_are_kept_and_blank_lines_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("word", "split"), [("Validation", "val"), ("TEST", "test"), ("external: Ulm", "external:Ulm"), ("", "")]
+    ("word", "split"),
+    [
+        ("Validation", "val"),
+        ("TEST", "test"),
+        ("Train-Only", "train-only"),
+        ("external: Ulm", "external:Ulm"),
+        ("", ""),
+    ],
 )
 def test_splits_are_read(tmp_path, word, split):
     (row,) = read_labels(table(tmp_path, f"study,patient,class,split\na,p,x,{word}\n"))
@@ -75,8 +83,8 @@ def test_splits_are_read(tmp_path, word, split):
         ("study,patient,class\n../a,p,x\n", 2, "inside the folder"),
         ("study,patient,class\n/a,p,x\n", 2, "inside the folder"),
         ("study,patient,class\nC:\\a,p,x\n", 2, "inside the folder"),
-        ("study,patient,class,split\na,p,x,holdout\n", 2, "none of train, val, test"),
-        ("study,patient,class,split\na,p,x,external:\n", 2, "none of train, val, test"),
+        ("study,patient,class,split\na,p,x,holdout\n", 2, "none of train, train-only, val, test"),
+        ("study,patient,class,split\na,p,x,external:\n", 2, "none of train, train-only, val, test"),
         ("study,patient,class\na,p,x,more\n", 2, "4 cells and the heading has 3"),
         ('study,patient,class\na,p,"x\n', 2, "no table"),
         ("study,patient,class,values\na,p,x,perhaps\n", 2, "The statement perhaps is not understood; give hu"),
@@ -96,6 +104,28 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path, text, line, why):
 def test_several_faults_are_counted(tmp_path):
     with pytest.raises(InputError, match=r"line 2: the patient is empty \(1 more lines"):
         read_labels(table(tmp_path, "study,patient,class\na,,x\nb,,x\n"))
+
+
+def test_without_a_folder_each_study_has_an_absolute_path(tmp_path):
+    text = "study,patient,class,path,origin\n/data/a,p,x,,\none,q,y,C:\\data\\b.zip,accepted from M 1.0.0\n"
+    first, second = read_labels(table(tmp_path, text), in_folder=False)
+    assert (first.study, first.path) == ("/data/a", "/data/a")
+    assert (second.study, second.path, second.origin) == ("one", "C:\\data\\b.zip", "accepted from M 1.0.0")
+    with pytest.raises(InputError, match=r"line 2: the path 'a' is not absolute, and no folder was given"):
+        read_labels(table(tmp_path, "study,patient,class\na,p,x\n"), in_folder=False)
+    with pytest.raises(InputError, match=r"line 2: the path '\.\./b' is not absolute"):
+        read_labels(table(tmp_path, "study,patient,class,path\na,p,x,../b\n"))
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    stated = read_statement("hu+1024", "1x1x2", "head-first")
+    rows = (
+        LabelRow("s1", "p1", ("a", "b"), "train-only", 2, "1.2#ab", stated, "2024-01-31", '/da,ta/"x"', "own", "ab12"),
+        LabelRow("s2", "Müller", ("c",), "external:Ulm", 3, path="/data/ü"),
+    )
+    path = tmp_path / "deep" / "labels.csv"
+    write_labels(path, rows)
+    assert read_labels(path, in_folder=False) == rows
 
 
 @pytest.mark.parametrize("raw", [b"", b"study,patient,class\n", b"PK\x03\x04\0\0\0\0"])

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.geometry import Geometry, Plane
+from ctviewer.core.reading import content_digest
 from ctviewer.datasets.stating import read_statement
 from ctviewer.datasets.study_folder import StudyFolder
 from ctviewer.dicom import SeriesAttributes, write_ct_series
@@ -178,3 +179,37 @@ def test_what_the_table_does_not_name_is_listed(data, tmp_path):
 def test_a_folder_that_is_none_is_refused(tmp_path):
     with pytest.raises(InputError, match="is not a folder"):
         StudyFolder(tmp_path / "absent")
+
+
+def test_a_table_of_absolute_paths_needs_no_folder(tmp_path):
+    dicom(tmp_path / "far" / "a")
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"study,patient,class,path\none,p,x,{tmp_path / 'far' / 'a'}\ntwo,q,y,{tmp_path / 'gone'}\n")
+    source = StudyFolder(None, labels=labels)
+    volume, _ = source.load("one")
+    assert np.array_equal(volume.hu(4), HU[4].astype(np.float32)) and source.unlisted() == ()
+    with pytest.raises(InputError, match=r"two \(line 3 of the labels\) is not there any more: there is no .*gone"):
+        source.load("two")
+    with pytest.raises(InputError, match="Neither a folder"):
+        StudyFolder(None)
+
+
+def test_a_label_is_of_the_slices_that_were_read(data, tmp_path):
+    dicom(tmp_path / "a")
+    volume, _ = data("a,p,x").load("a")
+    content = content_digest(tuple(volume.slice_digest(i) for i in range(volume.slice_count)))
+    heading = "study,patient,class,content"
+    data(f"a,p,x,{content}", heading=heading).load("a")
+    (tmp_path / "a" / "IM0003.dcm").unlink()
+    with pytest.raises(InputError, match="slices of the study a changed since its class was stated"):
+        data(f"a,p,x,{content}", heading=heading).load("a")
+
+
+def test_a_series_whose_parts_were_renamed_is_found_by_its_content(data, tmp_path):
+    dicom(tmp_path / "a", series_uid="1.2.3.1")
+    volume, _ = data("a,p,x").load("a")
+    content = content_digest(tuple(volume.slice_digest(i) for i in range(volume.slice_count)))
+    heading = "study,patient,class,series,content"
+    assert data(f"a,p,x,1.2.3.1#0a1b2c3d,{content}", heading=heading).series("a").uid == "1.2.3.1"
+    with pytest.raises(InputError, match=r"no series 1\.2\.3\.1#0a1b2c3d"):
+        data("a,p,x,1.2.3.1#0a1b2c3d,", heading=heading).series("a")

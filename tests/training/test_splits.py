@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ctviewer.core.errors import InputError
-from ctviewer.training.splits import Case, Split, conflicts, repeated_folds, split_by_time, split_stratified
+from ctviewer.training.splits import (
+    TRAIN_ONLY,
+    Case,
+    Split,
+    conflicts,
+    repeated_folds,
+    split_by_time,
+    split_stratified,
+)
 
 
 def cases(counts: dict[str, int], studies: int = 2) -> list[Case]:
@@ -133,3 +143,24 @@ def test_folds_that_cannot_be_are_refused():
         repeated_folds(cases({"a": 4}))
     with pytest.raises(InputError, match="also in an external set"):
         repeated_folds([Case("s", "p", ("a",)), Case("e", "p", ("a",), "external:U")])
+
+
+def test_what_is_for_training_only_judges_in_no_fold_and_takes_its_patient_along():
+    found = cases({"a": 6, "b": 6})
+    found[0] = replace(found[0], split=TRAIN_ONLY)  # a0 has another study whose part is open
+    for split in (*repeated_folds(found, 3, 2, seed=1), split_stratified(found, seed=1), split_by_time(found)):
+        assert {"a0-0", "a0-1"} <= set(split.train)
+    tested = {study for split in repeated_folds(found, 3, 1) for study in split.test}
+    assert tested == {case.study for case in found} - {"a0-0", "a0-1"}
+
+
+def test_training_only_is_no_other_part_than_training_but_is_one_than_test():
+    same = [Case("s1", "p", ("a",), TRAIN_ONLY), Case("s2", "p", ("a",), "train")]
+    assert conflicts(same) == {}
+    assert conflicts([*same, Case("s3", "p", ("a",), "test")]) == {"p": ("s1", "s2", "s3")}
+
+
+def test_too_few_to_judge_by_says_how_many_only_train():
+    found = [replace(case, split=TRAIN_ONLY) for case in cases({"a": 6})] + cases({"b": 2})
+    with pytest.raises(InputError, match=r"2 patients \(6 more are for training only\) cannot be shared"):
+        repeated_folds(found, 3, 1)

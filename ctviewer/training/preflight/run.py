@@ -24,7 +24,7 @@ from ctviewer.training.preflight.report import Count, Estimate, Finding, Preflig
 from ctviewer.training.preflight.shortcuts import cross_tables, find_shortcuts
 from ctviewer.training.sampling import training_sequences
 from ctviewer.training.source import LabelledSource
-from ctviewer.training.splits import TEST, VALIDATION, Case, Split, split_stratified
+from ctviewer.training.splits import TEST, TRAIN_ONLY, VALIDATION, Case, Split, split_stratified
 
 Divide = Callable[[Sequence[Case]], Split]
 Baseline = Callable[[Sequence[str]], Iterator[Event]]
@@ -185,7 +185,8 @@ def _widths(read: Sequence[StudyFacts], members: dict[str, list[StudyFacts]]) ->
         judged = {VALIDATION: members[VALIDATION]}
     inside = [one for one in read if not one.case.split.startswith("external:")]
     if len({one.case.patient for one in inside}) < FEW_PATIENTS:
-        judged["cross-validation"] = inside
+        learned = {one.case.patient for one in inside if one.case.split == TRAIN_ONLY}
+        judged["cross-validation"] = [one for one in inside if one.case.patient not in learned]
     for part, those in judged.items():
         everyone: dict[str, set[str]] = defaultdict(set)
         for one in those:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -15,7 +16,7 @@ from scipy.special import expit
 from ctviewer.models.metrics import auc_roc, bootstrap
 from ctviewer.training.preflight.facts import StudyFacts
 from ctviewer.training.preflight.report import ALL_FACTS, CrossTable, Shortcut
-from ctviewer.training.splits import EXTERNAL, repeated_folds
+from ctviewer.training.splits import EXTERNAL, TRAIN_ONLY, repeated_folds
 
 _LEAST_PATIENTS = 4  # of a class, and of the rest: fewer cannot be told apart from chance
 _FOLDS, _BINS, _DRAWS = 5, 4, 300
@@ -134,7 +135,7 @@ def _targets(facts: Sequence[StudyFacts]) -> tuple[str, ...]:
 def _folds(facts: Sequence[StudyFacts], seed: int) -> list[NDArray[np.intp]]:
     """Indices of the studies that each fold tests."""
     place = {one.study: index for index, one in enumerate(facts)}
-    cases = [one.case for one in facts]
+    cases = [replace(one.case, split="") if one.case.split == TRAIN_ONLY else one.case for one in facts]
     patients = len({case.patient for case in cases})
     splits = repeated_folds(cases, min(_FOLDS, patients), 1, seed)
     return [np.array([place[study] for study in split.test], np.intp) for split in splits if split.test]
