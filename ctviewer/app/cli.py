@@ -1,7 +1,7 @@
-"""The command line: `ctviewer [PATH]`, `ctviewer info`, `ctviewer analyze`, `ctviewer models`, `ctviewer demo`.
+"""The command line: `ctviewer [PATH]`, `ctviewer info`, `analyze`, `models`, `train`, `demo`.
 
 Exit codes: 0 done, 1 internal error, 2 bad input or usage, 3 abstained, 4 done with unreadable files left out,
-130 cancelled.
+5 paused, 130 cancelled.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 
 from ctviewer import __version__
 from ctviewer.app.logs import log_path, logger, set_up_logs, shut_down_logs
+from ctviewer.app.train_options import add_train
 from ctviewer.core.errors import CtviewerError, StorageError
 
-OK, INTERNAL, BAD_INPUT, ABSTAINED, PARTLY, CANCELLED = 0, 1, 2, 3, 4, 130
+OK, INTERNAL, BAD_INPUT, ABSTAINED, PARTLY, PAUSED, CANCELLED = 0, 1, 2, 3, 4, 5, 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="ctviewer",
         description=f"CT viewer with slice attention and lesion findings. {RESEARCH_USE}",
         epilog="Exit codes: 0 done, 1 internal error, 2 bad input or usage, 3 abstained, 4 done with unreadable files "
-        "left out, 130 cancelled.",
+        "left out, 5 paused, 130 cancelled.",
     )
     parser.add_argument("--version", action="version", version=f"ctviewer {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -49,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="list the installed models")
     models.add_argument("--json", action="store_true", help="as JSON")
+
+    add_train(commands, _path)
 
     demo = commands.add_parser("demo", help="make the sample study once, open it and analyse it")
     demo.add_argument("--out", type=_path, metavar="DIR", help="without a display: where the files go")
@@ -99,7 +102,7 @@ def _path(text: str) -> Path:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse; a first argument that is no command is a path to open."""
-    commands = ("view", "info", "analyze", "models", "demo")
+    commands = ("view", "info", "analyze", "models", "train", "demo")
     if not arguments or (arguments[0] not in commands and not arguments[0].startswith("-")):
         arguments = ["view", *arguments]
     return _parser().parse_args(arguments)
@@ -146,6 +149,10 @@ def _run(options: argparse.Namespace) -> int:
         from ctviewer.app.models import run_models
 
         return run_models(as_json=options.json)
+    if options.command == "train":
+        from ctviewer.app.train import run_train
+
+        return run_train(options)
     if options.command == "demo":
         from ctviewer.app.demo import run_demo
 

@@ -199,14 +199,15 @@ def _list(inner: tuple[Any, ...], value: Any, key: str) -> tuple[Any, ...]:
 def _shown(value: Any) -> str:
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "a list"
-    return _toml(value) if isinstance(value, str | int | float) else str(value)  # a time
+    return toml(value) if isinstance(value, str | int | float) else str(value)  # a time
 
 
 def _pairs(values: Mapping[str, Any]) -> list[str]:
-    return [f"{name} = {_toml(value)}" for name, value in values.items()]
+    return [f"{name} = {toml(value)}" for name, value in values.items()]
 
 
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """A value as TOML writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -214,9 +215,9 @@ def _toml(value: Any) -> str:
     if isinstance(value, str):
         return _quoted(value)
     if isinstance(value, Mapping):
-        inside = ", ".join(f"{_quoted(name)} = {_toml(one)}" for name, one in value.items())
+        inside = ", ".join(f"{_quoted(name)} = {toml(one)}" for name, one in value.items())
         return f"{{ {inside} }}" if inside else "{}"
-    return f"[{', '.join(_toml(one) for one in value)}]"
+    return f"[{', '.join(toml(one) for one in value)}]"
 
 
 def _quoted(text: str) -> str:

@@ -34,15 +34,17 @@ _FIELDS = {kind: typing.get_type_hints(kind) for kind in _KINDS.values()}
 
 
 def to_line(event: Event) -> str:
-    """One line of strict JSON, without its end: `{"event": "StepDone", "fold": 0, ...}`; NaN is null.
+    """One line of strict JSON, without its end: `{"event": "StepDone", "fold": 0, ...}`; NaN is null, but in a report.
 
     Raises:
         TypeError: the event is of a kind that stays inside its process.
     """
     if type(event) not in _FIELDS:
         raise TypeError(f"{type(event).__name__} has no line")
-    values = {field.name: _plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
-    return json.dumps({"event": type(event).__name__, **values}, allow_nan=False)
+    name, values = type(event).__name__, {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
+    if isinstance(event, events.Checked):  # read by `preflight.report.from_json`, which knows Python's NaN
+        return json.dumps({"event": name, **values})
+    return json.dumps({"event": name, **plain(values)}, allow_nan=False)
 
 
 def from_line(text: str) -> Event:
@@ -61,19 +63,19 @@ def from_line(text: str) -> Event:
         raise InputError("A line of the training process could not be understood.") from error
 
 
-def _plain(value: Any) -> Any:
-    """Fit for JSON, which knows no NaN and nothing infinite."""
+def plain(value: Any) -> Any:
+    """Fit for strict JSON, which knows no NaN (null) and nothing infinite (a text)."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value
 
 
 def _read(hint: Any, value: Any) -> Any:
-    """Undo `_plain` where a number is wanted; a wrong type is refused."""
+    """Undo `plain` where a number is wanted; a wrong type is refused."""
     if typing.get_origin(hint) is not None and typing.get_args(hint) == (str, float):
         return {str(name): _number(one) for name, one in value.items()}
     if hint is float:

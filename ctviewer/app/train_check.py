@@ -1,0 +1,183 @@
+"""Pre-flight of a run as the configuration asks for it, and what the user accepts of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from ctviewer.app.models import installed
+from ctviewer.core.errors import BundleError, InputError
+from ctviewer.core.events import Done, Event
+from ctviewer.core.files import reason, write_bytes
+from ctviewer.models.bundle import Bundle
+from ctviewer.training.config import ModelConfig, RunConfig
+from ctviewer.training.control import Control, Wish
+from ctviewer.training.preflight.report import PreflightReport, from_json, to_json
+from ctviewer.training.run_folder import PREFLIGHT
+from ctviewer.training.source import LabelledSource
+
+if TYPE_CHECKING:
+    from ctviewer.training.preflight.run import Divide, Request
+
+TASK = "study_classifier"
+ALL = "all"
+
+
+def base_bundle(model: ModelConfig) -> Bundle | None:
+    """The installed bundle that a run starts from; None for a start without one.
+
+    Raises:
+        InputError: it is not installed, or none is.
+    """
+    if model.start not in ("base", "domain"):
+        return None
+    registry = installed()
+    if not model.base:
+        active = registry.active(TASK)
+        if active is None:
+            raise InputError("No study classifier is installed to start from; choose another start than a base model.")
+        return active
+    bundles, problems = registry.scan()
+    for bundle in bundles:
+        if bundle.key == model.base:
+            return bundle
+    damaged = " ".join(problem for problem in problems if model.base.split()[0] in problem)
+    raise BundleError(f"The model {model.base} is not installed.{f' {damaged}' if damaged else ''}")
+
+
+def pinned(config: RunConfig, base: Bundle | None) -> RunConfig:
+    """The configuration with the base model by name: a run goes on from the same one, whichever is active then."""
+    if base is None:
+        return config
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, base=base.key))
+
+
+def preflight_of(
+    config: RunConfig,
+    source: LabelledSource,
+    base: Bundle | None,
+    room: Path,
+    say: Callable[[Event], None],
+    control: Control,
+) -> PreflightReport:
+    """Pre-flight with all that the configuration and the base model say.
+
+    Args:
+        config: of the run.
+        source: its studies.
+        base: what it starts from.
+        room: a folder on the disk that the run will use; it need not exist.
+        say: told how far it is.
+        control: what the user wants meanwhile.
+
+    Raises:
+        Interrupted: anything else than to go on.
+    """
+    from ctviewer.training.preflight.run import preflight
+
+    for event in preflight(source, _request(config, source, base, room)):
+        if isinstance(event, Done):
+            report: PreflightReport = event.value
+            return report
+        say(event)
+        if control() is not Wish.GO_ON:
+            raise Interrupted
+    raise AssertionError("pre-flight ends with its report")
+
+
+class Interrupted(Exception):  # noqa: N818 (no error: the user's wish, before there is a run that could obey it)
+    """The user wants to pause, stop or cancel before training began."""
+
+
+def _request(config: RunConfig, source: LabelledSource, base: Bundle | None, room: Path) -> Request:
+    from ctviewer.training.preflight.checks import Criteria
+    from ctviewer.training.preflight.run import Request
+
+    unlisted = getattr(source, "unlisted", tuple)
+    return Request(
+        criteria=Criteria() if base is None else Criteria.of(base.metadata.input_limits),
+        divide=_divide(config),
+        unlisted=unlisted(),
+    )
+
+
+def _divide(config: RunConfig) -> Divide:
+    from ctviewer.training.splits import split_by_time, split_stratified
+
+    if config.data.splitting == "time":
+        return partial(split_by_time, shares=config.data.shares)
+    return partial(split_stratified, shares=config.data.shares, seed=config.seed)
+
+
+def free_memory() -> int:
+    """Bytes that a program can still have."""
+    return int(psutil.virtual_memory().available)
+
+
+def free_disk(place: Path) -> int | None:
+    """Bytes that are free where a place is, or will be; None where nobody knows."""
+    there = next((folder for folder in (place, *place.parents) if folder.exists()), None)
+    try:
+        return None if there is None else shutil.disk_usage(there).free
+    except OSError:
+        return None
+
+
+def codes_of(told: Iterable[str]) -> tuple[str, ...]:
+    """Codes of doubts from the command line: separated by commas, or several options."""
+    return tuple(code for text in told for code in text.replace(" ", ",").split(",") if code)
+
+
+def require_accepted(report: PreflightReport, accepted: Iterable[str]) -> tuple[str, ...]:
+    """Refuse a run that an error stands against, or a doubt that nobody accepted.
+
+    Args:
+        report: of pre-flight.
+        accepted: codes, or "all".
+
+    Returns:
+        Codes of the doubts that there are, all of them accepted.
+
+    Raises:
+        InputError: the run is refused.
+    """
+    if report.blocked:
+        raise InputError("The run is blocked by what pre-flight found.")
+    codes = tuple(dict.fromkeys(one.code for one in report.doubts))
+    known = set(accepted)
+    if ALL not in known and (rest := [code for code in codes if code not in known]):
+        raise InputError(
+            f"Pre-flight has doubts. Read them; to train all the same, add --accept-doubts {','.join(rest)} (or {ALL})."
+        )
+    return codes
+
+
+def keep_report(folder: Path, report: PreflightReport) -> None:
+    """Write what pre-flight said into the folder of a run.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    write_bytes(folder / PREFLIGHT, json.dumps(to_json(report)).encode())
+
+
+def kept_report(folder: Path) -> PreflightReport:
+    """What pre-flight said when the run began.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    path = folder / PREFLIGHT
+    try:
+        return from_json(json.loads(path.read_bytes()))
+    except OSError as error:
+        raise InputError(f"{path} could not be read: {reason(error)}.") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(f"{path} is damaged.") from error

@@ -1,0 +1,135 @@
+"""The data of a run: opened as the configuration says, and recognised again when the run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ctviewer.app.logs import redactor
+from ctviewer.core.errors import InputError
+from ctviewer.core.events import Event, Progress
+from ctviewer.core.files import reason, write_bytes
+from ctviewer.datasets.stating import read_statement
+from ctviewer.datasets.study_folder import StudyFolder
+from ctviewer.training.config import DataConfig
+from ctviewer.training.preflight.report import PreflightReport
+from ctviewer.training.source import LabelledSource
+
+DATA = "data.json"
+_SCHEMA = 1
+_LOOKING = "Looking whether the data are the same"
+
+
+def open_source(data: DataConfig) -> LabelledSource:
+    """The studies that a configuration names; nothing is read but the table.
+
+    Raises:
+        InputError: the folder or the table cannot be used.
+    """
+    stated = read_statement(data.values, data.spacing, data.order)
+    labels = Path(data.labels) if data.labels else None
+    redactor.hide(Path(data.folder))
+    return StudyFolder(Path(data.folder), stated, labels)
+
+
+def remember(source: LabelledSource, folder: Path) -> None:
+    """Keep in the folder of the run what its data looked like: what the table said, and size and time of the files.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    told = {study: {"row": _row(source, study), "files": _files(source, study)} for study in source.ids()}
+    write_bytes(folder / DATA, json.dumps({"schema": _SCHEMA, "studies": told}).encode())
+
+
+def require_same(source: LabelledSource, report: PreflightReport, folder: Path) -> Iterator[Event]:
+    """Refuse to go on with other data than the run began with.
+
+    Studies whose files look untouched are not read again; of the others the pixels are compared, so that a copy on
+    another disk will do.
+
+    Args:
+        source: as it is now.
+        report: of pre-flight, when the run began.
+        folder: of the run.
+
+    Yields:
+        `Progress`.
+
+    Raises:
+        InputError: what differs, in words that name nobody.
+    """
+    known = _remembered(folder)
+    ids = source.ids()
+    missing, added = set(known) - set(ids), set(ids) - set(known)
+    if missing or added:
+        changes = [f"{len(those)} {what}" for those, what in ((missing, "missing"), (added, "new")) if those]
+        raise _changed(f"of the studies in the table of labels {' and '.join(changes)}")
+    if other := [study for study in ids if known[study]["row"] != _row(source, study)]:
+        raise _changed(f"the table of labels says something else of {len(other)} of {len(ids)} studies")
+    touched = [study for study in ids if not known[study]["files"] or known[study]["files"] != _files(source, study)]
+    changed = 0
+    for done, study in enumerate(touched):
+        yield Progress(_LOOKING, done, len(touched))
+        changed += _content(source, study) != report.study_sha256.get(study, "")
+    if changed:
+        raise _changed(f"{_studies(changed)} other pixels, or cannot be read")
+    if touched:
+        remember(source, folder)
+
+
+def _changed(how: str) -> InputError:
+    return InputError(
+        f"The data have changed since the run began: {how}. Undo that to go on with it, or begin a new run."
+    )
+
+
+def _studies(count: int) -> str:
+    return "1 study has" if count == 1 else f"{count} studies have"
+
+
+def _content(source: LabelledSource, study: str) -> str:
+    from ctviewer.training.preflight.facts import read_facts
+
+    return read_facts(source, study).content.sha256
+
+
+def _remembered(folder: Path) -> dict[str, Any]:
+    path = folder / DATA
+    try:
+        studies: dict[str, Any] = json.loads(path.read_bytes())["studies"]
+        if all({"row", "files"} <= set(one) for one in studies.values()):
+            return studies
+    except OSError as error:
+        raise InputError(f"{path} could not be read: {reason(error)}.") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged.") from error
+    raise InputError(f"{path} is damaged.")
+
+
+def _row(source: LabelledSource, study: str) -> str:
+    """A digest of what the table says of a study."""
+    told = (study, source.patient(study), tuple(source.classes(study)), source.split(study))
+    return hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _files(source: LabelledSource, study: str) -> str:
+    """A digest of names, sizes and times of a study's files; "" where there are none to look at."""
+    find = getattr(source, "path", None)
+    if find is None:
+        return ""
+    digest = hashlib.sha256()
+    try:
+        path: Path = find(study)
+        for file in sorted(path.rglob("*")) if path.is_dir() else (path,):
+            found = os.stat(file)  # noqa: PTH116 (the same, and quicker over many thousand files)
+            if not file.is_dir():
+                name = file.relative_to(path.parent).as_posix()
+                digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogatepass"))
+    except (OSError, InputError):
+        return ""
+    return digest.hexdigest()
