@@ -107,6 +107,7 @@ QToolButton { border: 1px solid transparent; border-radius: ${radius}px; padding
 QToolButton:hover { background: $raised; }
 QToolButton:checked, QToolButton:pressed { background: $selection; }
 QToolButton:focus { border-color: $focus; }
+QToolButton[role="fold"]:checked { background: transparent; }
 QToolButton[popupMode="2"] { padding-right: 16px; }
 QToolButton::menu-indicator { subcontrol-origin: padding; subcontrol-position: center right; right: 3px; }
 QPushButton { background: $raised; border: 1px solid $border; border-radius: ${radius}px; padding: 3px 10px; }
