@@ -1,0 +1,275 @@
+"""From what was learned to a bundle: weights as the bundle keeps them, calibration, figures of the hold-out, the version."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ctviewer.core.events import Event, Message
+from ctviewer.models.metadata import Metric
+from ctviewer.models.training_run import CurvePoint
+from ctviewer.nets.encoders import freeze
+from ctviewer.nets.study_classifier import StudyClassifier
+from ctviewer.training.calibration import Calibration, choose_threshold, fit, fold_in
+from ctviewer.training.control import Wish
+from ctviewer.training.engine.features import FeatureCache
+from ctviewer.training.engine.fold import Setting
+from ctviewer.training.engine.judging import Judged, judge
+from ctviewer.training.engine.passes import Passes
+from ctviewer.training.engine.plans import FoldRecord
+from ctviewer.training.engine.starts import Start
+from ctviewer.training.engine.watched import watching
+from ctviewer.training.evaluation import evaluate
+from ctviewer.training.events import RunFinished
+from ctviewer.training.predictions import Prediction, Predictions, patient_digest
+from ctviewer.training.predictions_file import write_predictions
+from ctviewer.training.run_folder import FEATURES, PREDICTIONS
+from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION, Split
+from ctviewer.training.versions import CROSS_VALIDATION, RunResult, child_name, make_child
+
+if TYPE_CHECKING:
+    from ctviewer.training.engine.run import RunInputs
+
+_JUDGING = "Judging studies that were not learned from"
+_IN_SAMPLE_THRESHOLD = (
+    "The threshold was chosen on the same out-of-fold predictions that sensitivity and specificity refer to: expect a "
+    "little less of new patients. The probabilities of each fold were calibrated on the other folds."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A net with the weights that are kept, and how it came to them.
+
+    Attributes:
+        start: what it began as; its net is the one that learned.
+        passes: how studies pass it.
+        split: whom it learned from, and who is left to judge it by.
+        folds, records: of the cross-validation that judges it instead; empty without.
+        fold: number of the last training.
+        epochs: that the kept weights have seen.
+        history: of the last training.
+        seconds: that the last training took.
+        stopped: whether the user ended it early.
+        device: in words.
+    """
+
+    start: Start
+    passes: Passes
+    split: Split
+    folds: tuple[Split, ...]
+    records: tuple[FoldRecord, ...]
+    fold: int
+    epochs: int
+    history: tuple[Mapping[str, Any], ...]
+    seconds: float
+    stopped: bool
+    device: str
+
+
+def finish(inputs: RunInputs, learned: Learned, setting: Setting) -> Generator[Event, None, RunFinished | Wish]:
+    """Calibrate, judge and save; the same each time it is begun anew.
+
+    Returns:
+        What was made; or the user's wish to leave. A wish to stop is already being met.
+    """
+    return (yield from _Finish(inputs, learned, setting).events())
+
+
+class _Finish:
+    def __init__(self, inputs: RunInputs, learned: Learned, setting: Setting) -> None:
+        self._in, self._learned, self._setting = inputs, learned, setting
+        self._net = learned.start.net
+        _round(self._net)
+        freeze(self._net.encoder, trainable="none")
+        cache = FeatureCache(
+            inputs.folder / FEATURES, learned.passes.store, self._net, learned.passes.draws,
+            precision=learned.passes.precision, chunk=learned.passes.chunk,
+        )  # fmt: skip
+        self._passes = dataclasses.replace(learned.passes, cache=cache)
+
+    def events(self) -> Generator[Event, None, RunFinished | Wish]:
+        """See `finish`."""
+        calibrating = yield from self._calibrating()
+        if isinstance(calibrating, Wish):
+            return calibrating
+        recipe, prevalence = self._in.config.recipe, self._in.config.data.prevalence
+        calibration = fit(calibrating, prevalence) if recipe.calibrate and calibrating.cases else None
+        if calibration is not None:
+            fold_in(self._net, calibration)
+            _round(self._net)
+            calibrating = _calibrated(calibrating, calibration)
+            yield Message(calibration.text)
+        threshold = choose_threshold(calibrating) if calibrating.cases else 0.5
+        found = yield from self._hold_out(calibrating, threshold)
+        if isinstance(found, Wish):
+            return found
+        return self._made(dataclasses.replace(found, threshold=threshold), calibration)
+
+    def _calibrating(self) -> Generator[Event, None, Predictions | Wish]:
+        """What temperature, bias and threshold are chosen by: never the test studies of the net itself."""
+        if self._learned.records:
+            cases: list[Prediction] = []
+            for record in self._learned.records:
+                cases += self._cases(record.judged, CROSS_VALIDATION)
+            return self._predictions(cases)
+        return (yield from self._judged({VALIDATION: self._learned.split.validation}))
+
+    def _hold_out(self, calibrating: Predictions, threshold: float) -> Generator[Event, None, Predictions | Wish]:
+        """Predictions on the hold-out and on external sets."""
+        split = self._learned.split
+        outside = {EXTERNAL + name: studies for name, studies in split.external.items()}
+        if self._learned.records:
+            inside = self._out_of_fold()
+        elif split.test:
+            outside, inside = {TEST: split.test} | outside, ()
+        else:
+            inside = calibrating.cases
+        found = yield from self._judged(outside)
+        if isinstance(found, Wish):
+            return found
+        return dataclasses.replace(found, cases=inside + found.cases, threshold=threshold)
+
+    def _out_of_fold(self) -> tuple[Prediction, ...]:
+        """Each patient once, by a net that had not seen him, calibrated on the patients of the other folds.
+
+        Of the first repeat: the mean over repeats would be the answer of several nets, and the bundle holds one.
+        """
+        first = self._learned.records[: self._in.config.data.folds]
+        folds = [tuple(self._cases(record.judged, CROSS_VALIDATION)) for record in first]
+        if not self._in.config.recipe.calibrate:
+            return tuple(case for fold in folds for case in fold)
+        cases: list[Prediction] = []
+        for number, fold in enumerate(folds):
+            others = [case for other, those in enumerate(folds) if other != number for case in those]
+            calibration = fit(self._predictions(others), self._in.config.data.prevalence)
+            cases += _calibrated(self._predictions(fold), calibration).cases
+        return tuple(cases)
+
+    def _judged(self, parts: Mapping[str, Sequence[str]]) -> Generator[Event, None, Predictions | Wish]:
+        studies = tuple(study for those in parts.values() for study in those)
+        work = judge(self._passes, studies, self._setting.world, self._wish)
+        judged = yield from watching(work, _JUDGING)
+        if isinstance(judged, Wish):
+            return judged
+        part_of = {study: part for part, those in parts.items() for study in those}
+        cases = [dataclasses.replace(case, split=part_of[case.study]) for case in self._cases(judged, "")]
+        return self._predictions(cases)
+
+    def _wish(self) -> Wish:
+        """A stop is what is going on here already."""
+        wish = self._setting.control()
+        return Wish.GO_ON if wish is Wish.STOP else wish
+
+    def _cases(self, judged: Judged, part: str) -> list[Prediction]:
+        source, contents = self._in.source, self._in.report.study_sha256
+        return [
+            Prediction(
+                study=study,
+                patient=patient_digest(source.patient(study)),
+                truth=self._passes.task.truth[study],
+                logits=tuple(judged.logits[i].tolist()),
+                split=part,
+                slices=judged.slices[i],
+                attention=judged.attention[i],
+                content=contents.get(study, ""),
+            )
+            for i, study in enumerate(judged.studies)
+        ]
+
+    def _predictions(self, cases: Sequence[Prediction]) -> Predictions:
+        start = self._learned.start
+        key = child_name(self._in.config, self._in.base)
+        return Predictions(key, start.classes, start.negative_class, start.head != "multi_label", 0.5, tuple(cases))
+
+    def _made(self, predictions: Predictions, calibration: Calibration | None) -> RunFinished:
+        """The bundle, made by the first process; its figures, and its predictions under its name."""
+        metrics = self._metrics(predictions)
+        world, folder = self._setting.world, ""
+        if world.leads:
+            bundle = make_child(self._result(predictions, metrics, calibration), self._in.base, self._in.bundles)
+            named = dataclasses.replace(predictions, model=bundle.key)
+            if named.cases:
+                write_predictions(self._in.folder / PREDICTIONS, named)
+            folder = f"{bundle.folder}\n{bundle.key}"
+        place, _, key = world.tell(folder).partition("\n")
+        return RunFinished(place, key, self._learned.stopped, {metric.name: metric.value for metric in metrics})
+
+    def _metrics(self, predictions: Predictions) -> tuple[Metric, ...]:
+        """Of each part by itself: the hold-out first, then external sets."""
+        found: list[Metric] = []
+        for part in dict.fromkeys(case.split for case in predictions.cases):
+            found += evaluate(predictions.of(part), data=part)
+        return tuple(found)
+
+    def _result(
+        self, predictions: Predictions, metrics: tuple[Metric, ...], calibration: Calibration | None
+    ) -> RunResult:
+        learned, start = self._learned, self._learned.start
+        return RunResult(
+            run=self._in.folder.name,
+            config=self._in.config,
+            report=self._in.report,
+            state=self._net.state_dict(),
+            net=start.options,
+            classes=start.classes,
+            negative_class=start.negative_class,
+            preprocessing=start.preprocessing,
+            threshold=predictions.threshold,
+            predictions=predictions,
+            metrics=metrics,
+            curves=tuple(self._curves()),
+            epochs=learned.epochs,
+            folds=len(learned.records),
+            device=learned.device,
+            precision=learned.passes.precision,
+            seconds=learned.seconds + sum(record.seconds for record in learned.records),
+            start=" ".join(start.notes),
+            patients=self._patients(),
+            prevalence={} if calibration is None else calibration.prevalence,
+            calibration="" if calibration is None else calibration.text,
+            stopped=learned.stopped,
+            notes=(_IN_SAMPLE_THRESHOLD,) if learned.records else (),
+        )
+
+    def _curves(self) -> Iterator[CurvePoint]:
+        trainings = [(number, one.history, one.epochs) for number, one in enumerate(self._learned.records)]
+        trainings.append((self._learned.fold, self._learned.history, self._learned.epochs))
+        for number, history, kept in trainings:
+            for told in history:
+                value = float(told["validation_loss"])
+                yield CurvePoint(
+                    number, int(told["epoch"]), float(told["loss"]), value if math.isfinite(value) else None,
+                    told["epoch"] == kept,
+                )  # fmt: skip
+
+    def _patients(self) -> dict[str, int]:
+        """By part; of a cross-validation all inside together."""
+        split, source = self._learned.split, self._in.source
+        parts = {part: len({source.patient(study) for study in those}) for part, those in split.parts.items()}
+        if self._learned.records:
+            parts[CROSS_VALIDATION] = parts.pop("train")
+        return parts
+
+
+def _round(net: StudyClassifier) -> None:
+    """Give weights the values that a bundle keeps (float16), so that its figures are those of what is used later."""
+    with torch.no_grad():
+        for tensor in net.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(tensor.half())
+
+
+def _calibrated(predictions: Predictions, calibration: Calibration) -> Predictions:
+    logits = calibration.apply(predictions.logits)
+    cases = [
+        dataclasses.replace(case, logits=tuple(row.tolist()))
+        for case, row in zip(predictions.cases, np.atleast_2d(logits), strict=True)
+    ]
+    return dataclasses.replace(predictions, cases=tuple(cases))

@@ -1,0 +1,361 @@
+"""One fold: steps, epochs, the best of them, and a state that a process can leave at any moment and another take up."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ctviewer.core.errors import CtviewerError
+from ctviewer.core.events import Event, Progress
+from ctviewer.training.config import RunConfig
+from ctviewer.training.control import Control, Wish
+from ctviewer.training.engine import checkpoints
+from ctviewer.training.engine.batches import Batches
+from ctviewer.training.engine.checkpoints import OptimizerState, RandomState, Snapshot
+from ctviewer.training.engine.judging import figures, judge
+from ctviewer.training.engine.optimizers import make_optimizer, make_scaler, rate_at, set_rate, trained_parameters
+from ctviewer.training.engine.pace import Pace, memory_held
+from ctviewer.training.engine.parallel import World
+from ctviewer.training.engine.passes import Passes, Place
+from ctviewer.training.engine.watched import HEARTBEAT, watching
+from ctviewer.training.events import EpochDone, Saved, StepDone
+
+_LEAST_SCALE = 1.0  # of the loss in float16: gradients that overflow below it are no matter of precision
+
+Work = Generator[Event, None, Wish]
+
+
+@dataclass(frozen=True)
+class FoldPlan:
+    """What one fold is to do.
+
+    Attributes:
+        number: from 0; the final training of a cross-validation comes after its folds.
+        train, validation: studies.
+        epochs: that it learns for, at most.
+        scheduled: that the rate's schedule is drawn for.
+        folder: of its checkpoints.
+        data: digest of the studies by part.
+        folds_left: how many trainings of about this length follow.
+    """
+
+    number: int
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    epochs: int
+    scheduled: int
+    folder: Path
+    data: Mapping[str, str]
+    folds_left: int = 0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all folds share.
+
+    Attributes:
+        config: of the run.
+        control: what the user wants; asked between chunks of slices.
+        world: the processes that take part.
+        after_epoch: of epochs counted from 1, what else is to be done with the net.
+    """
+
+    config: RunConfig
+    control: Control
+    world: World
+    after_epoch: Callable[[int, Passes], Work] | None = None
+
+
+@dataclass
+class Position:
+    """How far a fold is.
+
+    Attributes:
+        epoch: from 0.
+        done: steps of this epoch.
+        step: steps in all.
+        losses: of the steps of this epoch.
+        history: what was said of each epoch, plain values.
+        best: lowest validation loss so far; None before the first.
+        best_epoch: from 1; 0 before the first.
+        seconds: that were spent on steps and judging.
+    """
+
+    epoch: int = 0
+    done: int = 0
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: float | None = None
+    best_epoch: int = 0
+    seconds: float = 0.0
+
+
+class Fold:
+    """Trains a net on the studies of a fold.
+
+    Args:
+        setting: of the run.
+        plan: of this fold.
+        passes: the net, and what its slices come from.
+        batches: the steps.
+    """
+
+    def __init__(self, setting: Setting, plan: FoldPlan, passes: Passes, batches: Batches) -> None:
+        self.plan, self.passes, self.batches = plan, passes, batches
+        self.at = Position()
+        self._setting, self._recipe = setting, setting.config.recipe
+        self._net = passes.net
+        self._optimizer = make_optimizer(self._net, self._recipe)
+        self._parameters = trained_parameters(self._optimizer)
+        self._device = self._parameters[0].device
+        self._scaler = make_scaler(passes.precision, self._device)
+        self._best: dict[str, Tensor] = {}
+        self._best_saved = True
+        self._saved_at = self._spoke_at = time.monotonic()
+        draws = passes.draws.count if passes.draws.pose is not None else 1
+        self.pace = Pace(draws if passes.cache is not None else plan.epochs)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in all."""
+        return self.plan.epochs * self.batches.steps
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether there are weights that it would keep, and not only ones on the way."""
+        return bool(self._best) if self.keeps_best else self.at.epoch > 0
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the weights of the best validation epoch are kept, and not the last ones."""
+        return self._recipe.keep == "best" and bool(self.plan.validation)
+
+    def resume(self) -> tuple[str, ...]:
+        """Go on from the newest checkpoint, where there is one.
+
+        Returns:
+            Sentences for the user.
+
+        Raises:
+            InputError: it was made under another configuration or with other data, or all are damaged.
+        """
+        loaded = checkpoints.latest(self.plan.folder)
+        if loaded is None:
+            return ()
+        snapshot = loaded.snapshot
+        checkpoints.require_same(snapshot, self._setting.config, self.plan.data)
+        self._net.load_state_dict(snapshot.model)
+        checkpoints.restore_optimizer(self._net, self._optimizer, snapshot.optimizer)
+        self._scaler.load_state_dict(dict(snapshot.scaler))
+        snapshot.random.restore()
+        done = snapshot.position // self.batches.size + (snapshot.position % self.batches.size > 0)
+        self.at = Position(
+            snapshot.epoch - 1, done, snapshot.step, list(snapshot.extra["losses"]), list(snapshot.history),
+            snapshot.best, int(snapshot.extra["best_epoch"]), float(snapshot.extra["seconds"]),
+        )  # fmt: skip
+        best = checkpoints.best(self.plan.folder) if self.keeps_best else None
+        if best is not None:
+            self._best = {name: best.model[name] for name in self._trained_state()}
+        return loaded.notes
+
+    def train(self) -> Work:
+        """Learn until the last epoch, until validation gets no better, or until the user wants something else.
+
+        Returns:
+            `Wish.GO_ON` when it is done, else what the user wanted; a checkpoint is then written for a pause only.
+
+        Raises:
+            CtviewerError: a loss or a gradient is not finite; the state before that step is kept.
+        """
+        while self.at.epoch < self.plan.epochs and not self._patience_is_over():
+            wish = yield from self._epoch()
+            if wish is Wish.PAUSE:
+                yield from self.save()
+            if wish is not Wish.GO_ON:
+                return wish
+        yield from self.save()
+        return Wish.GO_ON
+
+    def take_kept(self) -> int:
+        """Give the net the weights that are kept: the best validation epoch's, or those it has.
+
+        Returns:
+            The epochs that they have seen, begun ones included.
+        """
+        if not self.keeps_best or not self._best:
+            return self.at.epoch + (self.at.done > 0)
+        state = self._net.state_dict()
+        for name, tensor in self._best.items():
+            state[name].copy_(tensor)
+        return self.at.best_epoch
+
+    def save(self) -> Generator[Event, None, None]:
+        """Write a checkpoint, the best one first where it is new: the two then always fit each other."""
+        self._saved_at = time.monotonic()
+        if not self._setting.world.leads:
+            return
+        if not self._best_saved:
+            best = {name: self._best.get(name, t) for name, t in self._net.state_dict().items()}
+            checkpoints.save(self.plan.folder, self._snapshot(best, OptimizerState()), best=True)
+            self._best_saved = True
+            yield Saved(self.plan.number, self.at.step, best=True)
+        state = checkpoints.optimizer_state(self._net, self._optimizer)
+        checkpoints.save(self.plan.folder, self._snapshot(self._net.state_dict(), state))
+        yield Saved(self.plan.number, self.at.step)
+
+    def _epoch(self) -> Work:
+        """What is left of an epoch."""
+        self._net.train()
+        while self.at.done < self.batches.steps:
+            wish = yield from self._step()
+            if wish is not Wish.GO_ON:
+                return wish
+            if time.monotonic() - self._saved_at >= 60.0 * self._setting.config.checkpoint_minutes:
+                yield from self.save()
+        if self._setting.after_epoch is not None:
+            wish = yield from self._setting.after_epoch(self.at.epoch + 1, self.passes)
+            if wish is not Wish.GO_ON:
+                return wish
+        return (yield from self._judge_epoch())
+
+    def _step(self) -> Work:
+        began, at = time.monotonic(), self.at
+        place = Place(self._setting.config.seed, self.plan.number, at.epoch, at.done)
+        rate = rate_at(at.step, self.plan.scheduled * self.batches.steps, self._recipe)
+        set_rate(self._optimizer, rate)
+        self._optimizer.zero_grad(set_to_none=True)
+        wish, part = yield from self._gradients(place)
+        if wish is not Wish.GO_ON:
+            self._optimizer.zero_grad(set_to_none=True)
+            return wish
+        loss = float(self._setting.world.add(torch.tensor(part, dtype=torch.float64)))
+        self._setting.world.add_gradients(self._parameters)
+        if problem := self._problem(loss):
+            self._optimizer.zero_grad(set_to_none=True)
+            yield from self._save_if_good()
+            raise CtviewerError(f"Training stopped at step {at.step + 1} (epoch {at.epoch + 1}): {problem}.")
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        at.done, at.step = at.done + 1, at.step + 1
+        at.losses.append(loss)
+        seconds = time.monotonic() - began
+        at.seconds += seconds
+        self.pace.stepped(at.epoch, seconds)
+        yield StepDone(
+            self.plan.number, at.epoch + 1, at.step, self.steps, loss, rate, seconds, self.seconds_left(),
+            memory_held(self._device),
+        )  # fmt: skip
+        return Wish.GO_ON
+
+    def _gradients(self, place: Place) -> Generator[Event, None, tuple[Wish, float]]:
+        """This process's gradients and loss of a step; given up within a chunk where the user wants something else."""
+        batch = self.batches.step(place.epoch, place.step)
+        total = sum(len(self.passes.store.slices(one.study, one)) for one in self._setting.world.share(batch))
+        work = self.passes.learn(batch, place, self._scaler.get_scale(), self._setting.world)
+        part, passed, wish = 0.0, 0, Wish.GO_ON
+        while (wish := self._setting.control()) is Wish.GO_ON:
+            try:
+                passed += next(work)
+            except StopIteration as end:
+                part = end.value
+                break
+            if time.monotonic() - self._spoke_at >= HEARTBEAT:
+                self._spoke_at = time.monotonic()
+                yield Progress(f"Step {self.at.step + 1} of {self.steps}", min(passed, total), total)
+        work.close()
+        return self._setting.world.agree(wish), part
+
+    def _problem(self, loss: float) -> str:
+        """Why a step must not be taken, as a clause; "" where nothing is wrong. Gradients are unscaled and clipped."""
+        hint = "try a lower learning rate, or the precision float32"
+        if not math.isfinite(loss):
+            return f"the loss is not finite; the state before this step is kept; {hint}"
+        self._scaler.unscale_(self._optimizer)
+        norm = float(nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip or math.inf))
+        if math.isfinite(norm):
+            return ""
+        if self._scaler.is_enabled() and self._scaler.get_scale() > _LEAST_SCALE:
+            return ""  # the scaler leaves this step out and scales less
+        return f"a gradient is not finite; the state before this step is kept; {hint}"
+
+    def _save_if_good(self) -> Generator[Event, None, None]:
+        if all(bool(p.isfinite().all()) for p in self._parameters):
+            yield from self.save()
+
+    def _judge_epoch(self) -> Work:
+        """Judge the validation studies, say what came of it, and go to the next epoch."""
+        began, at, validation = time.monotonic(), self.at, self.plan.validation
+        work = judge(self.passes, validation, self._setting.world, self._setting.control)
+        judged = yield from watching(work, "Judging the validation studies")
+        if isinstance(judged, Wish):
+            return judged
+        value = self.passes.task.mean_loss(judged.logits, validation)
+        better = math.isfinite(value) and (at.best is None or value < at.best)
+        seconds = time.monotonic() - began
+        at.seconds += seconds
+        self.pace.judged(seconds)
+        told = EpochDone(
+            self.plan.number, at.epoch + 1, self.plan.epochs, sum(at.losses) / len(at.losses), value,
+            figures(self.passes.task, judged), better,
+        )  # fmt: skip
+        at.history.append(
+            {
+                "epoch": told.epoch,
+                "loss": told.loss,
+                "validation_loss": value,
+                "metrics": dict(told.metrics),
+                "losses": at.losses,
+            }
+        )
+        if better:
+            at.best, at.best_epoch = value, told.epoch
+            self._remember()
+        at.epoch, at.done, at.losses = at.epoch + 1, 0, []
+        yield told
+        return Wish.GO_ON
+
+    def _remember(self) -> None:
+        if self.keeps_best:
+            self._best = {name: t.detach().to("cpu", copy=True) for name, t in self._trained_state().items()}
+            self._best_saved = False
+
+    def _trained_state(self) -> dict[str, Tensor]:
+        """What of the net changes: parameters that learn. Its buffers do not (BatchNorm stays in eval mode)."""
+        return {name: p for name, p in self._net.named_parameters() if p.requires_grad}
+
+    def _patience_is_over(self) -> bool:
+        patience, at = self._recipe.patience, self.at
+        return patience > 0 and at.best_epoch > 0 and at.epoch - at.best_epoch >= patience
+
+    def seconds_left(self) -> float | None:
+        """Of the run, should every fold learn for all its epochs; None before the first step."""
+        at, steps = self.at, self.batches.steps
+        here = self.pace.left(min(at.epoch, self.plan.epochs - 1), steps - at.done, steps, self.plan.epochs)
+        return None if here is None else here + self.plan.folds_left * self.pace.whole(steps, self.plan.epochs)
+
+    def _snapshot(self, model: Mapping[str, Tensor], optimizer: OptimizerState) -> Snapshot:
+        at = self.at
+        return Snapshot(
+            fold=self.plan.number,
+            epoch=at.epoch + 1,
+            step=at.step,
+            position=min(at.done * self.batches.size, len(self.batches.sequences)),
+            model=model,
+            optimizer=optimizer,
+            random=RandomState.now(),
+            scaler=self._scaler.state_dict(),
+            history=list(at.history),
+            best=at.best,
+            precision=self.passes.precision,
+            config=checkpoints.told(self._setting.config),
+            data=self.plan.data,
+            extra={"losses": list(at.losses), "best_epoch": at.best_epoch, "seconds": at.seconds},
+        )

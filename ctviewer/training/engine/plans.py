@@ -1,0 +1,107 @@
+"""What a run goes through: one split, or folds and a final training; and what each finished fold leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctviewer.core.errors import InputError
+from ctviewer.core.files import reason, write_bytes
+from ctviewer.training.config import DataConfig
+from ctviewer.training.engine.judging import Judged
+from ctviewer.training.preflight.checks import FEW_PATIENTS
+from ctviewer.training.source import LabelledSource
+from ctviewer.training.splits import EXTERNAL, Case, Split, repeated_folds
+
+FOLD = "fold.json"
+
+
+def cases_of(source: LabelledSource, split: Split) -> tuple[Case, ...]:
+    """The studies of a split, as splitting knows them; external sets are marked."""
+    outside = {study: EXTERNAL + name for name, studies in split.external.items() for study in studies}
+    wanted = {study for studies in split.parts.values() for study in studies}
+    return tuple(
+        Case(study, source.patient(study), tuple(source.classes(study)), outside.get(study, ""))
+        for study in source.ids()
+        if study in wanted
+    )
+
+
+def folds_of(cases: Sequence[Case], data: DataConfig, seed: int) -> tuple[Split, ...]:
+    """The folds of a cross-validation; none where one split is enough.
+
+    Raises:
+        InputError: there are fewer patients than folds.
+    """
+    patients = {case.patient for case in cases if not case.split.startswith(EXTERNAL)}
+    wanted = data.cross_validation == "always" or (data.cross_validation == "auto" and len(patients) < FEW_PATIENTS)
+    return repeated_folds(cases, data.folds, data.repeats, seed) if wanted else ()
+
+
+@dataclass(frozen=True, eq=False)
+class FoldRecord:
+    """What a finished fold of a cross-validation leaves.
+
+    Attributes:
+        epochs: that the kept weights have seen.
+        history: of `fold.Position`.
+        seconds: that it took.
+        judged: its test studies, before calibration.
+    """
+
+    epochs: int
+    history: tuple[Mapping[str, Any], ...]
+    seconds: float
+    judged: Judged
+
+    def write(self, folder: Path) -> None:
+        """Keep it, atomically: a fold whose record is there is finished.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        told = {
+            "epochs": self.epochs,
+            "history": list(self.history),
+            "seconds": self.seconds,
+            "judged": {**dataclasses.asdict(self.judged), "logits": self.judged.logits.tolist()},
+        }
+        write_bytes(folder / FOLD, (json.dumps(told) + "\n").encode())
+
+    @classmethod
+    def read(cls, folder: Path) -> FoldRecord | None:
+        """The record of a fold; None where it is not finished.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        path = folder / FOLD
+        try:
+            told = json.loads(path.read_bytes())
+            judged = told["judged"]
+            logits = np.array(judged["logits"], np.float64).reshape(len(judged["studies"]), -1)
+            attention = tuple(tuple(row) for row in judged["attention"])
+            found = Judged(tuple(judged["studies"]), logits, attention, tuple(judged["slices"]))
+            return cls(int(told["epochs"]), tuple(told["history"]), float(told["seconds"]), found)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise InputError(f"{path} could not be read: {reason(error)}.") from error
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise InputError(f"{path} is damaged; remove it, and the fold is trained again.") from error
+
+
+def fold_folder(run: Path, number: int) -> Path:
+    """Where a fold of a cross-validation keeps its state."""
+    return run / f"fold-{number:02d}"
+
+
+def median_epochs(records: Sequence[FoldRecord]) -> int:
+    """How long the final training is: the median of the folds' best epochs, a half rounded up."""
+    return max(1, int(np.median([record.epochs for record in records]) + 0.5))

@@ -1,0 +1,157 @@
+"""Small runs: toy studies of a few slices, a narrow net, and what a run says collected into one object."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ctviewer.core.events import Event
+from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
+from ctviewer.training.control import Wish
+from ctviewer.training.engine.run import RunInputs, run
+from ctviewer.training.events import EpochDone, StepDone
+from ctviewer.training.preflight.report import PreflightReport
+from ctviewer.training.recipes import RECIPES
+from ctviewer.training.splits import Split
+
+SIDE = 32
+
+
+class LabelledToys:
+    """Meets `LabelledSource`: toy studies, each of its own patient unless `patients` says otherwise."""
+
+    def __init__(self, toys, classes=None, patients=None) -> None:
+        self._toys, self._classes, self._patients = toys, classes or {}, patients or {}
+
+    def ids(self) -> tuple[str, ...]:
+        return self._toys.ids()
+
+    def patient(self, study: str) -> str:
+        return self._patients.get(study, f"patient of {study}")
+
+    def label(self, study: str) -> str:
+        return "+".join(self.classes(study))
+
+    def classes(self, study: str) -> tuple[str, ...]:
+        return self._classes.get(study, (self._toys.label(study),))
+
+    def split(self, study: str) -> str:
+        return ""
+
+    def load(self, study: str):
+        return self._toys.load(study)
+
+
+@dataclass
+class Said:
+    """Everything that a run said, in order."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def of(self, kind: type) -> list:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def last(self) -> Event:
+        return self.events[-1]
+
+    @property
+    def losses(self) -> list[tuple[int, int, float]]:
+        """Fold, step and loss of every step."""
+        return [(event.fold, event.step, event.loss) for event in self.of(StepDone)]
+
+    @property
+    def judged(self) -> list[tuple[int, int, float, float]]:
+        return [(e.fold, e.epoch, e.loss, e.validation_loss) for e in self.of(EpochDone)]
+
+
+class After:
+    """A control that says something once it was asked so often, and then goes on saying it."""
+
+    def __init__(self, asked: int, wish: Wish) -> None:
+        self.left, self.wish = asked, wish
+
+    def __call__(self) -> Wish:
+        self.left -= 1
+        return self.wish if self.left < 0 else Wish.GO_ON
+
+
+@pytest.fixture
+def after() -> type[After]:
+    return After
+
+
+@pytest.fixture
+def labelled(toy) -> Callable[..., LabelledToys]:
+    """`labelled(count, slices=5, classes=None, patients=None)`; studies "s0", "s1"...; odd ones are sick."""
+
+    def make(count: int, slices: int = 5, classes=None, patients=None) -> LabelledToys:
+        return LabelledToys(toy("s", count, slices), classes, patients)
+
+    return make
+
+
+@pytest.fixture
+def small_config() -> Callable[..., RunConfig]:
+    """A run from scratch of a narrow net; keywords change its recipe, `data` and `model` the others."""
+
+    def make(data=None, model=None, seed: int = 3, chunk: int = 2, minutes: float = 1e9, recipe="scratch", **changes):
+        wanted = {"name": "toy", "start": "scratch", "encoder": "resnet18", "encoder_options": {"width": 16}}
+        wanted |= {"size": SIDE + 4, "crop": SIDE, "negative_class": "well", **(model or {})}
+        settings = {"epochs": 2, "batch": 3, "precision": "float32", "patience": 0} if recipe == "scratch" else {}
+        return RunConfig(
+            data=DataConfig(folder="toys", **({"cross_validation": "never"} | (data or {}))),
+            model=ModelConfig(**wanted),
+            recipe=dataclasses.replace(RECIPES[recipe], **(settings | changes)),
+            seed=seed,
+            chunk=chunk,
+            checkpoint_minutes=minutes,
+            device="cpu",
+        )
+
+    return make
+
+
+@pytest.fixture
+def report_of() -> Callable[..., PreflightReport]:
+    """What pre-flight would say of a source, without looking at pixels."""
+
+    def make(source, split: Split) -> PreflightReport:
+        ids = source.ids()
+        digests = {part: "0" * 64 for part in split.parts}
+        return PreflightReport(len(ids), len({source.patient(s) for s in ids}), (), split, data_sha256=digests)
+
+    return make
+
+
+@pytest.fixture
+def inputs(tmp_path, labelled, report_of, small_config) -> Callable[..., RunInputs]:
+    """`inputs(config=..., source=..., split=..., name="run", **others)`; six studies to learn from, two and two to judge."""
+
+    def make(config=None, source=None, split=None, name: str = "run", **others) -> RunInputs:
+        source = labelled(10) if source is None else source
+        ids = source.ids()
+        split = split or Split(ids[:6], ids[6:8], ids[8:10])
+        folder: Path = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        settings = {"base": None, "bundles": tmp_path / "bundles", **others}
+        return RunInputs(config or small_config(), source, folder, report_of(source, split), **settings)
+
+    return make
+
+
+@pytest.fixture
+def said() -> Callable[[Iterable[Event] | RunInputs], Said]:
+    """Run to the end and collect; what was said before an error is in `.events` of the object passed as `into`."""
+
+    def collect(events: Iterable[Event] | RunInputs, into: Said | None = None) -> Said:
+        found = Said() if into is None else into
+        for event in run(events) if isinstance(events, RunInputs) else events:
+            found.events.append(event)
+        return found
+
+    return collect
