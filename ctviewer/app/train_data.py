@@ -31,9 +31,10 @@ def open_source(data: DataConfig) -> LabelledSource:
         InputError: the folder or the table cannot be used.
     """
     stated = read_statement(data.values, data.spacing, data.order)
-    labels = Path(data.labels) if data.labels else None
-    redactor.hide(Path(data.folder))
-    return StudyFolder(Path(data.folder), stated, labels)
+    labels, folder = (Path(text) if text else None for text in (data.labels, data.folder))
+    if folder is not None:
+        redactor.hide(folder)
+    return StudyFolder(folder, stated, labels)
 
 
 def remember(source: LabelledSource, folder: Path) -> None:

@@ -1,0 +1,203 @@
+import dataclasses
+import os
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctviewer.core.errors import InputError
+from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
+from ctviewer.training.config_check import check, require_paths
+from ctviewer.training.config_example import example_text
+from ctviewer.training.config_file import from_table, read_config, recipe_changes, to_text, write_config
+from ctviewer.training.recipes import RECIPES
+
+
+def written(tmp_path, text):
+    path = tmp_path / "run.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refused(tmp_path, text):
+    with pytest.raises(InputError) as caught:
+        read_config(written(tmp_path, text))
+    assert str(caught.value).startswith(str(tmp_path / "run.toml"))
+    return str(caught.value)
+
+
+# text that any path or class may hold, but for what no UTF-8 file can
+words = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+shares = st.floats(0.001, 0.999)
+configs = st.builds(
+    RunConfig,
+    data=st.builds(
+        DataConfig,
+        folder=words.map(lambda text: os.path.join(os.sep + "data", "x" + text.replace("\0", ""))),
+        values=words,
+        prevalence=st.dictionaries(words, shares, max_size=3),
+        folds=st.integers(3, 9),
+        shares=st.sampled_from([(0.7, 0.15, 0.15), (1.0, 0.0, 0.0), (0.5, 0.25, 0.25)]),
+    ),
+    model=st.builds(
+        ModelConfig,
+        title=words,
+        classes=st.lists(words.filter(bool), unique=True, max_size=4).map(tuple),
+        encoder_options=st.dictionaries(words, st.integers() | words, max_size=3),
+        aggregator_options=st.dictionaries(
+            words, st.integers() | words | st.booleans() | st.floats(allow_nan=False, allow_infinity=False), max_size=3
+        ),
+        window=st.tuples(st.floats(-1e4, 1e4), st.floats(1e-6, 1e300)),
+    ),
+    recipe=st.builds(
+        lambda recipe, rate, epochs: dataclasses.replace(recipe, rate=rate, epochs=epochs),
+        st.sampled_from(list(RECIPES.values())), st.floats(1e-300, 1e300), st.integers(1, 10**6),
+    ),
+    seed=st.integers(0, 2**63),
+    checkpoint_minutes=st.floats(0, 1e6),
+)  # fmt: skip
+
+
+@given(configs)
+def test_what_the_program_writes_is_read_back_equal(tmp_path_factory, config):
+    path = tmp_path_factory.mktemp("config") / "config.toml"
+    write_config(path, config)
+    assert read_config(path) == config
+    assert read_config(path).digest() == config.digest()
+
+
+def test_a_recipe_of_another_version_is_kept_with_all_its_values(tmp_path):
+    own = dataclasses.replace(RECIPES["paper"], name="ours", title="Ours", explanation="As we do.", epochs=3)
+    config = RunConfig(DataConfig(str(tmp_path)), recipe=own)
+    write_config(tmp_path / "run.toml", config)
+    assert read_config(tmp_path / "run.toml").recipe == own
+    text = to_text(RunConfig(DataConfig("x")))
+    known = {field.name for field in dataclasses.fields(own)} - {"title", "explanation"}
+    assert all(f"\n{name} = " in text.partition("[recipe]")[2] for name in known)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_example_holds_every_value_at_its_default(tmp_path, name):
+    text = example_text(name)
+    assert read_config(written(tmp_path, text)) == RunConfig(
+        DataConfig(str(tmp_path / "studies")), recipe=RECIPES[name]
+    )
+    for kind in (RunConfig, DataConfig, ModelConfig):
+        names = {field.name for field in dataclasses.fields(kind)} - {"data", "model", "recipe"}
+        assert {line.partition(" =")[0] for line in text.splitlines() if " = " in line} >= names
+    assert all("#" in line for line in text.splitlines() if " = " in line and not line.startswith(("schema", "folds", "rep", "crop", "enc", "agg")))  # fmt: skip
+    assert all(sentence in text.replace("\n# ", " ") for sentence in RECIPES[name].explanation.split(". ")[:1])
+    with pytest.raises(InputError, match="'best' is not known; there are tuned"):
+        example_text("best")
+
+
+def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "run.toml").write_text(
+        '[data]\nfolder = "studies"\nlabels = "tables/a.csv"\n[model]\nweights = "/w.pth"'
+    )
+    config = read_config(tmp_path / "run.toml")
+    assert config.data.folder == str(tmp_path / "studies")
+    assert config.data.labels == str(tmp_path / "tables" / "a.csv")
+    assert config.model.weights == os.path.abspath("/w.pth")
+    assert read_config(type(tmp_path)("..") / "run.toml").data.folder.endswith("studies")
+
+
+def test_a_recipe_by_name_or_by_what_differs(tmp_path):
+    assert read_config(written(tmp_path, 'recipe = "paper"\n[data]\nfolder = "x"')).recipe == RECIPES["paper"]
+    told = read_config(written(tmp_path, '[data]\nfolder = "x"\n[recipe]\nname = "paper"\nepochs = 6\nclip = 1'))
+    assert told.recipe == dataclasses.replace(RECIPES["paper"], epochs=6, clip=1.0)
+    assert isinstance(told.recipe.clip, float)
+    assert recipe_changes(told.recipe) == {"epochs": 6, "clip": 1.0}
+    assert read_config(written(tmp_path, '[data]\nfolder = "x"\n[recipe]\nepochs = 6')).recipe.name == "tuned"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed = = 1", "no TOML file.*line 1"),
+        ('sede = 1\n[data]\nfolder = "x"', "the key sede is not known; is seed meant"),
+        ('[data]\nfolder = "x"\nfolds = 2', "data.folds is 2; it must be 3"),
+        ('[data]\nfolder = "x"\nfolds = 5.5', "data.folds must be a whole number, and is 5.5"),
+        ('[data]\nfolder = "x"\nfolds = true', "data.folds must be a whole number, and is true"),
+        ("[data]\nfolder = 1", "data.folder must be a text in quotes, and is 1"),
+        ('[data]\nfolder = "x"\nshares = [0.5, 0.5]', "data.shares must have 3 values, and has 2"),
+        ('[data]\nfolder = "x"\nshares = [0.5, 0.5, "a"]', r"data.shares\[3\] must be a number"),
+        ('[data]\nfolder = "x"\nshares = [0.5, 0.6, 0.1]', "data.shares must be three numbers that sum to 1"),
+        ('[data]\nfolder = "x"\nsplitting = "random"', "data.splitting is 'random'; it can be 'stratified', 'time'"),
+        ('[data]\nfolder = "x"\nprevalence = { covid = 2.0 }', "data.prevalence.covid is 2.0"),
+        ('[data]\nfolder = "x"\nprevalence = { covid = nan }', "data.prevalence.covid is nan"),
+        ('[data]\nfolder = "x"\nfolds = 2024-01-01', "data.folds must be a whole number, and is 2024-01-01"),
+        ('data = "x"', "data must be a table"),
+        ("[data]", "data.folder is missing"),
+        ("", "data.folder is missing"),
+        ('recipe = "papre"\n[data]\nfolder = "x"', "the recipe 'papre' is not known; there are tuned"),
+        ('[data]\nfolder = "x"\n[recipe]\nname = "paper"\nepoch = 3', "recipe.epoch is not known; is epochs meant"),
+        ('[data]\nfolder = "x"\n[recipe]\nepochs = 0', "recipe.epochs is 0; it must be above 0"),
+        ('[data]\nfolder = "x"\n[recipe]\nrate = inf', "recipe.rate is inf"),
+        ('[data]\nfolder = "x"\n[recipe]\nrate = -1.0', "recipe.rate is -1.0"),
+        ('[data]\nfolder = "x"\n[model]\nstart = "chance"', "model.start is 'chance'"),
+        ('[data]\nfolder = "x"\n[model]\ncrop = 300', "model.crop is 300, larger than model.size"),
+        ('[data]\nfolder = "x"\n[model]\nclasses = ["a", "a"]', "model.classes names a class twice"),
+        ('[data]\nfolder = "x"\n[model]\nclasses = ["a", "b"]\nnegative_class = "c"', "none of model.classes"),
+        ('[data]\nfolder = "x"\n[model]\nclasses = "a"', "model.classes must be a list"),
+        ('[data]\nfolder = "x"\n[model]\nencoder_options = { width = [1] }', "encoder_options.width must be .* a list"),
+        ('schema = 2\n[data]\nfolder = "x"', "schema 2, and this program knows schema 1"),
+    ],
+)
+def test_a_fault_is_named_by_its_key(tmp_path, text, said):
+    with pytest.raises(InputError, match=said):
+        read_config(written(tmp_path, text))
+    assert refused(tmp_path, text).endswith((".", "?"))
+
+
+def test_files_that_are_no_configuration(tmp_path):
+    with pytest.raises(InputError, match="could not be read: No such file"):
+        read_config(tmp_path / "none.toml")
+    with pytest.raises(InputError, match="could not be read"):
+        read_config(tmp_path)
+    (tmp_path / "a").write_bytes(b"\xff\xfe\0")
+    with pytest.raises(InputError, match="no text in UTF-8"):
+        read_config(tmp_path / "a")
+    (tmp_path / "b").write_bytes(b"#" * (2 << 20))
+    with pytest.raises(InputError, match="larger than"):
+        read_config(tmp_path / "b")
+    (tmp_path / "c").write_text("a = " + "[" * 100_000)
+    with pytest.raises(InputError, match="no TOML file"):
+        read_config(tmp_path / "c")
+
+
+@given(st.binary(max_size=60) | st.text(string.printable, max_size=60).map(str.encode))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("any") / "run.toml"
+    path.write_bytes(data)
+    with pytest.raises(InputError):
+        read_config(path)
+
+
+def test_paths_that_are_not_there_are_named(tmp_path):
+    config = RunConfig(DataConfig(str(tmp_path / "none")))
+    with pytest.raises(InputError, match=r"data.folder is .*none, which does not exist\."):
+        require_paths(config)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="which is a file, not a folder"):
+        require_paths(RunConfig(DataConfig(str(tmp_path / "file"))))
+    with pytest.raises(InputError, match="data.labels is .*none, which does not exist"):
+        require_paths(RunConfig(DataConfig(str(tmp_path), labels=str(tmp_path / "none"))))
+    with pytest.raises(InputError, match="model.weights is .*, which is no file"):
+        require_paths(RunConfig(DataConfig(str(tmp_path)), ModelConfig(weights=str(tmp_path))))
+    require_paths(RunConfig(DataConfig(str(tmp_path), labels=str(tmp_path / "file"))))
+
+
+def test_the_digest_is_of_what_decides_the_result():
+    one = RunConfig(DataConfig("a"))
+    check(one)
+    same = dataclasses.replace(one, device="cpu", chunk=2, checkpoint_minutes=1.0, data=DataConfig("b", labels="c"))
+    same = dataclasses.replace(same, recipe=dataclasses.replace(one.recipe, title="x", explanation="y"))
+    assert same.digest() == one.digest()
+    assert dataclasses.replace(one, seed=1).digest() != one.digest()
+    other = dataclasses.replace(one, recipe=dataclasses.replace(one.recipe, epochs=2))
+    assert other.digest() != one.digest()
+    assert from_table({"data": {"folder": "a", "folds": 4}}).digest() != one.digest()
