@@ -48,7 +48,9 @@ class Calibration:
         return np.asarray(logits / self.temperature + np.array(self.bias))
 
 
-def fit(predictions: Predictions, prevalence: Mapping[str, float] | None = None) -> Calibration:
+def fit(
+    predictions: Predictions, prevalence: Mapping[str, float] | None = None, trained: Mapping[str, float] | None = None
+) -> Calibration:
     """Fit temperature and bias to validation studies, weighted so that classes are as frequent as stated.
 
     The loss is convex and its targets are Platt's (1999): a class of N patients is never taken for more certain than
@@ -56,8 +58,9 @@ def fit(predictions: Predictions, prevalence: Mapping[str, float] | None = None)
     share the weight of one.
 
     Args:
-        predictions: on the validation studies, of the net as it was trained: classes equally frequent.
+        predictions: on the validation studies, of the net as it was trained.
         prevalence: class to share (they sum to 1 where classes exclude each other); empty: as in the validation set.
+        trained: class to share as training showed them; empty: all equally often.
 
     Returns:
         What was fitted; with too few patients of a class only the shift that the prevalence makes, and that is told.
@@ -69,7 +72,7 @@ def fit(predictions: Predictions, prevalence: Mapping[str, float] | None = None)
     shares = _stated(predictions, prevalence or {})
     few = _few(predictions)
     if few:
-        return _by_prevalence(predictions, shares if prevalence else {}, few)
+        return _by_prevalence(predictions, shares if prevalence else {}, trained or {}, few)
     logits, truth = predictions.logits, predictions.truth
     found = _fit_exclusive if predictions.exclusive else _fit_each
     temperature, bias = found(logits, truth, _patient_weights(predictions), shares)
@@ -166,31 +169,27 @@ def _few(predictions: Predictions) -> list[str]:
     return found
 
 
-def _by_prevalence(predictions: Predictions, shares: Mapping[str, float], few: list[str]) -> Calibration:
-    """The shift from equally frequent classes to the stated shares, and nothing fitted."""
-    why = f"Nothing was fitted: under {LEAST_PATIENTS} validation patients for {enumerated(few)}. "
-    classes = predictions.classes
-    if not shares:
-        equal = 1 / len(classes) if predictions.exclusive else 0.5
-        return Calibration(
-            1.0,
-            (0.0,) * len(classes),
-            dict.fromkeys(classes, equal),
-            why + "Probabilities refer to classes that are equally frequent.",
-        )
-    if predictions.exclusive:
-        first = math.log(shares[classes[0]])
-        bias = tuple(math.log(shares[name]) - first for name in classes)
-    else:
-        bias = tuple(math.log(shares[name] / (1 - shares[name])) for name in classes)
-    return Calibration(1.0, bias, shares, why + refers_to(shares, predictions.exclusive))
+def _by_prevalence(
+    predictions: Predictions, stated: Mapping[str, float], trained: Mapping[str, float], few: list[str]
+) -> Calibration:
+    """The shift from the shares that training showed to the stated ones, and nothing fitted."""
+    why, classes = (
+        f"Nothing was fitted: under {LEAST_PATIENTS} validation patients for {enumerated(few)}. ",
+        predictions.classes,
+    )
+    if not predictions.exclusive:  # how often training showed each class by itself is not known
+        return Calibration(1.0, (0.0,) * len(classes), {}, why + "Probabilities are as they were trained.")
+    shown = trained or dict.fromkeys(classes, 1 / len(classes))
+    shares = stated or shown
+    shift = [math.log(shares[name] / shown[name]) for name in classes]
+    return Calibration(1.0, tuple(value - shift[0] for value in shift), shares, why + refers_to(shares))
 
 
 def _fit_exclusive(
     logits: Floats, truth: NDArray[np.bool_], weights: Floats, shares: Mapping[str, float]
 ) -> tuple[float, tuple[float, ...]]:
     """Over x = 1 / temperature and the biases but the first; cross-entropy with Platt's targets."""
-    n, classes = logits.shape
+    classes = logits.shape[1]
     sizes = weights @ truth
     weights = weights * (truth @ (np.array(list(shares.values())) / sizes))
     sure = (sizes + 1) / (sizes + 2)

@@ -1,0 +1,287 @@
+"""Old against new on the same studies: paired bootstrap over patients, changed answers, reliability, confusion. No torch.
+
+The data classes are what the window shows and what `comparison.json` of a run holds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctviewer.core.errors import InputError
+from ctviewer.core.files import reason, write_bytes
+from ctviewer.core.records import read_record
+from ctviewer.training.predictions import Predictions
+from ctviewer.training.scores.curves import Confusion, Reliability, confusion, reliability
+from ctviewer.training.scores.figures import (
+    AUC_ROC,
+    FIRST_TENTH,
+    LAST_TENTH,
+    LEAST_PATIENTS,
+    LOG_LOSS,
+    LOWER_IS_BETTER,
+    Figure,
+    figures,
+)
+from ctviewer.training.scores.pairing import alike, common
+from ctviewer.training.scores.resampling import DRAWS, interval, resampled
+from ctviewer.training.scores.targets import (
+    FINDING,
+    answers,
+    finding_probability,
+    require_known,
+    targets,
+)
+
+SCHEMA, VERSION = "ctviewer.comparison", 1
+BETTER, WORSE, OPEN = "better", "worse", "open"
+CORRECTED, LOST, STILL_WRONG = "corrected", "lost", "still wrong"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of both models on the same studies.
+
+    Attributes:
+        name: "AUC-ROC, infection".
+        old, new: the figure.
+        low, high: 95 % interval of new minus old by paired bootstrap over patients; None where no draw differs.
+        lower_is_better: of this figure.
+        patients: how many it is over.
+    """
+
+    name: str
+    old: float
+    new: float
+    low: float | None
+    high: float | None
+    lower_is_better: bool
+    patients: int
+
+    @property
+    def difference(self) -> float:
+        """New minus old."""
+        return self.new - self.old
+
+    @property
+    def verdict(self) -> str:
+        """`BETTER` or `WORSE` where the interval leaves zero out, else `OPEN`."""
+        if self.low is None or self.high is None or self.low <= 0.0 <= self.high:
+            return OPEN
+        return BETTER if (self.low > 0.0) != self.lower_is_better else WORSE
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A study to which the two models give different answers.
+
+    Attributes:
+        study: its id in the source.
+        patient: digest.
+        truth: its classes.
+        old, new: classes that the models name.
+        old_finding, new_finding: probability of any finding; None without a negative class.
+        outcome: `CORRECTED` (the new answer alone is right), `LOST` (the old alone was) or `STILL_WRONG`.
+    """
+
+    study: str
+    patient: str
+    truth: tuple[str, ...]
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    old_finding: float | None
+    new_finding: float | None
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Studies by who is right, as McNemar's table has them; right is an answer of exactly the true classes."""
+
+    both_right: int
+    old_right: int
+    new_right: int
+    both_wrong: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same studies.
+
+    Attributes:
+        old, new: "name version".
+        classes: what both tell apart, in the new model's order; "no finding" and "finding" where their own differ.
+        negative_class: of these; "" for none.
+        studies, patients: how many were compared.
+        old_threshold, new_threshold: each model answers by its own.
+        differences: of all figures, any finding first.
+        sides: who is right.
+        changed: studies with another answer, those that got lost first.
+        old_reliability, new_reliability: by target, in one order.
+        old_confusion, new_confusion: None where classes do not exclude each other.
+        notes: sentences that a reader should know.
+        regression: the same on the fixed set against forgetting; None where it was not looked at.
+    """
+
+    old: str
+    new: str
+    classes: tuple[str, ...]
+    negative_class: str
+    studies: int
+    patients: int
+    old_threshold: float
+    new_threshold: float
+    differences: tuple[Difference, ...]
+    sides: Sides
+    changed: tuple[Changed, ...]
+    old_reliability: tuple[Reliability, ...]
+    new_reliability: tuple[Reliability, ...]
+    old_confusion: Confusion | None
+    new_confusion: Confusion | None
+    notes: tuple[str, ...] = ()
+    regression: Comparison | None = None
+
+    @property
+    def main(self) -> Difference:
+        """What speaks for the whole: AUC-ROC of any finding where it is given, else the log loss."""
+        by_name = {one.name: one for one in self.differences}
+        return by_name.get(f"{AUC_ROC}, {FINDING}") or by_name[LOG_LOSS]
+
+
+def compare(
+    old: Predictions, new: Predictions, *, draws: int = DRAWS, seed: int = 0, least: int = LEAST_PATIENTS
+) -> Comparison:
+    """Compare two models on the studies that both were asked about.
+
+    Models of the same classes in another order are compared class by class; of different classes by finding against
+    none, where both have a class that means "no finding".
+
+    Args:
+        old: of the model in use.
+        new: of the model that may take its place.
+        draws: of the bootstrap; the same patients are drawn for both.
+        seed: of the draws.
+        least: as for `evaluation.evaluate`.
+
+    Raises:
+        InputError: they cannot be compared; the text says why.
+    """
+    old, new, notes = common(old, new)
+    old, new, told = alike(old, new)
+    require_known(old)
+    require_known(new)
+    notes += told
+    changed = tuple(sorted(_changed(old, new), key=lambda one: (LOST, CORRECTED, STILL_WRONG).index(one.outcome)))
+    return Comparison(
+        old=old.model,
+        new=new.model,
+        classes=new.classes,
+        negative_class=new.negative_class,
+        studies=len(new.cases),
+        patients=len(set(new.patients)),
+        old_threshold=old.threshold,
+        new_threshold=new.threshold,
+        differences=tuple(_differences(old, new, draws, seed, least)),
+        sides=_sides(old, new),
+        changed=changed,
+        old_reliability=tuple(reliability(target) for target in targets(old)),
+        new_reliability=tuple(reliability(target) for target in targets(new)),
+        old_confusion=confusion(old),
+        new_confusion=confusion(new),
+        notes=tuple(notes),
+    )
+
+
+def _differences(old: Predictions, new: Predictions, draws: int, seed: int, least: int) -> Iterator[Difference]:
+    before = {figure.name: figure for figure in figures(old, least)}
+    for figure in figures(new, least):
+        was = before.get(figure.name)
+        if was is None or figure.kind in (FIRST_TENTH, LAST_TENTH):
+            continue
+        values = was.value(len(old.cases)), figure.value(len(new.cases))
+        if not all(math.isfinite(value) for value in values):
+            continue
+        found = interval(resampled(_difference(was, figure), new.patients, draws, seed))
+        low, high = found or (None, None)
+        yield Difference(figure.name, *values, low, high, figure.kind in LOWER_IS_BETTER, figure.patients)
+
+
+def _difference(old: Figure, new: Figure) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    return lambda weights: new.drawn(weights) - old.drawn(weights)
+
+
+def _right(predictions: Predictions) -> NDArray[np.bool_]:
+    return np.asarray((answers(predictions) == predictions.truth).all(axis=1))
+
+
+def _sides(old: Predictions, new: Predictions) -> Sides:
+    a, b = _right(old), _right(new)
+    return Sides(int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum()))
+
+
+def _changed(old: Predictions, new: Predictions) -> Iterator[Changed]:
+    said, says, was_right, is_right = answers(old), answers(new), _right(old), _right(new)
+    before, after = finding_probability(old), finding_probability(new)
+    for i, case in enumerate(new.cases):
+        if (said[i] != says[i]).any():
+            yield Changed(
+                case.study,
+                case.patient,
+                case.truth,
+                tuple(name for name, yes in zip(old.classes, said[i], strict=True) if yes),
+                tuple(name for name, yes in zip(new.classes, says[i], strict=True) if yes),
+                None if before is None else float(before[i]),
+                None if after is None else float(after[i]),
+                CORRECTED if is_right[i] else LOST if was_right[i] else STILL_WRONG,
+            )
+
+
+def to_json(comparison: Comparison) -> dict[str, Any]:
+    """Plain dicts and lists for `json.dumps`."""
+    return {"schema": SCHEMA, "version": VERSION, **dataclasses.asdict(comparison)}
+
+
+def from_json(data: object) -> Comparison:
+    """The inverse of `to_json`.
+
+    Raises:
+        ValueError: it is something else or incomplete; the text is a clause after "because".
+    """
+    if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
+        raise ValueError("it holds no comparison")
+    if data.get("version") != VERSION:
+        raise ValueError(f"it has version {data.get('version')!r} and this program reads version {VERSION}")
+    return read_record(Comparison, {name: value for name, value in data.items() if name not in ("schema", "version")})
+
+
+def write_comparison(path: Path, comparison: Comparison) -> None:
+    """Write `comparison.json`, atomically, readable by its owner alone.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    write_bytes(path, (json.dumps(to_json(comparison), allow_nan=False) + "\n").encode())
+
+
+def read_comparison(path: Path) -> Comparison:
+    """Read what `write_comparison` wrote.
+
+    Raises:
+        InputError: it cannot be read; the text names the file and the reason.
+    """
+    try:
+        return from_json(json.loads(path.read_bytes()))
+    except OSError as error:
+        raise InputError(f"{path} could not be read: {reason(error)}.") from error
+    except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors too
+        unread = isinstance(error, json.JSONDecodeError | UnicodeError | RecursionError)
+        because = "it is not valid JSON" if unread else error
+        raise InputError(f"The comparison {path} cannot be used because {because}.") from error

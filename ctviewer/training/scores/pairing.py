@@ -1,0 +1,96 @@
+"""Two models brought together: the same studies, the same order, the same question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ctviewer.core.errors import InputError
+from ctviewer.training.predictions import Prediction, Predictions
+from ctviewer.training.scores.targets import counted_studies, require_labels
+
+NO_FINDING, WITH_FINDING = "no finding", "finding"
+
+
+def common(old: Predictions, new: Predictions) -> tuple[Predictions, Predictions, list[str]]:
+    """Both on the studies of both, in one order.
+
+    Raises:
+        InputError: there are none, or they were not given the same labels.
+    """
+    before = {case.study: case for case in old.cases}
+    pairs = [(before[case.study], case) for case in new.cases if case.study in before]
+    notes = []
+    if alone := len(old.cases) + len(new.cases) - 2 * len(pairs):
+        notes.append(f"{counted_studies(alone)} are left out: only one of the models was asked about them.")
+    same = [(a, b) for a, b in pairs if not (a.content and b.content) or a.content == b.content]
+    if len(same) < len(pairs):
+        notes.append(f"{counted_studies(len(pairs) - len(same))} are left out: their pixels have changed since.")
+    if not same:
+        raise InputError(f"{old.model} and {new.model} were asked about no study in common.")
+    if other := sum(set(a.truth) != set(b.truth) or a.patient != b.patient for a, b in same):
+        raise InputError(f"The labels of {counted_studies(other)} differ: both models must be judged by the same ones.")
+    return replace(old, cases=tuple(a for a, _ in same)), replace(new, cases=tuple(b for _, b in same)), notes
+
+
+def alike(old: Predictions, new: Predictions) -> tuple[Predictions, Predictions, list[str]]:
+    """Both with the same classes in one order.
+
+    Raises:
+        InputError: their classes differ and one of them has none that means "no finding".
+    """
+    same = set(old.classes) == set(new.classes)
+    if same and old.negative_class == new.negative_class and old.exclusive == new.exclusive:
+        return _reordered(old, new.classes), new, []
+    told = (
+        f"{old.model} ({', '.join(old.classes)}) and {new.model} ({', '.join(new.classes)}) do not tell the same apart"
+    )
+    if not (old.negative_class and new.negative_class):
+        raise InputError(f"{told}; to compare them by finding against none both need a class that means no finding.")
+    negative = _negative_label(old, new)
+    return (
+        _by_finding(old, negative),
+        _by_finding(new, negative),
+        [f"{told}: they are compared by finding against none."],
+    )
+
+
+def _negative_label(old: Predictions, new: Predictions) -> str:
+    """What the labels call "no finding": the name that the model has for it whose classes they are."""
+    truths = [case.truth for case in new.cases]
+    for model in (new, old):
+        try:
+            require_labels(truths, model.classes, exclusive=False)
+        except InputError:
+            continue
+        return model.negative_class
+    raise InputError(f"The labels are classes of neither {old.model} nor {new.model}.")
+
+
+def _reordered(predictions: Predictions, classes: tuple[str, ...]) -> Predictions:
+    places = [predictions.classes.index(name) for name in classes]
+    cases = (replace(case, logits=tuple(case.logits[i] for i in places)) for case in predictions.cases)
+    return replace(predictions, classes=classes, cases=tuple(cases))
+
+
+def _by_finding(predictions: Predictions, negative_label: str) -> Predictions:
+    """The same with two classes; the second's logit is the log-odds of any finding, so that nothing is rounded away."""
+    at, logits = predictions.classes.index(predictions.negative_class), predictions.logits
+    odds = -logits[:, at]
+    if predictions.exclusive:
+        odds = odds + np.logaddexp.reduce(np.delete(logits, at, axis=1), axis=1)
+    return replace(
+        predictions,
+        classes=(NO_FINDING, WITH_FINDING),
+        negative_class=NO_FINDING,
+        exclusive=True,
+        cases=tuple(
+            _two_sided(case, float(z), negative_label) for case, z in zip(predictions.cases, odds, strict=True)
+        ),
+    )
+
+
+def _two_sided(case: Prediction, odds: float, negative_label: str) -> Prediction:
+    side = NO_FINDING if negative_label in case.truth else WITH_FINDING
+    return replace(case, truth=(side,), logits=(0.0, odds))
