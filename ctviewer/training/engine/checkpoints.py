@@ -29,7 +29,8 @@ FORMAT = "ctviewer checkpoint 1"
 BEST = "best.safetensors"
 KEPT = 2
 _NAME = re.compile(r"step-(\d{8})\.safetensors")
-_PART = ".part"  # of a file that was being written when the process died
+_UNFINISHED = re.compile(r"\..*\.part|\.tmp.*")  # ours and safetensors': being written when the process died
+_IO_ERROR = re.compile(r"I/O error: (.*) \(os error")
 _MOST_DIFFERENCES = 4
 # Where and how often, and what is only words: all of it may change while a run is paused
 _NOT_TOLD = (
@@ -215,7 +216,7 @@ def require_same(snapshot: Snapshot, config: RunConfig, data: Mapping[str, str])
     changed = [name for name in {**snapshot.config, **now} if snapshot.config.get(name) != now.get(name)]
     if changed:
         listed = [f"{name} was {_shown(snapshot.config, name)} and is {_shown(now, name)}" for name in changed]
-        more = [f"{len(listed) - _MOST_DIFFERENCES} settings more"] if len(listed) > _MOST_DIFFERENCES else []
+        more = [f"and {len(listed) - _MOST_DIFFERENCES} settings more"] if len(listed) > _MOST_DIFFERENCES else []
         raise InputError(
             f"The run cannot go on under another configuration: {'; '.join(listed[:_MOST_DIFFERENCES] + more)}. "
             "Resume it as it was, or begin a new run."
@@ -342,7 +343,8 @@ def _prune(folder: Path, step: int) -> None:
     """Keep the last two. What is of a later step was damaged, and the run went on from before it."""
     found = _steps(folder)
     past = [path for path in found if int(path.stem[5:]) <= step]
-    for path in [*past[:-KEPT], *found[len(past) :], *folder.glob(f".*{_PART}")]:
+    unfinished = [path for path in folder.glob(".*") if _UNFINISHED.fullmatch(path.name)]
+    for path in [*past[:-KEPT], *found[len(past) :], *unfinished]:
         with contextlib.suppress(OSError):  # it is only room
             path.unlink()
 
@@ -372,4 +374,5 @@ def _shown(settings: Mapping[str, Any], name: str) -> str:
 
 
 def _refusal(error: SafetensorError) -> str:
-    return "No space left on device" if "os error 28" in str(error) else "the system refused it"
+    found = _IO_ERROR.search(str(error))
+    return found[1] if found else "the system refused it"
