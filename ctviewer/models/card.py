@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ctviewer.core.findings import RESEARCH_USE
+from ctviewer.models.card_run import evaluation_text, training_text
+from ctviewer.models.markdown import Code, plain, table
 from ctviewer.models.metadata import Metadata, Metric
 
 
@@ -12,58 +12,59 @@ def card(m: Metadata) -> str:
     """Write the card from the metadata alone, so that the two cannot differ."""
     sections = (
         ("Model details", _details(m)),
-        ("Uses", f"**Intended use.** {m.intended_use}\n\n**Out of scope.** {m.out_of_scope}\n\n{RESEARCH_USE}"),
-        ("Bias, risks and limitations", m.limits),
+        (
+            "Uses",
+            f"**Intended use.** {plain(m.intended_use)}\n\n**Out of scope.** {plain(m.out_of_scope)}\n\n{RESEARCH_USE}",
+        ),
+        ("Bias, risks and limitations", plain(m.limits)),
         ("How to get started with the model", _start(m)),
         ("Training details", _training(m)),
         ("Evaluation", _evaluation(m)),
         ("Technical specifications", _technical(m)),
     )
-    front = f"---\nlicense: {m.licence.lower()}\nlibrary_name: ctviewer\ntags: [medical, computed-tomography]\n---\n"
+    licence = "".join(sign for sign in m.licence.lower() if sign.isalnum() or sign in ".-+") or "other"
+    front = f"---\nlicense: {licence}\nlibrary_name: ctviewer\ntags: [medical, computed-tomography]\n---\n"
     body = "\n".join(f"## {title}\n\n{text}\n" for title, text in sections)
-    return f"{front}\n# {m.title}\n\nVersion {m.version}, {m.trained_on}. {RESEARCH_USE}\n\n{body}"
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    head, *rest = rows
-    lines = [head, tuple("---" for _ in head), *rest]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return f"{front}\n# {plain(m.title)}\n\nVersion {m.version}, {plain(m.trained_on)}. {RESEARCH_USE}\n\n{body}"
 
 
 def _details(m: Metadata) -> str:
     rows = [
-        ("Name", "Value"),
-        ("Bundle", f"`{m.name}` {m.version}"),
+        ("Bundle", f"{m.name} {m.version}"),
         ("Parent", m.parent or "none"),
         ("Task", m.task.replace("_", " ")),
         ("Classes", ", ".join(m.classes)),
         ("Licence", m.licence),
     ]
-    return _table(rows)
+    return table(("Name", "Value"), rows)
 
 
 def _start(m: Metadata) -> str:
     limits = m.input_limits
     return (
         f"Copy this folder where the program finds model bundles; `ctviewer models` lists it. It takes "
-        f"{', '.join(limits.modalities)} series, {' or '.join(limits.planes)}, of {limits.slices[0]} to "
+        f"{plain(', '.join(limits.modalities))} series, {plain(' or '.join(limits.planes))}, of {limits.slices[0]} to "
         f"{limits.slices[1]} slices, {limits.slice_spacing_mm[0]:g} to {limits.slice_spacing_mm[1]:g} mm apart, and "
         f"says nothing about others."
     )
 
 
 def _training(m: Metadata) -> str:
-    counts = _table([("Data", "n"), *((k, str(v)) for k, v in m.training_data.counts.items())])
-    recipe = _table([("Setting", "Value"), *((k, str(v)) for k, v in m.recipe.items())])
-    hashes = "\n".join(f"- {split}: `{value}`" for split, value in m.training_data.sha256.items())
-    return f"{m.training_data.summary}\n\n{counts}\n\nSHA-256 of what was used:\n\n{hashes}\n\n{recipe}"
+    data = m.training_data
+    hashes = "\n".join(f"- {plain(split)}: `{plain(value)}`" for split, value in data.sha256.items())
+    parts = [plain(data.summary), table(("Data", "n"), list(data.counts.items()))]
+    parts += [f"SHA-256 of what was used:\n\n{hashes}"]
+    parts += [] if m.run is None else [training_text(m.run)]
+    parts += [table(("Setting", "Value"), list(m.recipe.items()))]
+    return "\n\n".join(parts)
 
 
 def _evaluation(m: Metadata) -> str:
     head = ("Figure", "Value", "95 % interval", "n", "Measured on")
-    table = _table([head, *(_metric(x) for x in m.metrics)])
     text = "Intervals are bootstraps over the unit under n, never over slices of one study."
-    return f"{text} {m.probabilities}\n\n{table}".replace("  ", " ")
+    parts = [f"{text} {plain(m.probabilities)}".strip()]
+    parts += [evaluation_text(m.run)] if m.run is not None and m.run.holdouts else []
+    return "\n\n".join([*parts, table(head, [_metric(x) for x in m.metrics])])
 
 
 def _metric(x: Metric) -> tuple[str, ...]:
@@ -74,16 +75,15 @@ def _metric(x: Metric) -> tuple[str, ...]:
 def _technical(m: Metadata) -> str:
     p = m.preprocessing
     rows = [
-        ("Name", "Value"),
         ("Window", f"{p.window_width:g} / {p.window_centre:g} HU (width / centre), to 0..1"),
         ("Input", f"padded to a square, {p.size}x{p.size}, centre crop {p.crop}x{p.crop}"),
         ("Mean, std", f"{', '.join(f'{v:g}' for v in p.mean)}; {', '.join(f'{v:g}' for v in p.std)}"),
         ("Slices", "patient axes (columns to the left, rows to posterior), head to feet"),
-        *((f"net: {k}", str(v)) for k, v in m.net.items()),
+        *((f"net: {k}", v) for k, v in m.net.items()),
         _threshold(m),
-        ("Weights", f"safetensors, float16, SHA-256 `{m.weights_sha256}`"),
+        ("Weights (safetensors, float16), SHA-256", Code(m.weights_sha256)),
     ]
-    return _table(rows)
+    return table(("Name", "Value"), rows)
 
 
 def _threshold(m: Metadata) -> tuple[str, str]:
