@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -75,20 +75,24 @@ def phantom_volume(phantom: Phantom) -> Volume:
 
 
 class PhantomStudySource:
-    """Studies for training and tests; meets the training layer's `StudySource` protocol by structure.
+    """Studies for training and tests; meets the training layer's `LabelledSource` protocol by structure.
 
     Args:
         specs: one per study; their names must differ.
         workers: threads per phantom; 1 where studies are made in parallel.
+        splits: part by patient, where it is given: "train", "val", "test", "external:NAME".
 
     Raises:
         InputError: two specs have one name.
     """
 
-    def __init__(self, specs: Iterable[PhantomSpec], workers: int | None = 1) -> None:
+    def __init__(
+        self, specs: Iterable[PhantomSpec], workers: int | None = 1, splits: Mapping[str, str] | None = None
+    ) -> None:
         specs = tuple(specs)
         self._specs = {spec.name: spec for spec in specs}
         self._workers = workers
+        self._splits = dict(splits or {})
         if len(self._specs) != len(specs):
             raise InputError("Two phantoms of one source have the same family, variant and seed.")
 
@@ -104,6 +108,14 @@ class PhantomStudySource:
     def label(self, study: str) -> str:
         """Class of the study."""
         return self._specs[study].variant.value
+
+    def classes(self, study: str) -> tuple[str, ...]:
+        """The class of the study, alone."""
+        return (self.label(study),)
+
+    def split(self, study: str) -> str:
+        """The part given to its patient; "" where none is."""
+        return self._splits.get(self.patient(study), "")
 
     def phantom(self, study: str) -> Phantom:
         """The study with all its truth."""

@@ -21,6 +21,13 @@ def test_specs_cover_families_seeds_and_variants():
     assert len({source.patient(s) for s in source.ids()}) == 4, "the variants of a seed are one patient"
 
 
+def test_parts_are_given_by_patient():
+    source = PhantomStudySource(SPECS, splits={"A-0001": "train", "D-0002": "external:D"})
+    assert source.classes("A-covid-0001") == ("covid",)
+    assert {source.split(s) for s in source.ids() if s.startswith("A") and s.endswith("1")} == {"train"}
+    assert source.split("D-control-0002") == "external:D" and source.split("A-covid-0002") == ""
+
+
 def test_a_study_loads_as_volume_and_labels():
     source = PhantomStudySource(SPECS)
     study = source.ids()[2]
