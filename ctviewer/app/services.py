@@ -16,6 +16,7 @@ from ctviewer.app.logs import redactor
 from ctviewer.app.models import installed, listing
 from ctviewer.app.reports import report_name, write_report
 from ctviewer.app.settings import Settings, load_settings, save_settings
+from ctviewer.app.training import AppTraining
 from ctviewer.core.errors import StorageError
 from ctviewer.core.events import Event
 from ctviewer.core.findings import AnalysisResult
@@ -34,6 +35,7 @@ class AppServices:
 
     Attributes:
         store: the work store; closed by the window.
+        training: runs of this user, and the process that does one.
         notes: sentences to tell the reader at the start (a damaged file was moved aside, for instance).
     """
 
@@ -43,6 +45,7 @@ class AppServices:
         self.notes += [note] if note else []
         self.store = WorkStore(data_folder(), self.notes.append)
         self._analyst = Analyst(self._settings.device)
+        self.training = AppTraining(self.store, self._settings.device)
 
     @property
     def settings(self) -> Settings:

@@ -183,7 +183,9 @@ class Child(QObject):
         tail = self._tail.decode("utf-8", "replace")
         self.end = ChildEnd(code, words, self._asked, tail)
         if code != 0 and not self._asked:
-            _logger.warning("A child process ended (exit code %s). %s\n%s", code, words, traces(tail))
+            found = traces(tail)
+            level = logging.WARNING if code is None or found else logging.INFO  # else it said itself what was wrong
+            _logger.log(level, "A child process ended (exit code %s). %s\n%s", code, words, found)
         self.finished.emit(self.end)
 
 

@@ -94,6 +94,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("accept", "A&ccept finding", ("Return", "Enter"), "accept", "Accept the selected finding", in_view=True),
     Command("reject", "Re&ject finding", ("Backspace",), "reject", "Reject the selected finding", in_view=True),
     Command("models", "&Models…", (), "info", "The installed models, their cards and limits"),
+    Command("fine_tune", "&Fine-tune…", (), "", "Train a model further on the department's own studies"),
     Command("keys", "&Keys and mouse", ("F1",)),
     Command("about", "&About ctviewer"),
     Command("log", "Open the &log folder"),

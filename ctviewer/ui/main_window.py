@@ -26,6 +26,7 @@ from ctviewer.ui.binders.image import ImageBinder, series_name, suits_better, wi
 from ctviewer.ui.binders.information import InformationBinder
 from ctviewer.ui.binders.results import ResultsBinder
 from ctviewer.ui.binders.status import StatusBinder
+from ctviewer.ui.binders.training import TrainingBinder
 from ctviewer.ui.binders.words import WordsBinder
 from ctviewer.ui.layout import build_parts
 from ctviewer.ui.menus import build_menus, build_toolbar, fill_file_windows
@@ -35,6 +36,7 @@ from ctviewer.ui.presenters.asking import AskingPresenter
 from ctviewer.ui.presenters.opening import OpeningPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
 from ctviewer.ui.presenters.reporting import ReportingPresenter
+from ctviewer.ui.presenters.training import TrainingPresenter
 from ctviewer.ui.services import Services
 from ctviewer.ui.session import Session
 from ctviewer.ui.viewport import Tool
@@ -83,6 +85,8 @@ class MainWindow(QMainWindow):
         self.asking = AskingPresenter(self.session, services.store, self.opening.replace_series, self)
         self.questions = AskingBinder(self.asking, self.parts.messages, self.actions_["state"], self)
         self.information = InformationBinder(self.session, self.opening, self.volumes, jobs, services, self)
+        self.training = TrainingPresenter(services.training, self)
+        self.fine_tuning = TrainingBinder(self.training, services, jobs, self.parts.messages, self)
         self._bind_presenters()
         self._bind_commands()
         self._bind_panels()
@@ -167,6 +171,7 @@ class MainWindow(QMainWindow):
                 ("accept", lambda: self.results.judge_selected(Verdict.ACCEPTED)),
                 ("reject", lambda: self.results.judge_selected(Verdict.REJECTED)),
                 ("models", lambda: dialogs.show_models(self, services)),
+                ("fine_tune", self.fine_tuning.show_dialog),
                 ("keys", lambda: dialogs.show_keys(self, self.actions_)),
                 ("about", lambda: dialogs.show_about(self)),
                 ("log", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(services.log_folder)))),
@@ -349,9 +354,10 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Save; ask only where something could not be saved. Then end all work."""
-        if not self.reading.save() and not dialogs.close_anyway(self):
+        if not self.fine_tuning.may_close() or (not self.reading.save() and not dialogs.close_anyway(self)):
             event.ignore()
             return
+        self.fine_tuning.shut_down()
         self.services.set_preference(geometry=self.saveGeometry().toBase64().toStdString())
         self.reading.close()
         self.image.set_cine(False)

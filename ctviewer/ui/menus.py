@@ -45,7 +45,7 @@ _MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("&Analysis", ("analyse", "cancel", _SEPARATOR, "auto_analyse")),
-    ("&Model", ("models",)),
+    ("&Model", ("models", "fine_tune")),
     ("&Help", ("keys", "log", _SEPARATOR, "about")),
 )
 

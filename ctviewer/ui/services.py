@@ -13,6 +13,7 @@ from ctviewer.core.reading import Reading
 from ctviewer.core.series import Series
 from ctviewer.core.volume import Volume
 from ctviewer.library import WorkStore
+from ctviewer.ui.finetune.services import TrainingServices
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,15 @@ class Preferences:
 
 
 class Services(Protocol):
-    """Given by `ctviewer.app`."""
+    """Given by `ctviewer.app`.
+
+    Attributes:
+        store: the reader's work.
+        training: what fine-tuning needs.
+    """
 
     store: WorkStore
+    training: TrainingServices
 
     def preferences(self) -> Preferences:
         """As they are now."""

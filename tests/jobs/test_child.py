@@ -121,7 +121,7 @@ def test_an_error_is_logged_with_its_places_and_without_its_text(begin, expected
     assert "ValueError" in text and "<string>:2 in learn" in text and "DOE" not in text
 
 
-def test_only_the_end_of_standard_error_is_kept(begin, expected_logs):
+def test_only_the_end_of_standard_error_is_kept(begin):
     program = "import sys\nfor n in range(20_000): print('noise', n, file=sys.stderr)\nsys.exit(3)"
     (end,) = begin(program).ends
     assert len(end.tail) <= 1 << 14 and end.tail.endswith("noise 19999\n") and end.code == 3

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_training import FakeTraining
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
@@ -133,6 +134,7 @@ class FakeServices:
 
     def __post_init__(self) -> None:
         self.store = WorkStore(self.folder / "data")
+        self.training = FakeTraining(self.folder)
         self.kept = replace(self.kept, report_folder=self.folder / "reports")
 
     def preferences(self) -> Preferences:

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.ui import theme
+from ctviewer.ui.finetune.closing import unfinished_text
 from ctviewer.ui.finetune.pages import Page
 from ctviewer.ui.finetune.services import UnfinishedRun
 from ctviewer.ui.panels.common import ElidedLabel, role_label
@@ -180,9 +181,3 @@ class FineTuneDialog(QDialog):
         if question is not None:
             question.close()
             question.deleteLater()
-
-
-def unfinished_text(run: UnfinishedRun) -> str:
-    """One sentence about a run that can go on."""
-    how = {"paused": "was paused", "interrupted": "was interrupted", "failed": "ended with an error"}[run.state]
-    return f"The training of {run.title or 'a model'} {how} {run.changed}."

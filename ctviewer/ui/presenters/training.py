@@ -282,6 +282,8 @@ class TrainingPresenter(QObject):
             self._set(replace(self.state, phase=Phase.CANCELLED, text="Cancelled. Nothing of this run was kept."))
         elif self.state.phase is Phase.CANCELLING:
             self._cancelled_by_force()
+        elif end.code == 0 and self.state.phase in (Phase.PAUSING, Phase.STOPPING) and self.history.step is None:
+            self._ended_before()
         else:
             self._fail(end)
 
@@ -295,8 +297,22 @@ class TrainingPresenter(QObject):
             result, text = None, f"{text} {error}"
         self._set(replace(state, phase=Phase.FINISHED, text=text, result=result))
 
+    def _ended_before(self) -> None:
+        """It was to end before it had learned anything."""
+        if self._can_go_on():
+            text = "Ended before training began; Resume begins it."
+            self._set(replace(self.state, phase=Phase.PAUSED, text=text, resumable=True))
+        else:
+            text = "Ended before training began; nothing was kept."
+            self._set(replace(self.state, phase=Phase.CANCELLED, text=text))
+
+    def _can_go_on(self) -> bool:
+        folder = self.state.folder
+        return folder is not None and any(run.folder == folder for run in self._services.unfinished())
+
     def _paused_text(self, last: Paused) -> str:
-        steps = self.history.step.steps if self.history.step is not None else 0
+        known = self.history.step or self.history.begun
+        steps = known.steps if known is not None else 0
         of = f" of {steps}" if steps else ""
         saved = self._saved[1] if self._saved is not None else f"{self._clock():%H:%M}"
         return f"Paused at step {last.step}{of}; checkpoint saved {saved}."
@@ -312,9 +328,8 @@ class TrainingPresenter(QObject):
         self._set(replace(self.state, phase=Phase.CANCELLED, text=text))
 
     def _fail(self, end: ChildEnd) -> None:
-        last, folder = self._last, self.state.folder
-        known = folder is not None and any(run.folder == folder for run in self._services.unfinished())
-        resumable = known and not (isinstance(last, RunFailed) and not last.resumable)
+        last = self._last
+        resumable = self._can_go_on() and not (isinstance(last, RunFailed) and not last.resumable)
         text = self._why(end, "The training process ended.")
         if resumable and self._saved is not None:
             text += f" The last checkpoint is of step {self._saved[0]} ({self._saved[1]}); Resume goes on from there."
