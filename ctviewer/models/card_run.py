@@ -66,7 +66,7 @@ def curves_text(curves: Sequence[CurvePoint]) -> str:
     parts = [table(("Fold", "Epochs", "Best epoch", "Validation loss"), rows)] if rows else []
     parts.append(_chart(last))
     shown = _thinned(last)
-    head = ("Epoch", "Training loss", "Validation loss", "Kept")
+    head = ("Epoch", "Training loss", "Validation loss", "Best so far")
     parts.append(
         table(head, [(p.epoch, _loss(p.loss), _loss(p.validation_loss), "yes" if p.best else "") for p in shown])
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ctviewer.core.words import counted, enumerated
+from ctviewer.core.words import counted
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import InputLimits
 from ctviewer.training.config import RunConfig
@@ -60,8 +60,8 @@ class Told:
             learned_from: "40 studies of 38 patients".
         """
         limits = (
-            f"It knows {enumerated(list(classes))} and nothing else, from {learned_from} of one department. Attention says "
-            "where the model looked, not where disease is; it sums to 1 in a healthy chest too."
+            f"It knows these classes and no others: {', '.join(classes)}. It learned them from {learned_from}. Attention "
+            "says where the model looked, not where disease is; it sums to 1 in a healthy chest too."
         )
         if base is None:
             return cls(TITLE, LICENCE, f"trained on {learned_from}", limits, OUT_OF_SCOPE, INPUT_LIMITS)

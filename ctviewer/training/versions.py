@@ -234,7 +234,7 @@ def _run(result: RunResult, base: Bundle | None, ledger: Ledger) -> TrainingRun:
         stopped=result.stopped,
         start=result.start,
         split=result.split or texts.split(result.config, result.folds),
-        patients=dict(result.patients),
+        patients=_patients(result),
         folds=result.folds,
         epochs=result.epochs,
         holdouts=tuple(_holdout(result, part, contents, ledger) for part, contents in found.items()),
@@ -265,8 +265,16 @@ def _training_data(result: RunResult) -> TrainingData:
     if result.folds:
         outside = {part: value for part, value in hashes.items() if part.startswith(EXTERNAL)}
         hashes = {CROSS_VALIDATION: holdout_sha256(result.report.study_sha256.values())} | outside
-    summary = f"{_learned_from(result).capitalize()}. {result.split or texts.split(result.config, result.folds)}"
-    return TrainingData(summary, counts, hashes)
+    return TrainingData(f"{_learned_from(result)}.", counts, hashes)
+
+
+def _patients(result: RunResult) -> dict[str, int]:
+    """By part; of a cross-validation together, besides external sets."""
+    if not result.folds:
+        return dict(result.patients)
+    outside = {part: count for part, count in result.patients.items() if part.startswith(EXTERNAL)}
+    inside = sum(count for part, count in result.patients.items() if part not in outside)
+    return {CROSS_VALIDATION: inside, **outside} if inside else outside
 
 
 def _learned_from(result: RunResult) -> str:
@@ -275,22 +283,13 @@ def _learned_from(result: RunResult) -> str:
     if split is None:
         return texts.learned_from(result.report.studies, result.report.patients)
     inside = (*split.train, *split.validation, *split.test) if result.folds else split.train
-    known = (
-        result.patients.get(TRAIN, 0)
-        if not result.folds
-        else sum(n for part, n in result.patients.items() if not part.startswith(EXTERNAL))
-    )
+    known = _patients(result).get(CROSS_VALIDATION if result.folds else TRAIN, 0)
     return texts.learned_from(len(inside), known)
 
 
 def _recipe(config: RunConfig) -> dict[str, Any]:
-    """Settings of the run by name; what only a person reads is left out."""
+    """Settings of the run by name; the net's own stand in the bundle already, what explains them in the program."""
     told = asdict(config.recipe)
     for name in ("title", "explanation"):
         del told[name]
-    model = asdict(config.model)
-    return {
-        **{f"recipe: {name}": value for name, value in told.items()},
-        **{f"model: {name}": value for name, value in model.items() if value not in ("", (), {})},
-        "seed": config.seed,
-    }
+    return {"start": config.model.start, **told, "seed": config.seed}
