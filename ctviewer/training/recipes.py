@@ -81,6 +81,7 @@ _PAPER = Recipe(
     schedule="constant",
     epochs=12,
     augmentation="paper",
+    draws=12,
     precision="float32",
     clip=0.0,
     patience=0,

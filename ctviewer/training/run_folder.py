@@ -6,7 +6,9 @@ split.json           who is learned from, who is judged by
 events.jsonl         everything the run said, appended line by line
 state.json           `RunState`: running, paused, finished, stopped, cancelled or failed
 checkpoints/         `step-00000123.safetensors` (the last two), `best.safetensors`
-fold-00/, fold-01/   the same for each fold of a cross-validation, with its `predictions.json`
+fold-00/, fold-01/   the same for each fold of a cross-validation; its `fold.json` when it is finished
+epoch-0006/          `predictions.json` after an epoch, where they were asked for
+engine.json          what training remembers besides
 features/, studies/  what can be computed again; removed when the run ends
 predictions.json     of the hold-out, by the finished model; `base_predictions.json` by the base
 comparison.json      old against new

@@ -6,9 +6,8 @@ import dataclasses
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 
 from ctviewer.core.events import Event, Message
@@ -20,21 +19,20 @@ from ctviewer.training.calibration import Calibration, choose_threshold, fit, fo
 from ctviewer.training.control import Wish
 from ctviewer.training.engine.features import FeatureCache
 from ctviewer.training.engine.fold import Setting
-from ctviewer.training.engine.judging import Judged, judge
+from ctviewer.training.engine.inputs import RunInputs
+from ctviewer.training.engine.judging import judge
 from ctviewer.training.engine.passes import Passes
 from ctviewer.training.engine.plans import FoldRecord
 from ctviewer.training.engine.starts import Start
+from ctviewer.training.engine.told import calibrated, cases_of, predictions_of
 from ctviewer.training.engine.watched import watching
 from ctviewer.training.evaluation import evaluate
 from ctviewer.training.events import RunFinished
-from ctviewer.training.predictions import Prediction, Predictions, patient_digest
+from ctviewer.training.predictions import Prediction, Predictions
 from ctviewer.training.predictions_file import write_predictions
 from ctviewer.training.run_folder import FEATURES, PREDICTIONS
 from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION, Split
-from ctviewer.training.versions import CROSS_VALIDATION, RunResult, child_name, make_child
-
-if TYPE_CHECKING:
-    from ctviewer.training.engine.run import RunInputs
+from ctviewer.training.versions import CROSS_VALIDATION, RunResult, make_child
 
 _JUDGING = "Judging studies that were not learned from"
 _IN_SAMPLE_THRESHOLD = (
@@ -51,7 +49,7 @@ class Learned:
         start: what it began as; its net is the one that learned.
         passes: how studies pass it.
         split: whom it learned from, and who is left to judge it by.
-        folds, records: of the cross-validation that judges it instead; empty without.
+        records: of the cross-validation that judges it instead; empty without.
         fold: number of the last training.
         epochs: that the kept weights have seen.
         history: of the last training.
@@ -63,7 +61,6 @@ class Learned:
     start: Start
     passes: Passes
     split: Split
-    folds: tuple[Split, ...]
     records: tuple[FoldRecord, ...]
     fold: int
     epochs: int
@@ -104,7 +101,7 @@ class _Finish:
         if calibration is not None:
             fold_in(self._net, calibration)
             _round(self._net)
-            calibrating = _calibrated(calibrating, calibration)
+            calibrating = calibrated(calibrating, calibration)
             yield Message(calibration.text)
         threshold = choose_threshold(calibrating) if calibrating.cases else 0.5
         found = yield from self._hold_out(calibrating, threshold)
@@ -117,7 +114,7 @@ class _Finish:
         if self._learned.records:
             cases: list[Prediction] = []
             for record in self._learned.records:
-                cases += self._cases(record.judged, CROSS_VALIDATION)
+                cases += cases_of(self._in, record.judged, CROSS_VALIDATION)
             return self._predictions(cases)
         return (yield from self._judged({VALIDATION: self._learned.split.validation}))
 
@@ -142,14 +139,14 @@ class _Finish:
         Of the first repeat: the mean over repeats would be the answer of several nets, and the bundle holds one.
         """
         first = self._learned.records[: self._in.config.data.folds]
-        folds = [tuple(self._cases(record.judged, CROSS_VALIDATION)) for record in first]
+        folds = [cases_of(self._in, record.judged, CROSS_VALIDATION) for record in first]
         if not self._in.config.recipe.calibrate:
             return tuple(case for fold in folds for case in fold)
         cases: list[Prediction] = []
         for number, fold in enumerate(folds):
             others = [case for other, those in enumerate(folds) if other != number for case in those]
             calibration = fit(self._predictions(others), self._in.config.data.prevalence)
-            cases += _calibrated(self._predictions(fold), calibration).cases
+            cases += calibrated(self._predictions(fold), calibration).cases
         return tuple(cases)
 
     def _judged(self, parts: Mapping[str, Sequence[str]]) -> Generator[Event, None, Predictions | Wish]:
@@ -159,34 +156,15 @@ class _Finish:
         if isinstance(judged, Wish):
             return judged
         part_of = {study: part for part, those in parts.items() for study in those}
-        cases = [dataclasses.replace(case, split=part_of[case.study]) for case in self._cases(judged, "")]
-        return self._predictions(cases)
+        return self._predictions(cases_of(self._in, judged, part_of))
 
     def _wish(self) -> Wish:
         """A stop is what is going on here already."""
         wish = self._setting.control()
         return Wish.GO_ON if wish is Wish.STOP else wish
 
-    def _cases(self, judged: Judged, part: str) -> list[Prediction]:
-        source, contents = self._in.source, self._in.report.study_sha256
-        return [
-            Prediction(
-                study=study,
-                patient=patient_digest(source.patient(study)),
-                truth=self._passes.task.truth[study],
-                logits=tuple(judged.logits[i].tolist()),
-                split=part,
-                slices=judged.slices[i],
-                attention=judged.attention[i],
-                content=contents.get(study, ""),
-            )
-            for i, study in enumerate(judged.studies)
-        ]
-
     def _predictions(self, cases: Sequence[Prediction]) -> Predictions:
-        start = self._learned.start
-        key = child_name(self._in.config, self._in.base)
-        return Predictions(key, start.classes, start.negative_class, start.head != "multi_label", 0.5, tuple(cases))
+        return predictions_of(self._in, self._learned.start, cases)
 
     def _made(self, predictions: Predictions, calibration: Calibration | None) -> RunFinished:
         """The bundle, made by the first process; its figures, and its predictions under its name."""
@@ -264,12 +242,3 @@ def _round(net: StudyClassifier) -> None:
         for tensor in net.state_dict().values():
             if tensor.is_floating_point():
                 tensor.copy_(tensor.half())
-
-
-def _calibrated(predictions: Predictions, calibration: Calibration) -> Predictions:
-    logits = calibration.apply(predictions.logits)
-    cases = [
-        dataclasses.replace(case, logits=tuple(row.tolist()))
-        for case, row in zip(predictions.cases, np.atleast_2d(logits), strict=True)
-    ]
-    return dataclasses.replace(predictions, cases=tuple(cases))

@@ -241,7 +241,10 @@ class Fold:
         if problem := self._problem(loss):
             self._optimizer.zero_grad(set_to_none=True)
             yield from self._save_if_good()
-            raise CtviewerError(f"Training stopped at step {at.step + 1} (epoch {at.epoch + 1}): {problem}.")
+            raise CtviewerError(
+                f"Training stopped at step {at.step + 1}, in epoch {at.epoch + 1}, because {problem} is not finite; the "
+                "state before this step is kept (a lower learning rate, or the precision float32, may help)."
+            )
         self._scaler.step(self._optimizer)
         self._scaler.update()
         at.done, at.step = at.done + 1, at.step + 1
@@ -274,17 +277,16 @@ class Fold:
         return self._setting.world.agree(wish), part
 
     def _problem(self, loss: float) -> str:
-        """Why a step must not be taken, as a clause; "" where nothing is wrong. Gradients are unscaled and clipped."""
-        hint = "try a lower learning rate, or the precision float32"
+        """What of a step is not finite; "" where nothing is wrong. Gradients are unscaled and clipped."""
         if not math.isfinite(loss):
-            return f"the loss is not finite; the state before this step is kept; {hint}"
+            return "the loss"
         self._scaler.unscale_(self._optimizer)
         norm = float(nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip or math.inf))
         if math.isfinite(norm):
             return ""
         if self._scaler.is_enabled() and self._scaler.get_scale() > _LEAST_SCALE:
             return ""  # the scaler leaves this step out and scales less
-        return f"a gradient is not finite; the state before this step is kept; {hint}"
+        return "a gradient"
 
     def _save_if_good(self) -> Generator[Event, None, None]:
         if all(bool(p.isfinite().all()) for p in self._parameters):

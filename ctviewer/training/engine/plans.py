@@ -16,6 +16,7 @@ from ctviewer.core.files import reason, write_bytes
 from ctviewer.training.config import DataConfig
 from ctviewer.training.engine.judging import Judged
 from ctviewer.training.preflight.checks import FEW_PATIENTS
+from ctviewer.training.run_folder import CHECKPOINTS
 from ctviewer.training.source import LabelledSource
 from ctviewer.training.splits import EXTERNAL, Case, Split, repeated_folds
 
@@ -95,6 +96,11 @@ class FoldRecord:
             raise InputError(f"{path} could not be read: {reason(error)}.") from error
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise InputError(f"{path} is damaged; remove it, and the fold is trained again.") from error
+
+
+def checkpoints_of(folder: Path) -> Path:
+    """Where the state of one training lies, in the folder of a run or of a fold."""
+    return folder / CHECKPOINTS
 
 
 def fold_folder(run: Path, number: int) -> Path:

@@ -122,7 +122,7 @@ def report_of() -> Callable[..., PreflightReport]:
 
     def make(source, split: Split) -> PreflightReport:
         ids = source.ids()
-        digests = {part: "0" * 64 for part in split.parts}
+        digests = dict.fromkeys(split.parts, "0" * 64)
         return PreflightReport(len(ids), len({source.patient(s) for s in ids}), (), split, data_sha256=digests)
 
     return make

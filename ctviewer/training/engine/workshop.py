@@ -1,0 +1,125 @@
+"""What the folds of a run share: device, studies, the task, the net as it begins, and how one fold is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from ctviewer.core.events import Event
+from ctviewer.training.augment import Pose
+from ctviewer.training.control import Wish, never
+from ctviewer.training.engine import devices, starts
+from ctviewer.training.engine.batches import make_batches
+from ctviewer.training.engine.features import Draws, FeatureCache
+from ctviewer.training.engine.fold import Fold, FoldPlan, Setting
+from ctviewer.training.engine.inputs import RunInputs, epoch_predictions
+from ctviewer.training.engine.judging import Judged, judge
+from ctviewer.training.engine.passes import Passes
+from ctviewer.training.engine.starts import Start
+from ctviewer.training.engine.studies import StudyStore
+from ctviewer.training.engine.task import Task
+from ctviewer.training.engine.told import cases_of, predictions_of
+from ctviewer.training.engine.watched import watching
+from ctviewer.training.predictions_file import write_predictions
+from ctviewer.training.run_folder import FEATURES, STUDIES
+from ctviewer.training.sampling import paper_pose
+from ctviewer.training.splits import EXTERNAL, TEST, Case
+
+_JUDGING = "Judging studies that were not learned from"
+
+
+class WantedError(Exception):
+    """The user wants something else than going on; never shown."""
+
+    def __init__(self, wish: Wish) -> None:
+        super().__init__(wish.value)
+        self.wish = wish
+
+
+class Workshop:
+    """Puts folds together.
+
+    Args:
+        inputs: of the run.
+        cases: its studies.
+
+    Attributes:
+        start: the net as it begins, not to be trained.
+        store: of the studies.
+        setting: of all folds.
+        precision: of the encoder, once it is known.
+        device_text: where it computes, in words.
+    """
+
+    def __init__(self, inputs: RunInputs, cases: Sequence[Case]) -> None:
+        self._in, config = inputs, inputs.config
+        self._labels = [case.classes for case in cases]
+        self._device = devices.choose_device(config.device, inputs.world.local)
+        self.device_text = devices.describe(self._device)
+        self.start = self._started()
+        self.store = StudyStore(
+            inputs.source, self.start.preprocessing, inputs.folder / STUDIES, inputs.report.study_sha256, self._device
+        )
+        truth = {case.study: case.classes for case in cases}
+        balanced = config.recipe.sampling == "inverse_frequency"
+        self._task = Task(self.start.head, self.start.classes, truth, balanced)
+        control = inputs.control if inputs.world.leads else never
+        self.setting = Setting(config, control, inputs.world, self._predict_after if inputs.predict_at else None)
+        self.precision = ""
+
+    def measured_precision(self, studies: Sequence[str]) -> str:
+        """The recipe's precision; "auto" is measured, by the first process."""
+        wanted = self._in.config.recipe.precision
+        if wanted != "auto" or not self._in.world.leads:
+            return wanted
+        longest = max(studies, key=self.store.length)
+        images = self.store.slices(longest)[: self._in.config.chunk]
+        return devices.measured_precision(self.start.net, images)
+
+    def fold(self, plan: FoldPlan) -> Fold:
+        """A fold at its beginning, with a net of its own."""
+        config, start = self._in.config, self._started()
+        draws = Draws(self._pose(), config.seed, max(1, config.recipe.draws))
+        cache = None
+        if start.trainable == "none":
+            cache = FeatureCache(
+                self._in.folder / FEATURES, self.store, start.net, draws, precision=self.precision, chunk=config.chunk
+            )
+        passes = Passes(
+            start.net, self._task, self.store, cache, draws, self.precision, config.chunk, config.recipe.supervision
+        )
+        lengths = {study: self.store.length(study) for study in plan.train}
+        batches = make_batches(lengths, self._task.truth, config.recipe, config.seed, plan.number)
+        return Fold(self.setting, plan, passes, batches)
+
+    def judged(self, passes: Passes, studies: Sequence[str]) -> Generator[Event, None, Judged | Wish]:
+        """What a net says of studies that it did not learn from."""
+        work = judge(passes, studies, self.setting.world, self.setting.control)
+        return (yield from watching(work, _JUDGING))
+
+    def _predict_after(self, epoch: int, passes: Passes) -> Generator[Event, None, Wish]:
+        """Predict test and external studies with the net of an epoch that was asked for."""
+        path, split = epoch_predictions(self._in.folder, epoch), self._in.report.split
+        assert split is not None  # the run looked
+        if epoch not in self._in.predict_at or path.exists():
+            return Wish.GO_ON
+        part_of = dict.fromkeys(split.test, TEST)
+        part_of |= {study: EXTERNAL + name for name, those in split.external.items() for study in those}
+        judged = yield from self.judged(passes, tuple(part_of))
+        if isinstance(judged, Wish):
+            return judged
+        cases = cases_of(self._in, judged, part_of)
+        if self._in.world.leads:
+            write_predictions(path, predictions_of(self._in, self.start, cases))
+        return Wish.GO_ON
+
+    def _started(self) -> Start:
+        """The net as it begins; the same each time."""
+        config = self._in.config
+        start = starts.start_net(config.model, config.recipe, self._labels, self._in.base, config.seed)
+        start.net.to(self._device)
+        return start
+
+    def _pose(self) -> Pose | None:
+        p = self.start.preprocessing
+        poses = {"none": None, "paper": paper_pose(p.size, p.crop), "tuned": Pose()}
+        return poses[self._in.config.recipe.augmentation]
