@@ -15,7 +15,15 @@ from pathlib import Path
 
 from ctviewer.app.cli import BAD_INPUT, CANCELLED, OK, PAUSED
 from ctviewer.app.runs import find_run, print_runs, require_resumable, resume_command, runs_folder, unfinished
-from ctviewer.app.train_check import Interrupted, base_bundle, codes_of, pinned, preflight_of, require_accepted
+from ctviewer.app.train_check import (
+    Interrupted,
+    base_bundle,
+    codes_of,
+    pinned,
+    preflight_of,
+    require_accepted,
+    start_notes,
+)
 from ctviewer.app.train_data import open_source
 from ctviewer.app.train_run import Begun, carry_on, clear_cancelled, leave_unready, make_ready, start_folder
 from ctviewer.app.train_speaker import Console, Speaker, json_lines, nothing
@@ -115,6 +123,9 @@ def _checked(options: argparse.Namespace, speaker: Speaker, wishes: Wishes) -> t
         refuse_inside(options.out, Path(config.data.folder))
     base = base_bundle(config.model)
     source = open_source(config.data)
+    for note in start_notes(config, source, base):
+        if options.check:  # else training says so
+            speaker.say(Message(note))
     if not options.events and not options.check:
         _tell_unfinished(speaker)
     room = options.out or runs_folder()

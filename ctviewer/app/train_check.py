@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ import psutil
 
 from ctviewer.app.models import installed
 from ctviewer.core.errors import BundleError, InputError
-from ctviewer.core.events import Done, Event
+from ctviewer.core.events import Done, Event, Message, Progress
 from ctviewer.core.files import reason, write_bytes
 from ctviewer.models.bundle import Bundle
 from ctviewer.training.config import ModelConfig, RunConfig
@@ -59,6 +59,18 @@ def pinned(config: RunConfig, base: Bundle | None) -> RunConfig:
     return dataclasses.replace(config, model=dataclasses.replace(config.model, base=base.key))
 
 
+def start_notes(config: RunConfig, source: LabelledSource, base: Bundle | None) -> tuple[str, ...]:
+    """What is kept of the base and what is new; to be asked before all studies are read.
+
+    Raises:
+        InputError: start, classes and labels do not fit together, or a file of weights is missing.
+    """
+    from ctviewer.training.engine.starts import start_net
+
+    labels = [tuple(source.classes(study)) for study in source.ids()]
+    return start_net(config.model, config.recipe, labels, base, config.seed).notes
+
+
 def preflight_of(
     config: RunConfig,
     source: LabelledSource,
@@ -86,7 +98,8 @@ def preflight_of(
         if isinstance(event, Done):
             report: PreflightReport = event.value
             return report
-        say(event)
+        if isinstance(event, Progress | Message):
+            say(event)
         if control() is not Wish.GO_ON:
             raise Interrupted
     raise AssertionError("pre-flight ends with its report")
@@ -105,7 +118,30 @@ def _request(config: RunConfig, source: LabelledSource, base: Bundle | None, roo
         criteria=Criteria() if base is None else Criteria.of(base.metadata.input_limits),
         divide=_divide(config),
         unlisted=unlisted(),
+        baseline=None if base is None or config.model.start != "base" else partial(_baseline, config, source, base),
     )
+
+
+def _baseline(config: RunConfig, source: LabelledSource, base: Bundle, judged: Sequence[str]) -> Iterator[Event]:
+    """Figures of the base model on the studies that the new one will be judged by; none where it lacks their classes."""
+    from ctviewer.training.engine.plans import cases_of, folds_of
+    from ctviewer.training.evaluation import evaluate
+    from ctviewer.training.predicting import predict
+    from ctviewer.training.splits import EXTERNAL, Split
+
+    inside = tuple(study for study in source.ids() if not source.split(study).startswith(EXTERNAL))
+    folds = folds_of(cases_of(source, Split(inside)), config.data, config.seed)
+    part, studies = ("cross-validation", inside) if folds else ("local hold-out", tuple(judged))
+    known = set(base.metadata.classes)
+    if any(not set(source.classes(study)) <= known for study in studies):
+        yield Message(f"The labels have classes that {base.key} does not know, so that it cannot be judged by them.")
+        yield Done(())
+        return
+    for event in predict(base, source, studies, device=config.device, chunk=config.chunk):
+        if isinstance(event, Done):
+            yield Done(evaluate(event.value, data=part) if event.value.cases else ())
+            return
+        yield event
 
 
 def _divide(config: RunConfig) -> Divide:

@@ -244,7 +244,7 @@ def _keep_end(folder: Path, last: Event) -> None:
     elif isinstance(last, RunFinished):
         state = run_folder.STOPPED if last.stopped else run_folder.FINISHED
         run_folder.set_state(folder, state, bundle=last.bundle)
-        run_folder.remove_remade(folder)
+        run_folder.remove_spent(folder)
 
 
 def clear_cancelled(folder: Path) -> None:

@@ -164,9 +164,9 @@ def _sentences(event: Event, folds: int) -> tuple[str, ...]:
     if isinstance(event, RunCancelled):
         return ("Cancelled. Nothing of this run was kept.",)
     if isinstance(event, RunFinished):
-        figures = "".join(f", {name} {value:.3f}" for name, value in event.metrics.items())
         how = "Stopped; the best state so far was kept" if event.stopped else "Finished"
-        return (f"{how}: {event.key}{figures}.", f"Written to {event.bundle}")
+        figures = (f"  {name}: {value:.3f}" for name, value in event.metrics.items())
+        return (f"{how}: {event.key}, in {event.bundle}", *figures)
     return ()
 
 

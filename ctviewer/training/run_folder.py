@@ -3,13 +3,13 @@
 config.toml          what is to be done (`config_file`)
 preflight.json       what pre-flight said (names patients: it stays here)
 split.json           who is learned from, who is judged by
-events.jsonl         everything the run said, appended line by line
+events.jsonl         what the run said, but for progress, appended line by line
 state.json           `RunState`: running, paused, finished, stopped, cancelled or failed
 checkpoints/         `step-00000123.safetensors` (the last two), `best.safetensors`
 fold-00/, fold-01/   the same for each fold of a cross-validation; its `fold.json` when it is finished
 epoch-0006/          `predictions.json` after an epoch, where they were asked for
 engine.json          what training remembers besides
-features/, studies/  what can be computed again; removed when the run ends
+features/, studies/  what can be computed again; removed with the checkpoints when the bundle is made
 predictions.json     of the hold-out, by the finished model; `base_predictions.json` by the base
 comparison.json      old against new
 accepted.json        codes of the doubts that the user accepted
@@ -221,10 +221,10 @@ def size(folder: Path) -> int:
     return total
 
 
-def remove_remade(folder: Path) -> None:
-    """Remove what can be computed again, and what killed processes left half written."""
-    for name in (FEATURES, STUDIES):
-        shutil.rmtree(folder / name, ignore_errors=True)
+def remove_spent(folder: Path) -> None:
+    """Remove what a run that made its bundle needs no more: studies, features and checkpoints."""
+    for path in (folder / FEATURES, folder / STUDIES, folder / CHECKPOINTS, *folder.glob(f"fold-*/{CHECKPOINTS}")):
+        shutil.rmtree(path, ignore_errors=True)
     remove_unfinished(folder)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.files import reason
+from ctviewer.core.locks import open_lock, take
 
 LOCK = "lock"
 _TRIES, _WAIT = 10, 0.05  # somebody may just be looking whether it is held
@@ -53,31 +53,13 @@ def is_held(folder: Path) -> bool:
 
 def _open(folder: Path) -> int:
     try:
-        return os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        return open_lock(folder / LOCK)
     except OSError as error:
         raise StorageError(f"{folder} cannot be used for a run: {reason(error)}.") from error
 
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _taken(handle: int) -> bool:
-        """Try to take the lock; whether that worked."""
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _taken(handle: int) -> bool:
-        """Try to take the lock; whether that worked."""
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            raise StorageError(f"The file system cannot lock the folder of the run: {reason(error)}.") from error
-        return True
+def _taken(handle: int) -> bool:
+    try:
+        return take(handle)
+    except OSError as error:
+        raise StorageError(f"The file system cannot lock the folder of the run: {reason(error)}.") from error

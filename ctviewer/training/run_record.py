@@ -12,6 +12,7 @@ from ctviewer.core.events import Event
 from ctviewer.core.files import reason, write_bytes
 from ctviewer.training.event_lines import from_line, to_line
 from ctviewer.training.events import EpochDone, StepDone
+from ctviewer.training.preflight.report import PreflightReport
 from ctviewer.training.run_folder import ACCEPTED, EVENTS, now_text
 
 
@@ -97,3 +98,20 @@ def accepted_doubts(folder: Path) -> tuple[str, ...]:
         raise InputError(f"{path} could not be read: {reason(error)}.") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{path} is damaged.") from error
+
+
+def doubt_notes(folder: Path, report: PreflightReport) -> tuple[str, ...]:
+    """For the card: in spite of what the model was trained. Of doubts whose text may name a study the code alone.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    codes = accepted_doubts(folder)
+    told = [one.text if one.code in _NAMES_NOBODY else one.code for one in report.doubts if one.code in codes]
+    return tuple(f"Accepted by the user before training: {text}" for text in dict.fromkeys(told))
+
+
+_NAMES_NOBODY = (
+    "shortcut", "too-few", "part-empty", "class-missing", "classes-alike", "hu-out-of-range", "orientation-unknown",
+    "failed-slices", "little-memory", "little-disk",
+)  # fmt: skip

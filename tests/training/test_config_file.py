@@ -1,6 +1,6 @@
 import dataclasses
-import os
 import string
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,7 @@ configs = st.builds(
     RunConfig,
     data=st.builds(
         DataConfig,
-        folder=words.map(lambda text: os.path.join(os.sep + "data", "x" + text.replace("\0", ""))),
+        folder=words.map(lambda text: str(Path("/data").absolute() / f"x{text}".replace("\0", ""))),
         values=words,
         prevalence=st.dictionaries(words, shares, max_size=3),
         folds=st.integers(3, 9),
@@ -101,8 +101,8 @@ def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
     config = read_config(tmp_path / "run.toml")
     assert config.data.folder == str(tmp_path / "studies")
     assert config.data.labels == str(tmp_path / "tables" / "a.csv")
-    assert config.model.weights == os.path.abspath("/w.pth")
-    assert read_config(type(tmp_path)("..") / "run.toml").data.folder.endswith("studies")
+    assert config.model.weights == str(Path("/w.pth").absolute())
+    assert read_config(Path("..") / "run.toml").data.folder.endswith("studies")
 
 
 def test_a_recipe_by_name_or_by_what_differs(tmp_path):
@@ -184,9 +184,9 @@ def test_paths_that_are_not_there_are_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="which is a file, not a folder"):
         require_paths(RunConfig(DataConfig(str(tmp_path / "file"))))
-    with pytest.raises(InputError, match="data.labels is .*none, which does not exist"):
+    with pytest.raises(InputError, match=r"data.labels is .*none, which does not exist"):
         require_paths(RunConfig(DataConfig(str(tmp_path), labels=str(tmp_path / "none"))))
-    with pytest.raises(InputError, match="model.weights is .*, which is no file"):
+    with pytest.raises(InputError, match=r"model.weights is .*, which is no file"):
         require_paths(RunConfig(DataConfig(str(tmp_path)), ModelConfig(weights=str(tmp_path))))
     require_paths(RunConfig(DataConfig(str(tmp_path), labels=str(tmp_path / "file"))))
 

@@ -31,6 +31,7 @@ from ctviewer.training.events import RunFinished
 from ctviewer.training.predictions import Prediction, Predictions
 from ctviewer.training.predictions_file import write_predictions
 from ctviewer.training.run_folder import FEATURES, PREDICTIONS
+from ctviewer.training.run_record import doubt_notes
 from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION, Split
 from ctviewer.training.versions import CROSS_VALIDATION, RunResult, make_child
 
@@ -213,7 +214,7 @@ class _Finish:
             prevalence={} if calibration is None else calibration.prevalence,
             calibration="" if calibration is None else calibration.text,
             stopped=learned.stopped,
-            notes=(_IN_SAMPLE_THRESHOLD,) if learned.records else (),
+            notes=((_IN_SAMPLE_THRESHOLD,) if learned.records else ()) + doubt_notes(self._in.folder, self._in.report),
         )
 
     def _curves(self) -> Iterator[CurvePoint]:
