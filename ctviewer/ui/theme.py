@@ -126,6 +126,10 @@ QRadioButton { spacing: 6px; }
 QRadioButton::indicator { width: 12px; height: 12px; border: 1px solid $faint; border-radius: 7px; background: $field; }
 QRadioButton::indicator:checked { background: qradialgradient(cx: 0.5, cy: 0.5, radius: 0.5, fx: 0.5, fy: 0.5, stop: 0 $focus, stop: 0.55 $focus, stop: 0.65 $field, stop: 1 $field); border-color: $focus; }
 QRadioButton:focus { color: $focus; }
+QCheckBox { spacing: 6px; }
+QCheckBox::indicator { width: 13px; height: 13px; border: 1px solid $faint; border-radius: 2px; background: $field; }
+QCheckBox::indicator:checked { background: $focus; border-color: $focus; image: url("$tick"); }
+QCheckBox:focus { color: $focus; }
 QProgressBar { background: $window; border: 0; border-radius: 2px; }
 QProgressBar::chunk { background: $focus; border-radius: 2px; }
 QScrollArea { border: 0; }
@@ -165,11 +169,15 @@ def apply_theme(app: QApplication, name: str = "dark") -> None:
     app.setStyle("Fusion")
     app.setPalette(_palette(colours_))
     app.setFont(_font())
-    app.setStyleSheet(_STYLE.substitute(asdict(colours_), radius=RADIUS, small=SMALL_PX))
+    app.setStyleSheet(_style(colours_))
     for widget in app.allWidgets():
         for thing in (widget, *widget.actions()):
             if isinstance(thing, QAbstractButton | QAction) and thing.property(_ICON_PROPERTY):
                 thing.setIcon(icon(str(thing.property(_ICON_PROPERTY))))
+
+
+def _style(c: Colours) -> str:
+    return _STYLE.substitute(asdict(c), radius=RADIUS, small=SMALL_PX, tick=icon_path("tick").as_posix())
 
 
 def colours() -> Colours:
