@@ -29,6 +29,7 @@ class RunInputs:
         resume: whether to go on with what the folder holds.
         predict_at: epochs (from 1) after which test and external studies are predicted besides, before calibration,
             into the files of `epoch_predictions`; not part of what decides the result, and not for a cross-validation.
+        studies: folder of prepared studies, where several runs share them; None for one of the run's own.
     """
 
     config: RunConfig
@@ -41,6 +42,7 @@ class RunInputs:
     world: World = SINGLE
     resume: bool = False
     predict_at: tuple[int, ...] = ()
+    studies: Path | None = None
 
 
 def epoch_predictions(folder: Path, epoch: int) -> Path:

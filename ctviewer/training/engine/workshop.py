@@ -56,9 +56,9 @@ class Workshop:
         self._device = devices.choose_device(config.device, inputs.world.local)
         self.device_text = devices.describe(self._device)
         self.start = self._started()
-        self.store = StudyStore(
-            inputs.source, self.start.preprocessing, inputs.folder / STUDIES, inputs.report.study_sha256, self._device
-        )
+        squares = inputs.studies or inputs.folder / STUDIES
+        contents = inputs.report.study_sha256
+        self.store = StudyStore(inputs.source, self.start.preprocessing, squares, contents, self._device)
         truth = {case.study: case.classes for case in cases}
         balanced = config.recipe.sampling == "inverse_frequency"
         self._task = Task(self.start.head, self.start.classes, truth, balanced)
