@@ -1,12 +1,14 @@
-"""How good predictions are: figures by torchmetrics, their intervals by a bootstrap over patients."""
+"""How good predictions are: figures by torchmetrics, their intervals by a bootstrap over patients, and what to know of them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from ctviewer.models.metadata import Metric
 from ctviewer.training.predictions import Predictions
+from ctviewer.training.scores.curves import Confusion, Curves, Reliability, confusion, curves, reliability
 from ctviewer.training.scores.figures import (
     AREAS,
     ECE,
@@ -17,9 +19,123 @@ from ctviewer.training.scores.figures import (
     Figure,
     figures,
 )
+from ctviewer.training.scores.notes import notes
 from ctviewer.training.scores.resampling import DRAWS, exact_interval, interval, resampled
-from ctviewer.training.scores.targets import Target, counts, require_known
+from ctviewer.training.scores.targets import (
+    Target,
+    answers,
+    counts,
+    finding_probability,
+    patients_of,
+    require_known,
+    targets,
+)
 from ctviewer.training.scores.weighted import BINS
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """How many studies show a class, and of how many patients."""
+
+    name: str
+    studies: int
+    patients: int
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A study to which the model does not answer with exactly its classes.
+
+    Attributes:
+        study: its id in the source.
+        truth, answer: classes.
+        finding: probability of any finding; None without a negative class.
+    """
+
+    study: str
+    truth: tuple[str, ...]
+    answer: tuple[str, ...]
+    finding: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that a page shows of one model on one set.
+
+    Attributes:
+        model: "name version".
+        part: what the set is: "test", "external:NAME".
+        studies, patients: how many.
+        threshold: finding probability from which a study counts as positive.
+        classes: what the set holds, in the model's order; those that it does not hold too.
+        metrics: of `evaluate`.
+        reliability: by target, any finding first.
+        curves: the same, of targets with enough patients.
+        confusion: None where classes do not exclude each other.
+        mistakes: in the order of the set.
+        notes: sentences that a reader must know beside the figures.
+    """
+
+    model: str
+    part: str
+    studies: int
+    patients: int
+    threshold: float
+    classes: tuple[ClassCount, ...]
+    metrics: tuple[Metric, ...]
+    reliability: tuple[Reliability, ...]
+    curves: tuple[Curves, ...]
+    confusion: Confusion | None
+    mistakes: tuple[Mistake, ...]
+    notes: tuple[str, ...]
+
+
+def examine(
+    predictions: Predictions, part: str, *, draws: int = DRAWS, seed: int = 0, least: int = LEAST_PATIENTS
+) -> Evaluation:
+    """Figures, curves, tables, mistakes and what to know of them.
+
+    Args:
+        predictions: of one model on one set.
+        part: what the set is.
+        draws: as for `evaluate`.
+        seed: as for `evaluate`.
+        least: as for `evaluate`.
+
+    Raises:
+        InputError: as `evaluate`.
+    """
+    metrics = evaluate(predictions, data=part, draws=draws, seed=seed, least=least)
+    found = targets(predictions)
+    enough = [one for one in found if min(patients_of(one.positive, predictions.patients)) >= least]
+    return Evaluation(
+        model=predictions.model,
+        part=part,
+        studies=len(predictions.cases),
+        patients=len(set(predictions.patients)),
+        threshold=predictions.threshold,
+        classes=tuple(_counts(predictions)),
+        metrics=metrics,
+        reliability=tuple(reliability(one) for one in found),
+        curves=tuple(curve for one in enough if (curve := curves(one)) is not None),
+        confusion=confusion(predictions),
+        mistakes=tuple(_mistakes(predictions)),
+        notes=notes(predictions, metrics, least),
+    )
+
+
+def _counts(predictions: Predictions) -> Iterator[ClassCount]:
+    for name in predictions.classes:
+        shown = [case.patient for case in predictions.cases if name in case.truth]
+        yield ClassCount(name, len(shown), len(set(shown)))
+
+
+def _mistakes(predictions: Predictions) -> Iterator[Mistake]:
+    said, finding = answers(predictions), finding_probability(predictions)
+    for i, case in enumerate(predictions.cases):
+        answer = tuple(name for name, yes in zip(predictions.classes, said[i], strict=True) if yes)
+        if set(answer) != set(case.truth):
+            yield Mistake(case.study, case.truth, answer, None if finding is None else float(finding[i]))
 
 
 def evaluate(

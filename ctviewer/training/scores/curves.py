@@ -23,7 +23,7 @@ class Bin:
     Attributes:
         low, high: of the range.
         studies: how many.
-        probability: their mean; NaN is never kept: bins without studies are left out.
+        probability: their mean.
         share: of them that are positive.
         share_low, share_high: its 95 % interval (Wilson), as if each were of another patient.
     """
@@ -58,11 +58,13 @@ class Curves:
         name: of the target.
         roc: 1 - specificity and sensitivity.
         precision_recall: recall and precision.
+        answered: 1 - specificity and sensitivity of what the model answers.
     """
 
     name: str
     roc: Points
     precision_recall: Points
+    answered: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def curves(target: Target) -> Curves | None:
     sensitivity, false = hits / hits[-1], (taken - hits) / (len(order) - hits[-1])
     roc = np.concatenate([[[0.0, 0.0]], np.stack([false, sensitivity], 1)])
     pairs = np.concatenate([[[0.0, 1.0]], np.stack([sensitivity, hits / taken], 1)])
-    return Curves(target.name, _points(_corners(roc)), _points(pairs))
+    answered = float(target.called[~target.positive].mean()), float(target.called[target.positive].mean())
+    return Curves(target.name, _points(_corners(roc)), _points(pairs), answered)
 
 
 def confusion(predictions: Predictions) -> Confusion | None:

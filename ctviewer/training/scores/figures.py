@@ -15,7 +15,7 @@ from ctviewer.training.scores.targets import Target, answers, patients_of, targe
 Floats = NDArray[np.float64]
 
 AUC_ROC, AUC_PR, AP = "AUC-ROC", "AUC-PR", "AP"
-SENSITIVITY, SPECIFICITY, ECE = "sensitivity", "specificity", "calibration error (ECE)"
+SENSITIVITY, SPECIFICITY, ECE = "sensitivity", "specificity", "ECE"
 ACCURACY, LOG_LOSS = "accuracy", "log loss"
 FIRST_TENTH, LAST_TENTH = "attention on the first tenth of the slices", "attention on the last tenth of the slices"
 AREAS = (AUC_ROC, AUC_PR, AP)

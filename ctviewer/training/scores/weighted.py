@@ -57,6 +57,20 @@ def calibration_error(weights: Floats, scores: Floats, positive: Bools) -> Float
     return _ratio(np.abs(weights @ apart).sum(axis=1), weights.sum(axis=1))
 
 
+def chance_error(scores: Floats, sets: int = 200, seed: int = 0) -> float:
+    """Calibration error to expect of a model whose probabilities are exactly right: few studies alone make one.
+
+    Args:
+        scores: `[n]` probabilities, at least one.
+        sets: drawn from them.
+        seed: of the draws.
+    """
+    inside = (bin_of(scores)[:, None] == np.arange(BINS)).astype(float)
+    drawn = np.random.default_rng(seed).random((sets, scores.size)) < scores
+    apart = np.abs((scores - drawn) @ inside).sum(axis=1)
+    return float(apart.mean() / scores.size)
+
+
 def bin_of(scores: Floats) -> NDArray[np.intp]:
     """Which bin each probability lies in; one on an edge belongs to the upper bin, 1 to the last."""
     return np.minimum(np.searchsorted(EDGES, scores, side="right") - 1, BINS - 1)

@@ -1,0 +1,97 @@
+"""What a reader must know beside the figures of a set: what is not given and why, and what they depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ctviewer.core.words import counted, enumerated
+from ctviewer.models.metadata import Metric
+from ctviewer.training.predictions import Predictions
+from ctviewer.training.scores.figures import AREAS, ECE, FIRST_TENTH, LAST_TENTH, SHARES
+from ctviewer.training.scores.targets import Target, answers, counted_studies, patients_of, targets
+from ctviewer.training.scores.weighted import chance_error
+
+
+def notes(predictions: Predictions, metrics: Sequence[Metric], least: int) -> tuple[str, ...]:
+    """Sentences, the weightiest first.
+
+    Args:
+        predictions: of one set.
+        metrics: of `evaluation.evaluate` on it.
+        least: patients with and without a class from which areas were given.
+    """
+    found = targets(predictions)
+    return (
+        *_absent(predictions),
+        *_withheld(predictions, found, least),
+        *_without_mistake(metrics),
+        *_without_spread(metrics),
+        *_frequency(predictions, found),
+        *_calibration(found, metrics),
+        *_repeated(predictions),
+        *_attention(predictions, metrics),
+    )
+
+
+def _absent(predictions: Predictions) -> Iterator[str]:
+    truth, called = predictions.truth, answers(predictions)
+    for i, name in enumerate(predictions.classes):
+        if not truth[:, i].any():
+            wrongly = int(called[:, i].sum())
+            yield f"No study of this set shows {name}, so that it has no sensitivity; {counted_studies(wrongly)} were taken for it."
+
+
+def _withheld(predictions: Predictions, found: Sequence[Target], least: int) -> Iterator[str]:
+    for target in found:
+        with_it, without = patients_of(target.positive, predictions.patients)
+        if min(with_it, without) < least:
+            yield (
+                f"{enumerated(AREAS)} of {target.name} are not given: the set has {counted(with_it, 'patient')} with and "
+                f"{without} without it, and {least} of each are needed for an area under a curve to mean anything."
+            )
+
+
+def _without_mistake(metrics: Sequence[Metric]) -> Iterator[str]:
+    for one in metrics:
+        if one.name.startswith(SHARES) and one.value in (0.0, 1.0) and one.low is not None and one.high is not None:
+            end = f"as low as {one.low:.2f}" if one.value else f"as high as {one.high:.2f}"
+            yield (
+                f"The {one.name} is {one.value:.0f} in {counted(one.n, 'patient')}: the true one may be {end} (exact "
+                "binomial interval over patients, since no resampling can show a mistake that was not seen)."
+            )
+
+
+def _without_spread(metrics: Sequence[Metric]) -> Iterator[str]:
+    flat = [one.name for one in metrics if one.low is None]
+    if flat:
+        yield f"No interval is given for {enumerated(flat)}: no resampling of these patients changes it, or most cannot tell it."
+
+
+def _frequency(predictions: Predictions, found: Sequence[Target]) -> Iterator[str]:
+    shares = enumerated([f"{one.name} {one.positive.mean():.0%}" for one in found])
+    yield f"AP, AUC-PR and accuracy depend on how frequent each class is; among the studies of this set: {shares}."
+
+
+def _calibration(found: Sequence[Target], metrics: Sequence[Metric]) -> Iterator[str]:
+    given = {one.name for one in metrics}
+    parts = [f"{chance_error(one.scores):.3f} for {one.name}" for one in found if f"{ECE}, {one.name}" in given]
+    if parts:
+        yield f"With so many studies even a perfectly calibrated model would show an ECE of about {enumerated(parts)}."
+
+
+def _repeated(predictions: Predictions) -> Iterator[str]:
+    patients = len(set(predictions.patients))
+    if patients < len(predictions.cases):
+        yield (
+            f"{counted_studies(len(predictions.cases))} are of {counted(patients, 'patient')}: figures count studies, "
+            "intervals draw patients with all their studies."
+        )
+
+
+def _attention(predictions: Predictions, metrics: Sequence[Metric]) -> Iterator[str]:
+    values = {one.name: one.value for one in metrics if one.name in (FIRST_TENTH, LAST_TENTH)}
+    if len(values) == 2 and max(values.values()) > 0.2:
+        yield (
+            "More than a fifth of the attention lies on an outer tenth of the slices, where hardly any lung is: look at "
+            "what the model goes by."
+        )
