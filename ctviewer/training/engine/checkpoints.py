@@ -11,19 +11,18 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.files import atomic_path, reason
-from ctviewer.training.config import RunConfig
+from ctviewer.training.engine.snapshots import OptimizerState, RandomState, Snapshot
 
 FORMAT = "ctviewer checkpoint 1"
 BEST = "best.safetensors"
@@ -31,99 +30,6 @@ KEPT = 2
 _NAME = re.compile(r"step-(\d{8})\.safetensors")
 _UNFINISHED = re.compile(r"\..*\.part|\.tmp.*")  # ours and safetensors': being written when the process died
 _IO_ERROR = re.compile(r"I/O error: (.*) \(os error")
-_MOST_DIFFERENCES = 4
-# Where and how often, and what is only words: all of it may change while a run is paused
-_NOT_TOLD = (
-    "checkpoint_minutes", "device", "chunk", "data.folder", "data.labels", "model.weights", "model.title",
-    "recipe.name", "recipe.title", "recipe.explanation",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class RandomState:
-    """Of every generator that a run draws from.
-
-    Attributes:
-        cpu: torch's, uint8.
-        cuda: torch's on each CUDA device; empty without.
-        numpy: state of each numpy generator of the run, by a name, as plain values.
-    """
-
-    cpu: Tensor
-    cuda: tuple[Tensor, ...] = ()
-    numpy: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def now(cls, **generators: np.random.Generator) -> RandomState:
-        """As they stand."""
-        used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch's stub
-        cuda = tuple(torch.cuda.get_rng_state_all()) if used else ()
-        states = {name: generator.bit_generator.state for name, generator in generators.items()}
-        return cls(torch.get_rng_state(), cuda, states)
-
-    def restore(self, **generators: np.random.Generator) -> None:
-        """Let torch, and the generators of these names, go on from here. A CUDA device that is gone is passed over."""
-        torch.set_rng_state(self.cpu)
-        for index, state in enumerate(self.cuda):
-            if index < torch.cuda.device_count():
-                torch.cuda.set_rng_state(state, index)
-        for name, generator in generators.items():
-            generator.bit_generator.state = self.numpy[name]
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """A run between two optimizer steps.
-
-    Attributes:
-        fold: of the cross-validation, from 0.
-        epoch: from 1: the one it is in.
-        step: optimizer steps done in this fold.
-        position: sequences of the epoch that were taken.
-        model: `state_dict` of the net.
-        optimizer: of `optimizer_state`.
-        schedule, scaler: plain values.
-        random: of all generators.
-        history: plain values: what was said of each epoch, and the losses of this one.
-        best: the best validation value so far; None before the first.
-        precision: that "auto" came to.
-        config: `told(config)`.
-        data: digest of the studies by part ("train", "val", ...).
-        extra: plain values of whoever writes it.
-        environment: versions and devices that it was written under.
-    """
-
-    fold: int
-    epoch: int
-    step: int
-    position: int
-    model: Mapping[str, Tensor]
-    optimizer: OptimizerState
-    random: RandomState
-    schedule: Mapping[str, Any] = field(default_factory=dict)
-    scaler: Mapping[str, Any] = field(default_factory=dict)
-    history: Sequence[Any] = ()
-    best: float | None = None
-    precision: str = "float32"
-    config: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, str] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=lambda: {"torch": torch.__version__})
-
-
-@dataclass(frozen=True, eq=False)
-class OptimizerState:
-    """An optimizer's state by the names of the net's parameters, so that no order of them matters.
-
-    Attributes:
-        tensors: by "parameter/what" ("aggregator.head.weight/exp_avg").
-        values: what is no tensor, by the same kind of name.
-        groups: the settings of each group, and the names of its parameters under "params".
-    """
-
-    tensors: Mapping[str, Tensor] = field(default_factory=dict)
-    values: Mapping[str, Any] = field(default_factory=dict)
-    groups: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,91 +99,6 @@ def best(folder: Path) -> Snapshot | None:
     """
     path = folder / BEST
     return _read(path) if path.exists() else None
-
-
-def told(config: RunConfig) -> dict[str, Any]:
-    """What of a configuration decides the result, as plain values by dotted names."""
-    plain = _flat("", json.loads(json.dumps(dataclasses.asdict(config))))
-    return {name: value for name, value in plain.items() if name not in _NOT_TOLD}
-
-
-def require_same(snapshot: Snapshot, config: RunConfig, data: Mapping[str, str]) -> None:
-    """Refuse to go on under another configuration or with other data.
-
-    Args:
-        snapshot: of `latest`.
-        config: of the run now.
-        data: digest of the studies by part, now.
-
-    Raises:
-        InputError: names what differs.
-    """
-    now = told(config)
-    changed = [name for name in {**snapshot.config, **now} if snapshot.config.get(name) != now.get(name)]
-    if changed:
-        listed = [f"{name} was {_shown(snapshot.config, name)} and is {_shown(now, name)}" for name in changed]
-        more = [f"and {len(listed) - _MOST_DIFFERENCES} settings more"] if len(listed) > _MOST_DIFFERENCES else []
-        raise InputError(
-            f"The run cannot go on under another configuration: {'; '.join(listed[:_MOST_DIFFERENCES] + more)}. "
-            "Resume it as it was, or begin a new run."
-        )
-    parts = sorted(part for part in {*snapshot.data, *data} if snapshot.data.get(part) != data.get(part))
-    if parts:
-        raise InputError(
-            f"The run cannot go on with other data: the studies of {' and '.join(parts)} are not those that it began "
-            "with (a study, a label or pixels have changed). Restore them, or begin a new run."
-        )
-
-
-def optimizer_state(net: nn.Module, optimizer: torch.optim.Optimizer) -> OptimizerState:
-    """The state of an optimizer by parameter name.
-
-    Args:
-        net: whose parameters it has, all of them.
-        optimizer: as it stands.
-    """
-    names = {id(parameter): name for name, parameter in net.named_parameters()}
-    tensors: dict[str, Tensor] = {}
-    values: dict[str, Any] = {}
-    for parameter, state in optimizer.state.items():
-        for what, value in state.items():
-            (tensors if isinstance(value, Tensor) else values)[f"{names[id(parameter)]}/{what}"] = value
-    groups = [{**group, "params": [names[id(p)] for p in group["params"]]} for group in optimizer.param_groups]
-    return OptimizerState(tensors, values, groups)
-
-
-def restore_optimizer(net: nn.Module, optimizer: torch.optim.Optimizer, state: OptimizerState) -> None:
-    """Give an optimizer back its state.
-
-    Args:
-        net: whose parameters it has.
-        optimizer: with the same groups of parameters, in any order within a group.
-        state: of `optimizer_state`.
-
-    Raises:
-        ValueError: its groups hold other parameters.
-    """
-    names = {id(parameter): name for name, parameter in net.named_parameters()}
-    parameters = dict(net.named_parameters())
-    held = [[names[id(p)] for p in group["params"]] for group in optimizer.param_groups]
-    if [set(group) for group in held] != [set(group["params"]) for group in state.groups]:
-        raise ValueError("the optimizer has other parameters than the one whose state was kept")
-    places = {name: index for index, name in enumerate(name for group in held for name in group)}
-    stored: dict[int, dict[str, Any]] = {}
-    for place, value in (*state.tensors.items(), *state.values.items()):
-        name, _, what = place.rpartition("/")
-        stored.setdefault(places[name], {})[what] = _like(value, parameters[name])
-    groups = [
-        {**kept, "params": [places[name] for name in group]} for kept, group in zip(state.groups, held, strict=True)
-    ]
-    optimizer.load_state_dict({"state": stored, "param_groups": groups})
-
-
-def _like(value: Any, parameter: nn.Parameter) -> Any:
-    """A tensor of a parameter's shape with its order in memory (channels last), which the kept one has lost."""
-    if isinstance(value, Tensor) and value.shape == parameter.shape:
-        return torch.empty_like(parameter, dtype=value.dtype, device="cpu").copy_(value)
-    return value
 
 
 def _tensors(snapshot: Snapshot) -> dict[str, Tensor]:
@@ -358,19 +179,6 @@ def _about(damaged: Sequence[str], snapshot: Snapshot) -> Iterator[str]:
     before, now = snapshot.environment.get("torch"), torch.__version__
     if before != now:
         yield f"The run began under torch {before} and goes on under {now}: losses may differ in their last digits."
-
-
-def _flat(where: str, value: Any) -> dict[str, Any]:
-    """Values of nested settings by dotted names."""
-    if not isinstance(value, dict):
-        return {where: value}
-    return {
-        name: inner for key, item in value.items() for name, inner in _flat(f"{where}.{key}".lstrip("."), item).items()
-    }
-
-
-def _shown(settings: Mapping[str, Any], name: str) -> str:
-    return json.dumps(settings[name]) if name in settings else "not set"
 
 
 def _refusal(error: SafetensorError) -> str:

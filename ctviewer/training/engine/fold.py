@@ -18,12 +18,19 @@ from ctviewer.training.config import RunConfig
 from ctviewer.training.control import Control, Wish
 from ctviewer.training.engine import checkpoints
 from ctviewer.training.engine.batches import Batches
-from ctviewer.training.engine.checkpoints import OptimizerState, RandomState, Snapshot
 from ctviewer.training.engine.judging import figures, judge
 from ctviewer.training.engine.optimizers import make_optimizer, make_scaler, rate_at, set_rate, trained_parameters
 from ctviewer.training.engine.pace import Pace, memory_held
 from ctviewer.training.engine.parallel import World
 from ctviewer.training.engine.passes import Passes, Place
+from ctviewer.training.engine.resuming import deciding_settings, require_same
+from ctviewer.training.engine.snapshots import (
+    OptimizerState,
+    RandomState,
+    Snapshot,
+    optimizer_state,
+    restore_optimizer,
+)
 from ctviewer.training.engine.watched import HEARTBEAT, watching
 from ctviewer.training.events import EpochDone, Saved, StepDone
 
@@ -151,9 +158,9 @@ class Fold:
         if loaded is None:
             return ()
         snapshot = loaded.snapshot
-        checkpoints.require_same(snapshot, self._setting.config, self.plan.data)
+        require_same(snapshot, self._setting.config, self.plan.data)
         self._net.load_state_dict(snapshot.model)
-        checkpoints.restore_optimizer(self._net, self._optimizer, snapshot.optimizer)
+        restore_optimizer(self._net, self._optimizer, snapshot.optimizer)
         self._scaler.load_state_dict(dict(snapshot.scaler))
         snapshot.random.restore()
         done = snapshot.position // self.batches.size + (snapshot.position % self.batches.size > 0)
@@ -207,7 +214,7 @@ class Fold:
             checkpoints.save(self.plan.folder, self._snapshot(best, OptimizerState()), best=True)
             self._best_saved = True
             yield Saved(self.plan.number, self.at.step, best=True)
-        state = checkpoints.optimizer_state(self._net, self._optimizer)
+        state = optimizer_state(self._net, self._optimizer)
         checkpoints.save(self.plan.folder, self._snapshot(self._net.state_dict(), state))
         yield Saved(self.plan.number, self.at.step)
 
@@ -357,7 +364,7 @@ class Fold:
             history=list(at.history),
             best=at.best,
             precision=self.passes.precision,
-            config=checkpoints.told(self._setting.config),
+            config=deciding_settings(self._setting.config),
             data=self.plan.data,
             extra={"losses": list(at.losses), "best_epoch": at.best_epoch, "seconds": at.seconds},
         )

@@ -19,7 +19,8 @@ from torch import nn
 from ctviewer.core.errors import InputError, StorageError
 from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
 from ctviewer.training.engine import checkpoints
-from ctviewer.training.engine.checkpoints import (
+from ctviewer.training.engine.resuming import deciding_settings, require_same
+from ctviewer.training.engine.snapshots import (
     OptimizerState,
     RandomState,
     Snapshot,
@@ -45,7 +46,7 @@ def snapshot(step: int = 7, **changes) -> Snapshot:
         "history": [{"loss": 0.1, "validation": math.nan}, {"loss": 1 / 3}],
         "best": 0.1 + 0.2,
         "precision": "bfloat16",
-        "config": checkpoints.told(CONFIG),
+        "config": deciding_settings(CONFIG),
         "data": {"train": "aa", "val": "bb"},
         "extra": {"seconds": 1.5},
     }
@@ -185,6 +186,7 @@ import os, random, signal, sys, time
 from pathlib import Path
 import torch
 from ctviewer.training.engine import checkpoints
+from ctviewer.training.engine.snapshots import OptimizerState, RandomState, Snapshot
 
 torch.set_num_threads(1)
 random.seed(int(sys.argv[2]))
@@ -195,8 +197,8 @@ for round in range(12):
     child = os.fork()
     if child == 0:
         for step in range(1, 10_000):
-            random_state = checkpoints.RandomState(torch.get_rng_state())
-            made = checkpoints.Snapshot(0, 1, step, 0, {"w": big + step}, checkpoints.OptimizerState(), random_state)
+            random_state = RandomState(torch.get_rng_state())
+            made = Snapshot(0, 1, step, 0, {"w": big + step}, OptimizerState(), random_state)
             checkpoints.save(folder, made, best=step % 3 == 0)
             os.write(write, step.to_bytes(2, "little"))
     os.read(read, 2)  # the first is there
@@ -214,7 +216,7 @@ for round in range(12):
     assert torch.equal(loaded.snapshot.model["w"], big + loaded.snapshot.step)
     best = checkpoints.best(folder)
     assert (best is None and told[-1] < 3) or torch.equal(best.model["w"], big + best.step)
-    again = checkpoints.Snapshot(0, 1, 20_000, 0, {}, checkpoints.OptimizerState(), loaded.snapshot.random)
+    again = Snapshot(0, 1, 20_000, 0, {}, OptimizerState(), loaded.snapshot.random)
     checkpoints.save(folder, again)
     assert not [p.name for p in folder.iterdir() if p.name.startswith(".")]
     print(told[-1])
@@ -234,36 +236,36 @@ def test_kill_9_at_any_moment_leaves_an_intact_checkpoint(tmp_path):
 
 def test_another_configuration_is_refused_by_name():
     kept = snapshot()
-    checkpoints.require_same(kept, CONFIG, kept.data)
+    require_same(kept, CONFIG, kept.data)
     recipe = dataclasses.replace(CONFIG.recipe, rate=0.01)
     model = dataclasses.replace(CONFIG.model, classes=("a", "b"))
     with pytest.raises(InputError) as error:
-        checkpoints.require_same(kept, dataclasses.replace(CONFIG, seed=3, recipe=recipe, model=model), kept.data)
+        require_same(kept, dataclasses.replace(CONFIG, seed=3, recipe=recipe, model=model), kept.data)
     assert str(error.value) == (
         'The run cannot go on under another configuration: model.classes was [] and is ["a", "b"]; recipe.rate was 0.001 '
         "and is 0.01; seed was 0 and is 3. Resume it as it was, or begin a new run."
     )
     data = dataclasses.replace(CONFIG.data, prevalence={"a": 0.1})
     with pytest.raises(InputError, match=r"configuration: data.prevalence.a was not set and is 0.1\. Resume"):
-        checkpoints.require_same(kept, dataclasses.replace(CONFIG, data=data), kept.data)
+        require_same(kept, dataclasses.replace(CONFIG, data=data), kept.data)
 
 
 def test_many_differences_are_not_all_listed():
-    with pytest.raises(InputError, match=r"; and 9 settings more\. Resume"):
-        checkpoints.require_same(snapshot(), dataclasses.replace(CONFIG, recipe=RECIPES["paper"]), snapshot().data)
+    with pytest.raises(InputError, match=r"; and \d+ settings more\. Resume"):
+        require_same(snapshot(), dataclasses.replace(CONFIG, recipe=RECIPES["paper"]), snapshot().data)
 
 
 def test_where_and_how_often_may_change():
     model = ModelConfig(title="Another title", weights="/elsewhere/resnet50.pth")
     recipe = dataclasses.replace(CONFIG.recipe, explanation="Said otherwise.")
     moved = RunConfig(DataConfig("/mnt/other"), model, recipe, device="cpu", chunk=4, checkpoint_minutes=1.0)
-    checkpoints.require_same(snapshot(), moved, snapshot().data)
+    require_same(snapshot(), moved, snapshot().data)
 
 
 @pytest.mark.parametrize("data", [{"train": "aa", "val": "cc"}, {"train": "aa"}])
 def test_other_data_is_refused_by_part(data):
     with pytest.raises(InputError, match=r"with other data: the studies of val are not those that it began with"):
-        checkpoints.require_same(snapshot(), CONFIG, data)
+        require_same(snapshot(), CONFIG, data)
 
 
 def test_another_torch_is_said(tmp_path):

@@ -1,0 +1,66 @@
+"""Whether a run may go on from a checkpoint: under the same configuration and with the same data alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ctviewer.core.errors import InputError
+from ctviewer.training.config import RunConfig
+from ctviewer.training.engine.snapshots import Snapshot
+
+_MOST_DIFFERENCES = 4
+# Where and how often, and what is only words: all of it may change while a run is paused
+_NOT_TOLD = (
+    "checkpoint_minutes", "device", "chunk", "data.folder", "data.labels", "model.weights", "model.title",
+    "recipe.name", "recipe.title", "recipe.explanation",
+)  # fmt: skip
+
+
+def deciding_settings(config: RunConfig) -> dict[str, Any]:
+    """What of a configuration decides the result, as plain values by dotted names."""
+    plain = _flat("", json.loads(json.dumps(dataclasses.asdict(config))))
+    return {name: value for name, value in plain.items() if name not in _NOT_TOLD}
+
+
+def require_same(snapshot: Snapshot, config: RunConfig, data: Mapping[str, str]) -> None:
+    """Refuse to go on under another configuration or with other data.
+
+    Args:
+        snapshot: of `latest`.
+        config: of the run now.
+        data: digest of the studies by part, now.
+
+    Raises:
+        InputError: names what differs.
+    """
+    now = deciding_settings(config)
+    changed = [name for name in {**snapshot.config, **now} if snapshot.config.get(name) != now.get(name)]
+    if changed:
+        listed = [f"{name} was {_shown(snapshot.config, name)} and is {_shown(now, name)}" for name in changed]
+        more = [f"and {len(listed) - _MOST_DIFFERENCES} settings more"] if len(listed) > _MOST_DIFFERENCES else []
+        raise InputError(
+            f"The run cannot go on under another configuration: {'; '.join(listed[:_MOST_DIFFERENCES] + more)}. "
+            "Resume it as it was, or begin a new run."
+        )
+    parts = sorted(part for part in {*snapshot.data, *data} if snapshot.data.get(part) != data.get(part))
+    if parts:
+        raise InputError(
+            f"The run cannot go on with other data: the studies of {' and '.join(parts)} are not those that it began "
+            "with (a study, a label or pixels have changed). Restore them, or begin a new run."
+        )
+
+
+def _flat(where: str, value: Any) -> dict[str, Any]:
+    """Values of nested settings by dotted names."""
+    if not isinstance(value, dict):
+        return {where: value}
+    return {
+        name: inner for key, item in value.items() for name, inner in _flat(f"{where}.{key}".lstrip("."), item).items()
+    }
+
+
+def _shown(settings: Mapping[str, Any], name: str) -> str:
+    return json.dumps(settings[name]) if name in settings else "not set"
