@@ -77,6 +77,7 @@ class FineTuneDesk(QObject):
         self.run.resume_requested.connect(self._resume)
         self.comparison.activate_requested.connect(training.activate)
         self.comparison.roll_back_requested.connect(training.roll_back)
+        self.comparison.keep_requested.connect(dialog.close)
         self.comparison.study_requested.connect(self._open_study)
 
     def _bind_presenter(self) -> None:

@@ -100,6 +100,7 @@ class ComparisonPage(Page):
 
     activate_requested = Signal()
     roll_back_requested = Signal()  # use the version before again
+    keep_requested = Signal()  # the old version stays in use: there is nothing more to do
     study_requested = Signal(str)  # open this study (its id in the run) in the viewer
 
     def set_result(self, result: FinishedRun) -> None:

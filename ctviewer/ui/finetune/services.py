@@ -104,6 +104,7 @@ class FinishedRun:
         active: whether the new bundle is the one in use.
         comparison: old against new (`training.comparison.Comparison`); None where there is none.
         notes: sentences: why there is no comparison, what to know before activating.
+        looks: how often models were judged by this hold-out, this time included; 0 where nobody knows.
     """
 
     folder: Path
@@ -112,6 +113,7 @@ class FinishedRun:
     active: bool = False
     comparison: Any = None
     notes: tuple[str, ...] = ()
+    looks: int = 0
 
 
 class TrainingServices(Protocol):

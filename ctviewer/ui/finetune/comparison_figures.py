@@ -1,0 +1,180 @@
+"""Old against new in figures: each difference with its interval around zero, and what it says in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from ctviewer.training.comparison import BETTER, OPEN, WORSE, Comparison, Difference
+from ctviewer.training.scores.targets import FINDING
+from ctviewer.ui.finetune.plots import IntervalPlot, LegendMark, Scale, ScaleAxis
+from ctviewer.ui.finetune.widgets import Fold, clear, note, say
+from ctviewer.ui.panels.common import ElidedLabel, Panel, role_label
+from ctviewer.ui.theme import SPACE
+
+_LEAST, _MOST, _STEP = 0.1, 0.5, 0.05
+_HOW = "New minus old with its 95 % interval, drawn around zero; a hollow dot may be chance. To the right the new version is better."
+_NO_REGRESSION = "The fixed set against forgetting was not looked at."
+
+
+def signed(value: float) -> str:
+    """A difference with its sign: "+0.15", "−0.02"."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def difference_text(one: Difference) -> str:
+    """For instance "+0.15 (+0.05 to +0.25)"; without an interval the difference alone."""
+    if one.low is None or one.high is None:
+        return signed(one.difference)
+    return f"{signed(one.difference)} ({signed(one.low)} to {signed(one.high)})"
+
+
+def verdict_text(comparison: Comparison) -> str:
+    """What the main figure says of the new version, in words."""
+    main = comparison.main
+    figures = f"{main.name} {main.old:.2f} → {main.new:.2f}, difference {difference_text(main)}"
+    if main.verdict == BETTER:
+        return f"The new version is better on these studies: {figures}."
+    if main.verdict == WORSE:
+        return f"The new version is worse on these studies: {figures}."
+    return f"These studies do not show which version is better: {figures}."
+
+
+def warnings_of(comparison: Comparison) -> tuple[str, ...]:
+    """What to know before the new version is activated, a sentence each."""
+    said = []
+    if comparison.main.verdict == OPEN:
+        said.append("The interval of the difference includes zero: what is seen here may be chance.")
+    for where, one in (("", comparison), (" on the fixed set against forgetting", comparison.regression)):
+        worse = [each.name for each in one.differences if each.verdict == WORSE] if one is not None else []
+        if worse:
+            said.append(f"The new version is worse{where} in: {', '.join(worse)}.")
+    return tuple(said)
+
+
+class DifferenceTable(QWidget):
+    """Rows of name, old, new, difference and plot, with one scale for all."""
+
+    def __init__(self, differences: Sequence[Difference], scale: Scale, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(2 * SPACE)
+        grid.setVerticalSpacing(2)
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        for column, text in ((1, "old"), (2, "new"), (3, "difference (95 % interval)")):
+            label = role_label(text, "small")
+            label.setAlignment(right)
+            grid.addWidget(label, 0, column)
+        for row, one in enumerate(differences, 1):
+            name = f"{one.name} (lower is better)" if one.lower_is_better else one.name
+            grid.addWidget(ElidedLabel(name), row, 0)
+            for column, text in ((1, f"{one.old:.2f}"), (2, f"{one.new:.2f}"), (3, difference_text(one))):
+                label = role_label(text, "")
+                label.setAlignment(right)
+                grid.addWidget(label, row, column)
+            grid.addWidget(_plot(one, scale), row, 4)
+        grid.addWidget(ScaleAxis(scale, "old better", "new better"), len(differences) + 1, 4)
+        grid.setColumnStretch(0, 3)
+        grid.setColumnStretch(4, 3)
+
+
+def _plot(one: Difference, scale: Scale) -> IntervalPlot:
+    sign = -1.0 if one.lower_is_better else 1.0
+    ends = sorted(sign * end for end in (one.low, one.high) if end is not None)
+    low, high = (ends[0], ends[1]) if len(ends) == 2 else (None, None)
+    words = f"{one.name}: old {one.old:.2f}, new {one.new:.2f}, difference {difference_text(one)}, {_said(one)}"
+    value = sign * one.difference
+    return IntervalPlot(scale, value, low, high, one.verdict == OPEN, words, warns=one.verdict == WORSE)
+
+
+def _said(one: Difference) -> str:
+    return {BETTER: "better", WORSE: "worse", OPEN: "may be chance"}[one.verdict]
+
+
+def scale_of(differences: Sequence[Difference]) -> Scale:
+    """Around zero, wide enough for most; what goes further is cut, without an end to its whisker."""
+    ends = [abs(end) for one in differences for end in (one.low, one.high, one.difference) if end is not None]
+    reach = max((end for end in ends if end <= _MOST), default=_LEAST)
+    most = min(_MOST, max(_LEAST, math.ceil(reach / _STEP - 1e-9) * _STEP))
+    return Scale(-most, most, 0.0, (round(-most, 2), 0.0, round(most, 2)))
+
+
+class DifferencesPanel(Panel):
+    """Figures of any finding and of the whole, and folded those by class."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Differences", parent)
+        self._tables = QVBoxLayout()
+        self.body.addWidget(note(_HOW))
+        self.body.addLayout(self._tables)
+
+    def set_comparison(self, comparison: Comparison) -> None:
+        """Show these differences."""
+        clear(self._tables)
+        every = comparison.differences
+        names = [name for name in comparison.classes if any(one.name.endswith(f", {name}") for one in every)]
+        of_class = [one for one in every if any(one.name.endswith(f", {name}") for name in names)]
+        whole = [one for one in every if one not in of_class or one.name.endswith(f", {FINDING}")]
+        first, rest = (whole, [one for one in of_class if one not in whole]) if whole else (of_class, [])
+        scale = scale_of(every)
+        self._tables.addWidget(DifferenceTable(first, scale))
+        if rest:
+            self._tables.addWidget(Fold("By class", DifferenceTable(rest, scale)))
+
+
+class RegressionPanel(Panel):
+    """The same on the fixed set against forgetting."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Forgetting: the fixed regression set", parent)
+        self._told = note()
+        self._table = QVBoxLayout()
+        self.body.addWidget(self._told)
+        self.body.addLayout(self._table)
+
+    def set_comparison(self, regression: Comparison | None) -> None:
+        """Show it, or that there is none."""
+        clear(self._table)
+        if regression is None:
+            say(self._told, _NO_REGRESSION)
+            return
+        say(self._told, " ".join((forgetting_text(regression), *regression.notes)))
+        whole = [one for one in regression.differences if one.name.endswith(f", {FINDING}")] or list(
+            regression.differences
+        )
+        self._table.addWidget(DifferenceTable(whole, scale_of(whole)))
+
+
+def forgetting_text(regression: Comparison) -> str:
+    """Whether something that the old version could do was lost, in words."""
+    of = f"On the {regression.studies} studies that never change"
+    lost = regression.sides.old_right
+    answers = f"{lost} that the old version answered rightly {'is' if lost == 1 else 'are'} wrong now."
+    if regression.main.verdict == WORSE:
+        return f"{of}, the new version is worse: something was forgotten. {answers}"
+    if not lost:
+        return f"{of}, nothing was forgotten: all that the old version answered rightly is right still."
+    return f"{of}, {answers}"
+
+
+class Legend(QWidget):
+    """Which mark is which version."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._old, self._new = ElidedLabel(role="small"), ElidedLabel(role="small")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACE)
+        for old, label in ((True, self._old), (False, self._new)):
+            row.addWidget(LegendMark(old))
+            row.addWidget(label, 1)
+
+    def set_names(self, old: str, new: str) -> None:
+        """Keys of the two."""
+        self._old.setText(f"old: {old}")
+        self._new.setText(f"new: {new}")

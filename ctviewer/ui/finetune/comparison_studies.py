@@ -1,0 +1,118 @@
+"""Studies to which the two versions give different answers; a click opens one in the viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QBrush, QColor, QKeyEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
+
+from ctviewer.training.comparison import CORRECTED, LOST, STILL_WRONG, Changed
+from ctviewer.ui import theme
+from ctviewer.ui.finetune.widgets import note, say, studies_text
+from ctviewer.ui.panels.common import DASH, Panel, is_enter, plain_tip
+
+_HEADINGS = ("", "Study", "True class", "Old answer", "New answer", "Finding, old", "Finding, new")
+_WORDS = {LOST: "✕ lost", CORRECTED: "✓ corrected", STILL_WRONG: "still wrong"}
+_TIPS = {
+    LOST: "The old version was right, the new one is not",
+    CORRECTED: "The new version is right, the old one was not",
+    STILL_WRONG: "Both are wrong, each in its own way",
+}
+_STUDY = 1
+_ROWS_SHOWN = 8
+_MOST = 2000  # rows
+
+
+class _Tree(QTreeWidget):
+    """A flat table; Enter counts as a click."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter clicks, the rest is the table's."""
+        item = self.currentItem()
+        if is_enter(event) and item is not None:
+            self.itemClicked.emit(item, _STUDY)
+        else:
+            super().keyPressEvent(event)
+
+
+class ChangedPanel(Panel):
+    """Which changed side, those that got lost first.
+
+    Signals:
+        study_requested: id of the study that was clicked.
+    """
+
+    study_requested = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Studies that changed side", parent)
+        self._told = note()
+        self.table = _Tree()
+        self.table.setAccessibleName("Studies that changed side")
+        self.table.setHeaderLabels(_HEADINGS)
+        self.table.setRootIsDecorated(False)
+        self.table.setUniformRowHeights(True)
+        self.table.setAllColumnsShowFocus(True)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        head = self.table.header()
+        head.setStretchLastSection(False)
+        head.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        for column in range(len(_HEADINGS)):
+            stretch = 1 <= column <= 4
+            head.setSectionResizeMode(
+                column, QHeaderView.ResizeMode.Stretch if stretch else QHeaderView.ResizeMode.ResizeToContents
+            )
+        self.table.itemClicked.connect(
+            lambda item, _column: self.study_requested.emit(item.data(0, Qt.ItemDataRole.UserRole))
+        )
+        self.body.addWidget(self._told)
+        self.body.addWidget(self.table)
+
+    def set_changed(self, changed: Sequence[Changed]) -> None:
+        """Show these."""
+        self.table.clear()
+        for one in changed[:_MOST]:
+            self.table.addTopLevelItem(_row(one))
+        self.table.setVisible(bool(changed))
+        shown = min(len(changed), _ROWS_SHOWN)
+        row = self.table.sizeHintForRow(0) if changed else 0
+        self.table.setFixedHeight(shown * row + self.table.header().sizeHint().height() + 2 * self.table.frameWidth())
+        say(self._told, changed_text(changed))
+
+
+def changed_text(changed: Sequence[Changed]) -> str:
+    """How many, and how."""
+    if not changed:
+        return "Both versions give the same answer for every study."
+    counts = [(sum(one.outcome == outcome for one in changed), words) for outcome, words in _COUNTED]
+    told = ", ".join(f"{count} {words}" for count, words in counts if count)
+    cut = f" The first {_MOST} are shown." if len(changed) > _MOST else ""
+    return f"{studies_text(len(changed))}: {told}. A click opens a study in the viewer.{cut}"
+
+
+_COUNTED = ((LOST, "lost"), (CORRECTED, "corrected"), (STILL_WRONG, "wrong in both, in another way"))
+
+
+def _row(one: Changed) -> QTreeWidgetItem:
+    cells = (
+        _WORDS[one.outcome],
+        one.study,
+        *(", ".join(names) or "none" for names in (one.truth, one.old, one.new)),
+        *(DASH if value is None else f"{100 * value:.0f} %" for value in (one.old_finding, one.new_finding)),
+    )
+    item = QTreeWidgetItem(list(cells))
+    item.setData(0, Qt.ItemDataRole.UserRole, one.study)
+    item.setToolTip(0, _TIPS[one.outcome])
+    for column in range(1, 5):
+        item.setToolTip(column, plain_tip(cells[column]))
+    c = theme.colours()
+    item.setForeground(_STUDY, QBrush(QColor(c.focus)))
+    if one.outcome == LOST:
+        item.setForeground(0, QBrush(QColor(c.warning)))
+    elif one.outcome == STILL_WRONG:
+        item.setForeground(0, QBrush(QColor(c.muted)))
+    return item
