@@ -9,6 +9,7 @@ from ctviewer.core.errors import BundleError
 from ctviewer.core.events import Event, Message
 from ctviewer.core.volume import Volume
 from ctviewer.inference import AnalysisSettings, NetCache, analyse, preloading
+from ctviewer.models.bundle import Bundle
 
 CLASSIFIER, DETECTOR = "study_classifier", "detector"
 
@@ -31,6 +32,13 @@ class Analyst:
         except BundleError:
             return ()
         return bundle.metadata.classes if bundle else ()
+
+    def classifier(self) -> Bundle | None:
+        """The active study classifier; None where there is none that can be used."""
+        try:
+            return installed().active(CLASSIFIER)
+        except BundleError:
+            return None
 
     def active_hashes(self) -> set[str]:
         """SHA-256 of the active models' weights; empty where one of them cannot be used."""

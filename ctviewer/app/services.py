@@ -25,7 +25,7 @@ from ctviewer.core.reading import Reading
 from ctviewer.core.series import Series
 from ctviewer.core.volume import Volume
 from ctviewer.library import WorkStore
-from ctviewer.ui.services import ModelCard, Preferences
+from ctviewer.ui.services import ModelCard, Preferences, StudyClasses
 
 _logger = logging.getLogger(__name__)
 
@@ -114,6 +114,14 @@ class AppServices:
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the active detector."""
         return self._analyst.detector_classes()
+
+    def study_classes(self) -> StudyClasses:
+        """Classes of the active study classifier."""
+        bundle = self._analyst.classifier()
+        if bundle is None:
+            return StudyClasses()
+        m = bundle.metadata
+        return StudyClasses(m.classes, m.negative_class or "", m.exclusive)
 
     def is_current(self, result: AnalysisResult) -> bool:
         """Whether the models that made a result are the active ones."""

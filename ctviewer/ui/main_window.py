@@ -25,6 +25,7 @@ from ctviewer.ui.binders.files import FilesBinder
 from ctviewer.ui.binders.image import ImageBinder, series_name, suits_better, window_text
 from ctviewer.ui.binders.information import InformationBinder
 from ctviewer.ui.binders.results import ResultsBinder
+from ctviewer.ui.binders.stating import StatingBinder
 from ctviewer.ui.binders.status import StatusBinder
 from ctviewer.ui.binders.training import TrainingBinder
 from ctviewer.ui.binders.words import WordsBinder
@@ -77,6 +78,9 @@ class MainWindow(QMainWindow):
         self.statusBar().setSizeGripEnabled(False)
         self.image = ImageBinder(self.session, self.parts.view, self.parts.strip, self)
         self.results = ResultsBinder(self.session, self.analysing, self.reading, self.parts, services, self)
+        self.stating = StatingBinder(
+            self.session, self.analysing, self.reading, self.parts.result.reader_class, self.actions_, services, self
+        )
         self.words = WordsBinder(self.session, self.reading, self.parts, self.actions_["key_image"], self)
         self.status = StatusBinder(
             self.session, self.analysing, self.reading, self.actions_, self._status, services.device_text(), self
@@ -170,6 +174,8 @@ class MainWindow(QMainWindow):
                 ("auto_analyse", lambda on: services.set_preference(auto_analyse=on)),
                 ("accept", lambda: self.results.judge_selected(Verdict.ACCEPTED)),
                 ("reject", lambda: self.results.judge_selected(Verdict.REJECTED)),
+                ("accept_class", self.stating.accept),
+                ("next_class", self.stating.step),
                 ("models", lambda: dialogs.show_models(self, services)),
                 ("fine_tune", self.fine_tuning.show_dialog),
                 ("keys", lambda: dialogs.show_keys(self, self.actions_)),

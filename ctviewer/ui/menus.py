@@ -16,7 +16,13 @@ _PAPERS = ("paper_a4", "paper_letter")
 _PRESETS = tuple(f"preset_{n}" for n in range(1, len(PRESETS) + 1))
 _MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("&File", ("open_folder", "open_file", "recent", _SEPARATOR, "report", "report_as", "paper", _SEPARATOR, "quit")),
-    ("&Edit", ("undo", "redo", _SEPARATOR, "key_image", "accept", "reject", _SEPARATOR, "memory")),
+    (
+        "&Edit",
+        (
+            *("undo", "redo", _SEPARATOR, "key_image", "accept", "reject", _SEPARATOR),
+            *("accept_class", "next_class", _SEPARATOR, "memory"),
+        ),
+    ),
     (
         "&View",
         (

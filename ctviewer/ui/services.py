@@ -37,6 +37,21 @@ class ModelCard:
 
 
 @dataclass(frozen=True)
+class StudyClasses:
+    """What the active study classifier tells apart; no classes without one.
+
+    Attributes:
+        classes: in the model's order.
+        negative_class: the one that means "no finding"; "" for none.
+        exclusive: whether a study shows one of them alone.
+    """
+
+    classes: tuple[str, ...] = ()
+    negative_class: str = ""
+    exclusive: bool = True
+
+
+@dataclass(frozen=True)
 class Preferences:
     """What the window remembers from one start to the next.
 
@@ -98,6 +113,9 @@ class Services(Protocol):
 
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the active detector, in order: they give the colours."""
+
+    def study_classes(self) -> StudyClasses:
+        """What the active study classifier tells apart: what the reader chooses from."""
 
     def is_current(self, result: AnalysisResult) -> bool:
         """Whether the models that made a result are the active ones."""

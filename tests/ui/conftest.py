@@ -34,7 +34,7 @@ from ctviewer.core.volume import Volume
 from ctviewer.dicom import SeriesAttributes, write_ct_series
 from ctviewer.jobs import JobRunner
 from ctviewer.library import WorkStore
-from ctviewer.ui.services import ModelCard, Preferences
+from ctviewer.ui.services import ModelCard, Preferences, StudyClasses
 
 SLICES, SIDE = 12, 64
 HOT = 8  # volume index with the highest attention and a lesion around it
@@ -158,6 +158,9 @@ class FakeServices:
 
     def detector_classes(self) -> tuple[str, ...]:
         return LESIONS
+
+    def study_classes(self) -> StudyClasses:
+        return StudyClasses(CLASSES, CLASSES[0])
 
     def is_current(self, result: AnalysisResult) -> bool:
         return self.current

@@ -19,6 +19,7 @@ from ctviewer.core.findings import (
 )
 from ctviewer.ui import palette, theme
 from ctviewer.ui.panels.common import ElidedLabel, Panel, role_label
+from ctviewer.ui.panels.reader_class import ReaderClass
 from ctviewer.ui.panels.series_panel import ProgressLine
 
 NOTHING_OPEN = "Open a chest CT to analyse it."
@@ -103,6 +104,9 @@ class ResultPanel(Panel):
         analyse_requested: start, or try again.
         cancel_requested: stop the analysis that runs.
         model_requested: the reader wants the model's card and limits.
+
+    Attributes:
+        reader_class: what the reader says, below what the model says; shown where a series is open.
     """
 
     analyse_requested = Signal()
@@ -115,6 +119,8 @@ class ResultPanel(Panel):
         self._error: QLabel = role_label("", "danger", wrap=True)
         self._progress = ProgressLine()
         self._bars = ProbabilityBars()
+        self.reader_class = ReaderClass()
+        self.reader_class.hide()
         self._model = ElidedLabel("", "small")
         self._limits: QLabel = role_label("", "small", wrap=True)
         self._warnings: QLabel = role_label("", "warning", wrap=True)
@@ -133,6 +139,7 @@ class ResultPanel(Panel):
             self._status,
             self._error,
             self._bars,
+            self.reader_class,
             self._warnings,
             self._model,
             self._limits,

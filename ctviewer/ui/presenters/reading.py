@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -11,7 +12,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from ctviewer.core.errors import StorageError
 from ctviewer.core.events import Done, Event, Progress
-from ctviewer.core.findings import AnalysisResult, Verdict
+from ctviewer.core.findings import AnalysisResult, StudyClassification, Verdict
+from ctviewer.core.label import StudyLabel, patient_digest, place_of
 from ctviewer.core.reading import Reading
 from ctviewer.core.series import Series
 from ctviewer.core.undo import Command, UndoStack
@@ -131,10 +133,18 @@ class ReadingPresenter(QObject):
         except StorageError as error:
             self.failed.emit(str(error))
             kept = None
-        reading = kept or Reading.of(volume.series, digests)
+        reading = self._placed(kept or Reading.of(volume.series, digests), volume.series)
         self.reading = reading
+        if kept is not None and kept.label is not None and kept.place != reading.place:
+            self._save_soon()
         self.changed.emit(reading)
         self.ready.emit(reading)
+
+    def _placed(self, reading: Reading, series: Series) -> Reading:
+        """With where the study lies now, and whose it is: models may learn from it later."""
+        catalog = self._session.catalog
+        place = place_of(series) or (catalog.root.absolute() if catalog is not None else None)
+        return replace(reading, place=place, patient=patient_digest(series))
 
     # What the reader does
 
@@ -157,6 +167,30 @@ class ReadingPresenter(QObject):
 
         words = {Verdict.ACCEPTED: "accept", Verdict.REJECTED: "reject", Verdict.PENDING: "reopen"}
         self._do(f"{words[verdict]} finding {lesion_id}", lambda: put(verdict), lambda: put(before))
+
+    def state_classes(self, classes: Collection[str], shown: StudyClassification | None, merge: str = "") -> None:
+        """State what the study shows, at once; nothing takes the statement back.
+
+        Args:
+            classes: what the reader says.
+            shown: the model's answer on the screen, where there is one: it is kept with the class that it was known.
+            merge: statements with the same word become one step of undo.
+        """
+        reading = self.reading
+        before = reading.label if reading is not None else None
+        if reading is None or set(classes) == set(before.classes if before is not None else ()):
+            return
+        answers = (shown, *(analysis.result.classification for analysis in reading.analyses))
+        known = [told for told in answers if told is not None]
+        after = StudyLabel.stated(classes, known, datetime.now(UTC).isoformat()) if classes else None
+
+        def put(label: StudyLabel | None) -> None:
+            if self.reading is not None:
+                self._apply(replace(self.reading, label=label))
+                self.save()
+
+        name = "take the class back" if after is None else f"state {after.text}"
+        self._do(name, lambda: put(after), lambda: put(before), merge)
 
     def set_question(self, text: str) -> None:
         """Change the clinical question."""
