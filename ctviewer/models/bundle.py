@@ -136,6 +136,15 @@ def save_bundle(folder: Path, metadata: Metadata, state: Mapping[str, Tensor]) -
     return load_bundle(folder)
 
 
+def weights_sha256(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 (hex) of the weights as a bundle keeps them.
+
+    Raises:
+        BundleError: a weight is not finite as float16.
+    """
+    return hashlib.sha256(_as_float16(Path(WEIGHTS), state)).hexdigest()
+
+
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))

@@ -61,6 +61,7 @@ class TrainingRun:
     """A finished run.
 
     Attributes:
+        key: the same for all that one run makes; names nobody.
         finished: ISO 8601, UTC.
         seconds: that it took, pauses left out.
         stopped: whether the user ended it early; the best state so far was kept.
@@ -79,6 +80,7 @@ class TrainingRun:
         notes: sentences about the run that a reader of the card should know.
     """
 
+    key: str
     finished: str
     seconds: float
     stopped: bool

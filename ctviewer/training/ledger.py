@@ -5,6 +5,7 @@ lock, a crash leaves the look or nothing, and two processes never write the same
 
 <sha256>/studies.json            short digests of the studies' contents
 <sha256>/<kind>-<key>.json       a look; what it holds is for people, its name is what counts
+learned/<weights>.json           short digests of the studies that a version learned from or was chosen by, and its parent
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ TRAINING, EVALUATION, COMPARISON = "training", "evaluation", "comparison"
 KINDS = (TRAINING, EVALUATION, COMPARISON)
 FOLDER = "holdouts"
 
-_STUDIES = "studies.json"
+_STUDIES, _LEARNED = "studies.json", "learned"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LOOK = re.compile(rf"({'|'.join(KINDS)})-([0-9a-f]{{32}})\.json")
 _SHARED = 0.5
@@ -107,12 +108,38 @@ class Ledger:
             raise StorageError(f"{self._folder} could not be read: {reason(error)}.") from error
         return {kind: count for kind, count in found.items() if count}
 
+    def learned(self, weights: str, contents: Iterable[str], parent: str = "") -> None:
+        """Keep what a version learned from, so that it is never taken for unseen.
+
+        Args:
+            weights: SHA-256 of the version's weights.
+            contents: as for `look`; unknown ones are left out.
+            parent: SHA-256 of the weights that it began with; "" for none.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        told = {"studies": sorted({_short(one) for one in contents if one}), "parent": parent}
+        write_bytes(self._folder / _LEARNED / f"{weights}.json", (json.dumps(told) + "\n").encode())
+
+    def seen(self, weights: str, contents: Iterable[str]) -> int:
+        """How many of these studies a version, or one that it descends from, learned from, as far as is known here."""
+        found: set[str] = set()
+        known: set[str] = set()
+        while weights and weights not in known and _SHA256.fullmatch(weights):
+            known.add(weights)
+            data = _read(self._folder / _LEARNED / f"{weights}.json")
+            told = data if isinstance(data, dict) else {}
+            found |= _texts(told.get("studies"))
+            weights = str(told.get("parent", ""))
+        return sum(_short(one) in found for one in set(contents) if one)
+
     def _sharing(self, contents: set[str]) -> Iterator[Path]:
         """Folders of the hold-outs that share enough studies."""
         mine, same = {_short(one) for one in contents}, holdout_sha256(contents)
         for place in sorted(self._folder.iterdir()):
             if _SHA256.fullmatch(place.name):
-                theirs = _read_studies(place / _STUDIES)
+                theirs = _texts(_read(place / _STUDIES))
                 smaller = min(len(mine), len(theirs))
                 if place.name == same or (smaller and len(mine & theirs) >= _SHARED * smaller):
                     yield place
@@ -133,10 +160,13 @@ def _looks(place: Path) -> Iterator[tuple[str, str]]:
             yield found[1], found[2]
 
 
-def _read_studies(path: Path) -> set[str]:
-    """Short digests; a damaged list is an empty one: the hold-out is then known by its name alone."""
+def _read(path: Path) -> object:
+    """What a file holds; a damaged one holds nothing."""
     try:
-        data = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
-        return set()
+        return None
+
+
+def _texts(data: object) -> set[str]:
     return {one for one in data if isinstance(one, str)} if isinstance(data, list) else set()

@@ -90,8 +90,8 @@ def split(config: RunConfig, folds: int) -> str:
     """How studies were shared out."""
     if folds:
         return (
-            f"Cross-validation of {folds} folds, repeated {counted(config.data.repeats, 'time')}, grouped by patient and "
-            "stratified by class. The figures are of studies that the net of their fold had not seen; the weights in this "
+            f"Cross-validation of {config.data.folds} folds, repeated {counted(config.data.repeats, 'time')}, grouped by "
+            "patient and stratified by class. The figures are of nets that had not seen the patient; the weights in this "
             "bundle learned from all studies afterwards and were not measured themselves."
         )
     how = {
@@ -99,6 +99,14 @@ def split(config: RunConfig, folds: int) -> str:
         "time": "by time, older to training and newer to test",
     }[config.data.splitting]
     return f"By patient, {how}; studies whose row of the labels names a split are where it says."
+
+
+def seen_by_parent(seen: int, studies: int, parent: str) -> str:
+    """A warning that belongs on the card."""
+    return (
+        f"{seen} of the {studies} studies that the figures refer to had been learned from by {parent} or what it was made "
+        "of: on them the figures of both look better than they would on new patients."
+    )
 
 
 def learned_from(studies: int, patients: int) -> str:

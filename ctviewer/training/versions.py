@@ -5,6 +5,7 @@ Needs no torch by itself: `make_child` is called by the training process, the re
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import sys
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import ctviewer
 from ctviewer.core.errors import InputError
-from ctviewer.models.bundle import Bundle, VersionTakenError, save_bundle
+from ctviewer.models.bundle import Bundle, VersionTakenError, save_bundle, weights_sha256
 from ctviewer.models.metadata import (
     Metadata,
     Metric,
@@ -25,7 +26,7 @@ from ctviewer.models.metadata import (
     is_name,
     version_numbers,
 )
-from ctviewer.models.registry import taken_versions
+from ctviewer.models.registry import ACTIVE, Registry, taken_versions
 from ctviewer.models.training_run import CurvePoint, Environment, HoldOut, TrainingRun
 from ctviewer.training import version_texts as texts
 from ctviewer.training.config import RunConfig
@@ -119,10 +120,24 @@ def make_child(result: RunResult, base: Bundle | None, bundles: Path) -> Bundle:
     name = require_name(child_name(result.config, base))
     ledger = Ledger.beside(bundles)
     metadata = _metadata(result, base, name, ledger)
-    bundle = _saved(metadata, base, bundles, result.state)
+    bundle = _made_before(metadata, bundles, result.state) or _saved(metadata, base, bundles, result.state)
+    m = bundle.metadata
+    ledger.learned(m.weights_sha256, _learned_contents(result), m.run.parent_sha256 if m.run else "")
     for contents in holdouts(result).values():
         ledger.look(contents, TRAINING, model=bundle.key, once=result.run)
     return bundle
+
+
+def _made_before(metadata: Metadata, bundles: Path, state: Mapping[str, Tensor]) -> Bundle | None:
+    """What this very run saved already, where its process died right after: it does not become a second version."""
+    assert metadata.run is not None
+    weights = weights_sha256(state)
+    for bundle in Registry((bundles,), bundles / ACTIVE).scan()[0]:
+        m = bundle.metadata
+        same = m.run is not None and (m.run.key, m.run.config_sha256) == (metadata.run.key, metadata.run.config_sha256)
+        if same and (m.name, m.weights_sha256) == (metadata.name, weights):
+            return bundle
+    return None
 
 
 def _saved(metadata: Metadata, base: Bundle | None, bundles: Path, state: Mapping[str, Tensor]) -> Bundle:
@@ -227,8 +242,13 @@ def _metadata(result: RunResult, base: Bundle | None, name: str, ledger: Ledger)
 
 def _run(result: RunResult, base: Bundle | None, ledger: Ledger) -> TrainingRun:
     found = holdouts(result)
-    notes = result.notes + ((texts.JUDGED_BY_VALIDATION,) if VALIDATION in found else ())
+    parent = base.metadata.weights_sha256 if base is not None else ""
+    notes = [*result.notes, *([texts.JUDGED_BY_VALIDATION] if VALIDATION in found else [])]
+    contents = {content for part in found.values() for content in part}
+    if base is not None and (seen := ledger.seen(parent, contents)):
+        notes.append(texts.seen_by_parent(seen, len(contents), base.key))
     return TrainingRun(
+        key=hashlib.sha256(result.run.encode("utf-8", "surrogatepass")).hexdigest()[:16],
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=result.seconds,
         stopped=result.stopped,
@@ -243,8 +263,8 @@ def _run(result: RunResult, base: Bundle | None, ledger: Ledger) -> TrainingRun:
         curves=result.curves,
         environment=environment(result.device, result.precision),
         config_sha256=result.config.digest(),
-        parent_sha256=base.metadata.weights_sha256 if base is not None else "",
-        notes=notes,
+        parent_sha256=parent,
+        notes=tuple(notes),
     )
 
 
@@ -266,6 +286,15 @@ def _training_data(result: RunResult) -> TrainingData:
         outside = {part: value for part, value in hashes.items() if part.startswith(EXTERNAL)}
         hashes = {CROSS_VALIDATION: holdout_sha256(result.report.study_sha256.values())} | outside
     return TrainingData(f"{_learned_from(result)}.", counts, hashes)
+
+
+def _learned_contents(result: RunResult) -> set[str]:
+    """Of the studies that weights, epoch or probabilities follow from."""
+    split = result.report.split
+    if split is None:
+        return set()
+    inside = (*split.train, *split.validation, *(split.test if result.folds else ()))
+    return {result.report.study_sha256.get(study, "") for study in inside}
 
 
 def _patients(result: RunResult) -> dict[str, int]:

@@ -21,7 +21,7 @@ from ctviewer.models.training_run import Environment, TrainingRun
 
 TASK = "study_classifier"
 RUN = TrainingRun(
-    "2026-11-22T09:00:00+00:00", 60.0, False, "base", "by patient", {}, 0, 3, (), {}, "", (),
+    "0" * 16, "2026-11-22T09:00:00+00:00", 60.0, False, "base", "by patient", {}, 0, 3, (), {}, "", (),
     Environment("ctviewer 0", "3.11", "2", "Linux", "CPU", "float32"), "0" * 64,
 )  # fmt: skip
 
