@@ -8,13 +8,14 @@ from pathlib import Path
 
 from ctviewer.app.analysis import Analyst
 from ctviewer.app.cli import ABSTAINED, OK, PARTLY
+from ctviewer.app.folders import writable_folder
 from ctviewer.app.logs import redactor
 from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.app.reports import ensure_qt, refuse_among, write_overlays, write_report, write_result
 from ctviewer.app.stating import apply_statement, hint, statement
-from ctviewer.core.errors import InputError, StorageError
+from ctviewer.core.errors import InputError
 from ctviewer.core.events import Event
-from ctviewer.core.files import reason, refuse_inside
+from ctviewer.core.files import refuse_inside
 from ctviewer.core.findings import RESEARCH_USE, Abstained, AnalysisResult
 from ctviewer.core.interpretation import statements
 from ctviewer.core.printing import PageSize
@@ -43,7 +44,7 @@ def run_analyze(options: argparse.Namespace) -> int:
     for text in statements(series):
         line.say(text)
     refuse_among(options.out, options.folder, series)
-    _prepare(options.out)
+    writable_folder(options.out)
     volume, failed = load_series(series, line)
     reasons: list[str] = []
 
@@ -129,14 +130,3 @@ def write_all(
     keep = ensure_qt()
     drain(write_report(volume, result, None, page, out / "report.pdf", opened), line)
     del keep
-
-
-def _prepare(out: Path) -> None:
-    """Make the target folder, for its owner alone, before any long work."""
-    try:
-        out.mkdir(parents=True, exist_ok=True, mode=0o700)
-        probe = out / ".ctviewer-probe"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise StorageError(f"{out} cannot be written: {reason(error)}.") from error

@@ -1,4 +1,4 @@
-"""The command line: `ctviewer [PATH]`, `ctviewer info`, `analyze`, `models`, `train`, `demo`.
+"""The command line: `ctviewer [PATH]`, `ctviewer info`, `analyze`, `models`, `train`, `evaluate`, `demo`.
 
 Exit codes: 0 done, 1 internal error, 2 bad input or usage, 3 abstained, 4 done with unreadable files left out,
 5 paused, 130 cancelled.
@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctviewer import __version__
+from ctviewer.app.evaluate_options import add_evaluate
 from ctviewer.app.logs import log_path, logger, set_up_logs, shut_down_logs
+from ctviewer.app.reproduce_options import add_reproduce
 from ctviewer.app.train_options import add_train
 from ctviewer.core.errors import CtviewerError, StorageError
 
@@ -52,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="as JSON")
 
     add_train(commands, _path)
+    _add_statements(add_evaluate(commands, _path))
+    add_reproduce(commands, _path)
 
     demo = commands.add_parser("demo", help="make the sample study once, open it and analyse it")
     demo.add_argument("--out", type=_path, metavar="DIR", help="without a display: where the files go")
@@ -102,7 +106,7 @@ def _path(text: str) -> Path:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse; a first argument that is no command is a path to open."""
-    commands = ("view", "info", "analyze", "models", "train", "demo")
+    commands = ("view", "info", "analyze", "models", "train", "evaluate", "reproduce", "demo")
     if not arguments or (arguments[0] not in commands and not arguments[0].startswith("-")):
         arguments = ["view", *arguments]
     return _parser().parse_args(arguments)
@@ -153,6 +157,14 @@ def _run(options: argparse.Namespace) -> int:
         from ctviewer.app.train import run_train
 
         return run_train(options)
+    if options.command == "evaluate":
+        from ctviewer.app.evaluate import run_evaluate
+
+        return run_evaluate(options)
+    if options.command == "reproduce":
+        from ctviewer.app.reproduce import run_reproduce
+
+        return run_reproduce(options)
     if options.command == "demo":
         from ctviewer.app.demo import run_demo
 

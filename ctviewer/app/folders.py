@@ -39,6 +39,21 @@ def log_folder() -> Path:
     return _private("log", _DIRS.user_log_path)
 
 
+def writable_folder(folder: Path) -> None:
+    """Make a folder that the user named, for its owner alone, and try it before any long work.
+
+    Raises:
+        StorageError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = folder / ".ctviewer-probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be written: {reason(error)}.") from error
+
+
 def _private(name: str, system_place: Path) -> Path:
     """The folder, made with mode 0700; below `CTVIEWER_HOME` where that is set (portable use, tests)."""
     home = os.environ.get(HOME_VARIABLE)

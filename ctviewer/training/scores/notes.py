@@ -9,7 +9,7 @@ from ctviewer.models.metadata import Metric
 from ctviewer.training.predictions import Predictions
 from ctviewer.training.scores.figures import AREAS, ECE, FIRST_TENTH, LAST_TENTH, SHARES
 from ctviewer.training.scores.targets import Target, answers, counted_studies, patients_of, targets
-from ctviewer.training.scores.weighted import chance_error
+from ctviewer.training.scores.weighted import BINS, chance_error
 
 
 def notes(predictions: Predictions, metrics: Sequence[Metric], least: int) -> tuple[str, ...]:
@@ -95,3 +95,21 @@ def _attention(predictions: Predictions, metrics: Sequence[Metric]) -> Iterator[
             "More than a fifth of the attention lies on an outer tenth of the slices, where hardly any lung is: look at "
             "what the model goes by."
         )
+
+
+DEFINITIONS = (
+    "Every study counts once. Intervals are 95 % percentile intervals of 1,000 bootstrap draws of patients, all studies of "
+    "a patient together; they say how far a figure moves with other patients of the same kind, not with another scanner "
+    "or hospital.",
+    "AUC-ROC: probability that a study with the class gets a higher probability than one without; ties count half.",
+    "AP: step sum of precision over recall. AUC-PR: the same area by trapezoids.",
+    "Sensitivity and specificity: of what the model answers at its own threshold, as in the viewer. Of several classes it "
+    "names one; where it has a class for no finding, the threshold decides between that and the rest.",
+    f"ECE: expected calibration error, the mean distance between the probability given and the share that was true, over "
+    f"{BINS} ranges of equal width, weighted by the studies in each (L1).",
+    "Log loss: mean of minus the natural logarithm of the probability given to the truth; 0 is perfect, and confident "
+    "mistakes cost most.",
+    "Attention on the first and last tenth of the slices (head and feet end): attention always sums to 1, in a healthy "
+    "chest too. An even spread has a tenth on each.",
+)
+"""How the figures are defined, for a page."""

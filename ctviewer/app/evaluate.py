@@ -1,0 +1,158 @@
+"""`ctviewer evaluate FOLDER`: a study classifier on labelled studies, as text, JSON and a page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ctviewer.app.cli import OK, PARTLY
+from ctviewer.app.evaluation_page import render
+from ctviewer.app.evaluation_record import LeftOut, Record, as_dict, as_text
+from ctviewer.app.folders import data_folder, writable_folder
+from ctviewer.app.logs import redactor
+from ctviewer.app.models import installed
+from ctviewer.app.progress import ProgressLine, drain
+from ctviewer.core.errors import BundleError, InputError
+from ctviewer.core.events import Event
+from ctviewer.core.files import refuse_inside, write_bytes
+from ctviewer.core.findings import RESEARCH_USE
+from ctviewer.core.volume import Volume
+from ctviewer.datasets.stating import read_statement
+from ctviewer.datasets.study_folder import StudyFolder
+from ctviewer.inference.suitability import check_all
+from ctviewer.models.bundle import Bundle
+from ctviewer.training.evaluation import examine
+from ctviewer.training.ledger import EVALUATION, Ledger
+from ctviewer.training.predicting import StudyTold, predict
+from ctviewer.training.predictions import Predictions
+from ctviewer.training.predictions_file import write_predictions
+from ctviewer.training.scores.targets import require_labels
+
+TASK = "study_classifier"
+PAGE, DATA, PREDICTIONS = "evaluation.html", "evaluation.json", "predictions.json"
+UNSPLIT = "all studies"
+_LEARNED_FROM = ("train", "val")  # no hold-outs: looking at them costs nothing
+
+
+def run_evaluate(options: argparse.Namespace) -> int:
+    """Classify, count, write, print; returns the exit code.
+
+    Raises:
+        CtviewerError: bad input, labels that the model does not know, or a place that cannot be written.
+    """
+    redactor.hide(options.folder)
+    if options.out is not None:
+        refuse_inside(options.out, options.folder)
+    bundle = chosen_model(options.model)
+    stated = read_statement(options.values or "", options.spacing or "", options.order or "")
+    source = StudyFolder(options.folder, stated, options.labels)
+    parts = chosen_parts(source, options.split)
+    require_labels([source.classes(study) for study in parts], bundle.metadata.classes, bundle.metadata.exclusive)
+    if options.out is not None:
+        writable_folder(options.out)
+    line = ProgressLine(options.quiet)
+    if not options.quiet:
+        print(f"ctviewer: {RESEARCH_USE}", file=sys.stderr)
+    predictions, record = _predicted(bundle, source, parts, options.device, line)
+    record = _examined(record, predictions)
+    if options.out is not None:
+        _write(options.out, record, predictions)
+    print(json.dumps(as_dict(record), indent=1, allow_nan=False) if options.json else as_text(record))
+    return PARTLY if record.left_out or record.in_part else OK
+
+
+def chosen_model(key: str | None) -> Bundle:
+    """The study classifier that is asked for, or the active one.
+
+    Raises:
+        BundleError: none is installed, or the active one cannot be used.
+        InputError: the one asked for is not installed, or is no study classifier.
+    """
+    registry = installed()
+    if key is None:
+        active = registry.active(TASK)
+        if active is None:
+            raise BundleError("No study classifier is installed.")
+        return active
+    bundles, problems = registry.scan()
+    wanted = " ".join(key.split())
+    mine = [bundle for bundle in bundles if bundle.metadata.task == TASK]
+    for bundle in mine:
+        if bundle.key == wanted:
+            return bundle
+    if any(bundle.key == wanted for bundle in bundles):
+        raise InputError(f"The model {wanted} is no study classifier, so it gives studies no class.")
+    named = ", ".join(bundle.key for bundle in mine) or "none"
+    raise InputError(" ".join([f"The model {wanted} is not installed; study classifiers: {named}.", *problems]))
+
+
+def chosen_parts(source: StudyFolder, split: str | None) -> dict[str, str]:
+    """Studies to be judged, with the part each is in.
+
+    Raises:
+        InputError: the part is empty; the text names those that there are.
+    """
+    given = {study: source.split(study) for study in source.ids()}
+    named = sorted({part for part in given.values() if part})
+    if split is None and not named:
+        return dict.fromkeys(given, UNSPLIT)
+    if split is not None and split.strip().casefold() == "all":
+        return {study: part or UNSPLIT for study, part in given.items()}
+    wanted = "test" if split is None else split.strip()
+    found = {study: part for study, part in given.items() if part.casefold() == wanted.casefold()}
+    if not found:
+        known = f"they name {', '.join(named)}" if named else "they name no parts"
+        raise InputError(f"The labels put no study into {wanted!r}; {known}. --split all takes every study.")
+    return found
+
+
+def _predicted(
+    bundle: Bundle, source: StudyFolder, parts: Mapping[str, str], device: str, line: ProgressLine
+) -> tuple[Predictions, Record]:
+    """What the model says, and what there is to tell of studies."""
+    told: list[StudyTold] = []
+    outside: list[LeftOut] = []
+
+    def look(study: str, volume: Volume) -> None:
+        suitability = check_all(volume, [bundle.metadata.input_limits])
+        if suitability.abstains:
+            outside.append(LeftOut(study, " ".join(suitability.reasons)))
+
+    def other(event: Event) -> None:
+        if isinstance(event, StudyTold):
+            told.append(event)
+            line.say(f"{event.study}: {event.text}")
+
+    events = predict(bundle, source, list(parts), parts=parts, device=device, look=look)
+    predictions: Predictions = drain(events, line, other)
+    record = Record(
+        bundle=bundle,
+        left_out=tuple(LeftOut(one.study, one.text) for one in told if one.left_out),
+        in_part=tuple(LeftOut(one.study, one.text) for one in told if not one.left_out),
+        outside=tuple(outside),
+    )
+    return predictions, record
+
+
+def _examined(record: Record, predictions: Predictions) -> Record:
+    """Each part by itself; a look at a hold-out is counted once it shows something."""
+    ledger = Ledger.beside(data_folder() / "bundles")
+    sets, looks = [], {}
+    for part in dict.fromkeys(case.split for case in predictions.cases):
+        those = predictions.of(part)
+        sets.append(examine(those, part))
+        if part not in _LEARNED_FROM:
+            contents = [case.content for case in those.cases]
+            looks[part] = ledger.looks(contents)
+            ledger.look(contents, EVALUATION, model=record.bundle.key)
+    return replace(record, sets=tuple(sets), looks=looks)
+
+
+def _write(out: Path, record: Record, predictions: Predictions) -> None:
+    write_predictions(out / PREDICTIONS, predictions)
+    write_bytes(out / DATA, (json.dumps(as_dict(record), indent=1, allow_nan=False) + "\n").encode())
+    write_bytes(out / PAGE, render(record).encode())

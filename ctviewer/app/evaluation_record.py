@@ -1,0 +1,157 @@
+"""What `ctviewer evaluate` has to tell, before it is laid out as text, JSON or a page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import ctviewer
+from ctviewer.core.findings import RESEARCH_USE
+from ctviewer.core.words import counted, enumerated
+from ctviewer.models.bundle import Bundle
+from ctviewer.models.metadata import Metric
+from ctviewer.training.evaluation import Evaluation
+from ctviewer.training.scores.notes import DEFINITIONS
+from ctviewer.training.scores.targets import counted_studies
+
+SCHEMA, VERSION = "ctviewer.evaluation", 1
+NAMES = "Studies are named as in the folder; look through the names before you send this to anyone."
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A study and a sentence about it."""
+
+    study: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One model on the parts of one folder.
+
+    Attributes:
+        bundle: the model.
+        left_out: studies that could not be read.
+        in_part: studies some slices of which could not be read.
+        outside: studies that were judged although the viewer would show no number for them.
+        sets: one for each part.
+        looks: by part, how often it was looked at before, by kind; parts that are no hold-outs are not there.
+        made: local time, ISO 8601.
+    """
+
+    bundle: Bundle
+    left_out: tuple[LeftOut, ...] = ()
+    in_part: tuple[LeftOut, ...] = ()
+    outside: tuple[LeftOut, ...] = ()
+    sets: tuple[Evaluation, ...] = ()
+    looks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    made: str = field(default_factory=lambda: datetime.now(UTC).astimezone().isoformat(timespec="minutes"))
+
+
+def as_dict(record: Record) -> dict[str, Any]:
+    """What `evaluation.json` holds; resources/schemas/evaluation.schema.json documents it."""
+    m = record.bundle.metadata
+    return {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "notice": f"{RESEARCH_USE} {NAMES}",
+        "program": f"ctviewer {ctviewer.__version__}",
+        "made": record.made,
+        "model": {
+            "key": record.bundle.key,
+            "title": m.title,
+            "sha256": m.weights_sha256,
+            "classes": list(m.classes),
+            "negative_class": m.negative_class,
+            "threshold": m.thresholds.finding_probability,
+            "probabilities": m.probabilities,
+        },
+        "left_out": [dataclasses.asdict(one) for one in record.left_out],
+        "in_part": [dataclasses.asdict(one) for one in record.in_part],
+        "outside_limits": [dataclasses.asdict(one) for one in record.outside],
+        "sets": [dataclasses.asdict(one) | {"looks": _looks(record, one)} for one in record.sets],
+        "definitions": list(DEFINITIONS),
+    }
+
+
+def as_text(record: Record) -> str:
+    """For a terminal."""
+    return "\n".join(_lines(record))
+
+
+def _lines(record: Record) -> Iterator[str]:
+    yield f"{record.bundle.metadata.title} ({record.bundle.key}). {RESEARCH_USE}"
+    for one in record.sets:
+        yield ""
+        yield set_title(one)
+        yield classes_line(one)
+        width = max((len(metric.name) for metric in one.metrics), default=0)
+        for metric in one.metrics:
+            yield f"  {metric.name:{width}s}  {figure_words(metric)}"
+        for note in (*one.notes, looks_line(record, one)):
+            if note:
+                yield f"- {note}"
+    yield ""
+    yield from (f"- {sentence}" for sentence in about_data(record))
+
+
+def set_title(one: Evaluation) -> str:
+    """For instance "test: 45 studies of 40 patients"."""
+    return f"{one.part}: {counted_studies(one.studies)} of {counted(one.patients, 'patient')}"
+
+
+def classes_line(one: Evaluation) -> str:
+    """How many of each class."""
+    shown = (f"{c.name} {counted_studies(c.studies)} ({counted(c.patients, 'patient')})" for c in one.classes)
+    return f"Classes: {', '.join(shown)}."
+
+
+def figure_words(metric: Metric) -> str:
+    """A figure with its interval."""
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.3f}  (no interval)"
+    return f"{metric.value:.3f}  ({metric.low:.3f} to {metric.high:.3f})"
+
+
+def looks_line(record: Record, one: Evaluation) -> str:
+    """How often the set was looked at before; "" where it is no hold-out."""
+    if one.part in ("train", "val"):
+        return "These studies are not a hold-out: figures on studies that a model learned from, or was chosen by, are too good."
+    if one.part not in record.looks:
+        return ""
+    before = {kind: count for kind, count in record.looks[one.part].items() if count}
+    if not before:
+        return "It is the first time that these studies were looked at on this computer."
+    total = sum(before.values())
+    kinds = enumerated([f"{kind} {count}" for kind, count in before.items()])
+    times = "once" if total == 1 else f"{total} times"
+    return f"These studies were looked at {times} before on this computer ({kinds}); each choice made by them makes their figures a little too good."
+
+
+def about_data(record: Record) -> Iterator[str]:
+    """What was judged, and what was not."""
+    m = record.bundle.metadata
+    if m.negative_class:
+        yield (
+            f"The model takes a study for positive from a finding probability of {m.thresholds.finding_probability:.3f} on, "
+            "which was chosen when it was made, not on these studies."
+        )
+    if m.probabilities:
+        yield f"What its probabilities refer to: {m.probabilities}"
+    if record.left_out:
+        yield f"{counted_studies(len(record.left_out))} could not be judged and are in no figure."
+    if record.in_part:
+        yield f"Of {counted_studies(len(record.in_part))} some slices could not be read; the rest of them was judged."
+    if record.outside:
+        yield (
+            f"{counted_studies(len(record.outside))} are outside the limits of the model: the viewer would show no number for "
+            "them. They are in the figures all the same."
+        )
+
+
+def _looks(record: Record, one: Evaluation) -> dict[str, int] | None:
+    return dict(record.looks[one.part]) if one.part in record.looks else None
