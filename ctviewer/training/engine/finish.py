@@ -28,8 +28,10 @@ from ctviewer.training.engine.told import calibrated, cases_of, predictions_of
 from ctviewer.training.engine.watched import watching
 from ctviewer.training.evaluation import evaluate
 from ctviewer.training.events import RunFinished
+from ctviewer.training.ledger import holdout_sha256
 from ctviewer.training.predictions import Prediction, Predictions
 from ctviewer.training.predictions_file import write_predictions
+from ctviewer.training.preflight.report import Count, PreflightReport
 from ctviewer.training.run_folder import FEATURES, PREDICTIONS
 from ctviewer.training.run_record import doubt_notes
 from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION, Split
@@ -194,7 +196,7 @@ class _Finish:
         return RunResult(
             run=self._in.folder.name,
             config=self._in.config,
-            report=self._in.report,
+            report=self._report(),
             state=self._net.state_dict(),
             net=start.options,
             classes=start.classes,
@@ -208,6 +210,7 @@ class _Finish:
             folds=len(learned.records),
             device=learned.device,
             precision=learned.passes.precision,
+            split=self._split_text(),
             seconds=learned.seconds + sum(record.seconds for record in learned.records),
             start=" ".join(start.notes),
             patients=self._patients(),
@@ -215,6 +218,34 @@ class _Finish:
             calibration="" if calibration is None else calibration.text,
             stopped=learned.stopped,
             notes=((_IN_SAMPLE_THRESHOLD,) if learned.records else ()) + doubt_notes(self._in.folder, self._in.report),
+        )
+
+    def _report(self) -> PreflightReport:
+        """Pre-flight's, whose split is that of the net: another one where a cross-validation was stopped."""
+        report, split = self._in.report, self._learned.split
+        if self._learned.records or split == report.split:
+            return report
+        contents = {part: [report.study_sha256.get(one, "") for one in those] for part, those in split.parts.items()}
+        hashes = {part: holdout_sha256(those) for part, those in contents.items()}
+        return dataclasses.replace(report, split=split, counts=self._counts(), data_sha256=hashes)
+
+    def _counts(self) -> tuple[Count, ...]:
+        truth, patient = self._passes.task.truth, self._in.source.patient
+        found = []
+        for part, studies in self._learned.split.parts.items():
+            for name in self._learned.start.classes:
+                those = [study for study in studies if name in truth[study]]
+                found.append(Count(part, name, len(those), len({patient(study) for study in those})))
+        return tuple(found)
+
+    def _split_text(self) -> str:
+        """Where the configuration does not say it: a cross-validation that was stopped."""
+        learned = self._learned
+        if learned.records or learned.split == self._in.report.split:
+            return ""
+        return (
+            f"By patient, stratified by class, drawn with seed {self._in.config.seed}: fold {learned.fold + 1} of a "
+            "cross-validation that the user stopped there."
         )
 
     def _curves(self) -> Iterator[CurvePoint]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.files import reason, write_bytes
@@ -31,11 +33,15 @@ class Memory:
         precision: that the recipe's came to; "" before it was measured.
         stopped_in: number of the fold whose net is kept, where the user stopped; else None.
         bundle: folder of what was made; "" before.
+        config: of `resuming.deciding_settings`, when it was begun.
+        data: digest of the studies by part, then.
     """
 
     precision: str = ""
     stopped_in: int | None = None
     bundle: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Keep it, atomically.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ctviewer.core.errors import InputError
 from ctviewer.training.config import RunConfig
-from ctviewer.training.engine.snapshots import Snapshot
 
 _MOST_DIFFERENCES = 4
 # Where and how often, and what is only words: all of it may change while a run is paused
@@ -25,11 +24,25 @@ def deciding_settings(config: RunConfig) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if name not in _NOT_TOLD}
 
 
-def require_same(snapshot: Snapshot, config: RunConfig, data: Mapping[str, str]) -> None:
+class Begun(Protocol):
+    """What was kept of a run: a snapshot, or what it remembers besides."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Of `deciding_settings`."""
+        ...
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        """Digest of the studies by part."""
+        ...
+
+
+def require_same(snapshot: Begun, config: RunConfig, data: Mapping[str, str]) -> None:
     """Refuse to go on under another configuration or with other data.
 
     Args:
-        snapshot: of `latest`.
+        snapshot: what was kept.
         config: of the run now.
         data: digest of the studies by part, now.
 

@@ -19,6 +19,7 @@ from ctviewer.training.engine.fold import Fold, FoldPlan
 from ctviewer.training.engine.inputs import RunInputs
 from ctviewer.training.engine.memory import Memory, remove_written
 from ctviewer.training.engine.plans import FoldRecord
+from ctviewer.training.engine.resuming import deciding_settings, require_same
 from ctviewer.training.engine.workshop import WantedError, Workshop
 from ctviewer.training.events import Paused, RunBegun, RunCancelled, RunFinished
 from ctviewer.training.run_folder import SPLIT
@@ -102,11 +103,14 @@ class _Run:
         return RunFinished(str(bundle.folder), bundle.key, self._memory.stopped_in is not None, metrics)
 
     def _remembered(self) -> Memory:
-        memory = Memory.read(self._in.folder)
+        memory, config, data = Memory.read(self._in.folder), self._in.config, dict(self._in.report.data_sha256)
         self._world.wait()
-        if memory is not None and not self._in.resume:
+        if memory is None:
+            return Memory(config=deciding_settings(config), data=data)
+        if not self._in.resume:
             raise InputError(f"{self._in.folder} holds a run that was begun; resume it, or choose another folder.")
-        return memory or Memory()
+        require_same(memory, config, data)
+        return memory
 
     def _remember(self, **changes: object) -> None:
         self._memory = dataclasses.replace(self._memory, **changes)  # type: ignore[arg-type]  # its own fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,8 +66,12 @@ class Said:
         return [(event.fold, event.step, event.loss) for event in self.of(StepDone)]
 
     @property
-    def judged(self) -> list[tuple[int, int, float, float]]:
-        return [(e.fold, e.epoch, e.loss, e.validation_loss) for e in self.of(EpochDone)]
+    def judged(self) -> list[tuple[int, int, float, float | None]]:
+        """Fold, epoch, loss and validation loss of every epoch; None without validation studies."""
+        return [
+            (e.fold, e.epoch, e.loss, e.validation_loss if math.isfinite(e.validation_loss) else None)
+            for e in self.of(EpochDone)
+        ]
 
 
 class After:
