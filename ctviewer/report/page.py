@@ -28,6 +28,9 @@ figure {{ margin: 0; max-width: 27rem; break-inside: avoid; }}
 figure svg {{ width: 100%; height: auto; display: block; }}
 figcaption {{ font-weight: 600; }}
 figcaption span {{ display: block; font-weight: 400; color: {MUTED}; font-size: .875rem; }}
+.pictures {{ display: flex; flex-wrap: wrap; gap: .6rem; margin: .4rem 0 1rem; }}
+.picture {{ width: 9.5rem; break-inside: avoid; }}
+.picture img {{ width: 100%; display: block; background: #000; }}
 @page {{ margin: 14mm; }}
 @media print {{ body {{ font-size: 10pt; padding: 0; max-width: none; }}
   .wide {{ overflow: visible; }} h2 {{ break-after: avoid; }} tr {{ break-inside: avoid; }} thead {{ display: table-header-group; }}
@@ -43,7 +46,7 @@ def page(title: str, notice: str, parts: Iterable[str]) -> str:
         notice: stands on top, framed.
         parts: of `section` and the like, in order.
     """
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
@@ -51,6 +54,15 @@ def page(title: str, notice: str, parts: Iterable[str]) -> str:
         f"<title>{esc(title)}</title><style>{_STYLE}</style></head>\n"
         f'<body><p class="notice" role="note">{esc(notice)}</p><h1>{esc(title)}</h1>\n{"".join(parts)}\n</body></html>\n'
     )
+
+
+def pictures(shown: Iterable[tuple[str, str, str]]) -> str:
+    """Pictures side by side: caption, the words that stand for it, and a `data:` address."""
+    made = (
+        f'<figure class="picture"><img src="{esc(address)}" alt="{esc(words)}"><figcaption>{esc(caption)}</figcaption></figure>'
+        for caption, words, address in shown
+    )
+    return f'<div class="pictures">{"".join(made)}</div>'
 
 
 def section(title: str, *inner: str) -> str:
