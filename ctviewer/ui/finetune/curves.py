@@ -43,13 +43,20 @@ class CurvePlot(QWidget):
         title: above it.
         across: what runs along the bottom ("step").
         value_range: of the values, where it is known.
+        whole: whether what runs along the bottom comes in few whole numbers.
     """
 
     def __init__(
-        self, title: str, across: str, value_range: tuple[float, float] | None = None, parent: QWidget | None = None
+        self,
+        title: str,
+        across: str,
+        value_range: tuple[float, float] | None = None,
+        *,
+        whole: bool = False,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._title, self._across = title, across
+        self._title, self._across, self._whole = title, across, whole
         self._lines: tuple[Line, ...] = ()
         self._mark: float | None = None
         self.setAccessibleName(title)
@@ -61,7 +68,8 @@ class CurvePlot(QWidget):
         self._plot.hideButtons()
         self._plot.setMenuEnabled(False)
         self._plot.setMouseEnabled(x=False, y=False)
-        self._legend = self._plot.addLegend(offset=(-8, 4), labelTextSize=f"{theme.SMALL_PX}px")
+        low = value_range is not None  # figures that rise leave room at the foot
+        self._legend = self._plot.addLegend(offset=(-8, -8 if low else 4), labelTextSize=f"{theme.SMALL_PX}px")
         self._best = pg.InfiniteLine(angle=90, movable=False)
         if value_range is not None:
             self._plot.setYRange(*value_range, padding=0.02)
@@ -117,6 +125,9 @@ class CurvePlot(QWidget):
         for line in self._lines:
             self._draw_line(line, 0 if line.faint else strong)
             strong += not line.faint
+        if self._whole:
+            last = max((float(line.x[-1]) for line in self._lines if line.x.size), default=1.0)
+            self._plot.getAxis("bottom").setTicks([whole_ticks(last)])
         if self._mark is not None:
             self._best.setValue(self._mark)
             self._plot.addItem(self._best, ignoreBounds=True)
@@ -152,3 +163,9 @@ class CurvePlot(QWidget):
             if known.size and not line.faint:
                 told.append(f"{line.name} {line.y[known[-1]]:.3g} at {self._across} {line.x[known[-1]]:g}")
         return "; ".join(told) if told else "Nothing yet."
+
+
+def whole_ticks(last: float) -> list[tuple[float, str]]:
+    """At most ten whole numbers from 1 on, at steps that are easy to read."""
+    step = next(s * 10**power for power in range(12) for s in (1, 2, 5) if last <= 10 * s * 10**power)
+    return [(float(n), str(n)) for n in (range(1, int(last) + 1) if step == 1 else range(step, int(last) + 1, step))]

@@ -42,11 +42,13 @@ class RunPage(Page):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._state = TrainingState()
+        self._state, self._history = TrainingState(), RunHistory()
         self._question: QMessageBox | None = None
         self._messages: deque[str] = deque(maxlen=_MOST_MESSAGES)
         self._text = role_label("", "", wrap=True)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._doing = ElidedLabel("", "small")
+        self._doing.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._said = role_label("", "small", wrap=True)
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
@@ -55,12 +57,13 @@ class RunPage(Page):
         self._bar.setAccessibleName("Progress of the whole run")
         self._facts = {name: ElidedLabel(DASH) for name in _FACTS}
         self._steps = CurvePlot("Loss of each step", "step")
-        self._epochs = CurvePlot("Loss of each epoch", "epoch")
-        self._metrics = CurvePlot("Validation studies", "epoch", (0.0, 1.0))
+        self._epochs = CurvePlot("Loss of each epoch (dotted: the best so far)", "epoch", whole=True)
+        self._metrics = CurvePlot("Figures of the validation studies", "epoch", (0.0, 1.0), whole=True)
         self._pause = _button("&Pause", "Write a checkpoint and end the process; its memory is free. Resume goes on.")
         self._resume = _button("&Resume", "Go on from the last checkpoint")
         self._stop = _button("&Stop and keep the best", "End training now; the best state so far becomes a model")
         self._cancel = _button("Cancel and keep &nothing", "End training and remove this run")
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._lay_out()
         self._pause.clicked.connect(self.pause_requested)
         self._resume.clicked.connect(self.resume_requested)
@@ -76,29 +79,35 @@ class RunPage(Page):
     def set_state(self, state: TrainingState) -> None:
         """What it does, and which buttons can do something."""
         before, self._state = self._state, state
+        had_focus = any(one.hasFocus() for one in (self._pause, self._stop, self._resume, self._cancel))
         if state.phase is Phase.STARTING and before.phase not in (Phase.STARTING, Phase.RUNNING):
             self._messages.clear()
             self._said.setText("")
         self._text.setText(state.text)
         self._text.setProperty("role", "danger" if state.phase is Phase.FAILED else "")
         self._text.style().polish(self._text)
+        if had_focus:  # Qt would hand it on, in the end to the button that destroys
+            self.setFocus()
         steerable = state.phase in STEERABLE
         self._pause.setVisible(not state.resumable)
         self._pause.setEnabled(steerable)
         self._resume.setVisible(state.resumable)
         self._stop.setEnabled(steerable)
         self._cancel.setEnabled((state.active and state.phase is not Phase.CANCELLING) or state.resumable)
+        if had_focus or self.hasFocus():
+            (self._resume if state.resumable else self._pause if steerable else self).setFocus()
         if not self._cancel.isEnabled():
             self._drop_question()
+        self._show_facts()
         self.ready_changed.emit(self.ready)
 
     def set_progress(self, progress: Progress | None) -> None:
-        """What is done besides steps: reading studies, computing features."""
+        """What is done between steps: reading studies, computing features, chunks of slices."""
         if progress is None:
-            self._said.setText("\n".join(self._messages))
+            self._doing.setText("")
             return
-        count = f" {progress.done} of {progress.total}" if progress.total else ""
-        self._said.setText(f"{progress.stage}{count}…")
+        count = f": {progress.done} of {progress.total}" if progress.total else "…"
+        self._doing.setText(f"{progress.stage}{count}")
         if self._state.phase is Phase.STARTING:
             self._bar.setRange(0, progress.total)
             self._bar.setValue(progress.done)
@@ -110,7 +119,8 @@ class RunPage(Page):
 
     def set_history(self, history: RunHistory) -> None:
         """Curves and figures as they are now."""
-        self._show_facts(history)
+        self._history = history
+        self._show_facts()
         self._show_curves(history)
 
     # Building
@@ -136,7 +146,7 @@ class RunPage(Page):
         buttons.addWidget(self._pause)
         buttons.addWidget(self._resume)
         buttons.addWidget(self._stop)
-        buttons.addStretch(1)
+        buttons.addWidget(self._doing, 1)
         buttons.addWidget(self._cancel)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -150,7 +160,8 @@ class RunPage(Page):
 
     # Showing
 
-    def _show_facts(self, history: RunHistory) -> None:
+    def _show_facts(self) -> None:
+        history = self._history
         step, begun = history.step, history.begun
         told = dict.fromkeys(_FACTS, DASH)
         folds = begun.folds if begun is not None else 1
@@ -179,7 +190,7 @@ class RunPage(Page):
     def _show_curves(self, history: RunHistory) -> None:
         fold = history.current
         step, loss, smooth = fold.steps
-        self._steps.set_lines((Line("", step, loss, faint=True), Line("smoothed", step, smooth)))
+        self._steps.set_lines((Line("each step", step, loss, faint=True), Line("smoothed", step, smooth)))
         others = [one for number, one in history.folds.items() if number != history.fold]
         faint = [Line("", one.losses[0], one.losses[2], faint=True) for one in others]
         epoch, training, validation = fold.losses
@@ -190,8 +201,9 @@ class RunPage(Page):
             Line("validation", epoch, validation, points=True),
         ]
         self._epochs.set_lines(lines, best.epoch if best else None)
+        earlier = [Line("", *points, faint=True) for one in others for points in one.metrics.values()]
         metrics = [Line(name, *points, points=True) for name, points in fold.metrics.items()]
-        self._metrics.set_lines(metrics, best.epoch if best else None)
+        self._metrics.set_lines((*earlier, *metrics), best.epoch if best else None)
 
     # Asking
 

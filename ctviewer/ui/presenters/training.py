@@ -29,7 +29,7 @@ from ctviewer.training.events import (
 )
 from ctviewer.ui.finetune.history import RunHistory
 from ctviewer.ui.finetune.services import TrainingServices, UnfinishedRun
-from ctviewer.ui.finetune.state import STEERABLE, Phase, TrainingState
+from ctviewer.ui.finetune.state import STEERABLE, Phase, TrainingState, fold_text
 
 if TYPE_CHECKING:
     from ctviewer.training.config import RunConfig
@@ -248,7 +248,7 @@ class TrainingPresenter(QObject):
             self._show_timer.start()
         if isinstance(event, RunBegun | StepDone) and self.state.phase is Phase.STARTING:
             self.progressed.emit(None)
-            self._set(replace(self.state, phase=Phase.RUNNING, text="Training."))
+            self._set(replace(self.state, phase=Phase.RUNNING, text="Training. The viewer can be used meanwhile."))
 
     # how it ends
 
@@ -315,7 +315,9 @@ class TrainingPresenter(QObject):
         steps = known.steps if known is not None else 0
         of = f" of {steps}" if steps else ""
         saved = self._saved[1] if self._saved is not None else f"{self._clock():%H:%M}"
-        return f"Paused at step {last.step}{of}; checkpoint saved {saved}."
+        folds = self.history.begun.folds if self.history.begun is not None else 1
+        fold = f", {fold_text(last.fold, folds)[0].lower()}{fold_text(last.fold, folds)[1:]}" if folds > 1 else ""
+        return f"Paused at step {last.step}{of}{fold}; checkpoint saved {saved}."
 
     def _cancelled_by_force(self) -> None:
         """The process was ended, or died, before it said that it removed the run: it is removed here."""
