@@ -16,13 +16,15 @@ from ctviewer.ui.panels.common import ElidedLabel, Panel, role_label
 from ctviewer.ui.theme import SPACE
 
 _LEAST, _MOST, _STEP = 0.1, 0.5, 0.05
+_MOST_NAMED = 4
 _HOW = "New minus old with its 95 % interval, drawn around zero; a hollow dot may be chance. To the right the new version is better."
 _NO_REGRESSION = "The fixed set against forgetting was not looked at."
 
 
 def signed(value: float) -> str:
-    """A difference with its sign: "+0.15", "−0.02"."""
-    return f"{value:+.2f}".replace("-", "−")
+    """A difference with its sign, such as "+0.15" or "−0.02"; of one near zero the first digit that tells its side."""
+    text = f"{value:+.2f}" if abs(value) >= 0.005 or value == 0 else f"{value:+.1g}"
+    return "0.00" if value == 0 else text.replace("-", "−")
 
 
 def difference_text(one: Difference) -> str:
@@ -51,35 +53,60 @@ def warnings_of(comparison: Comparison) -> tuple[str, ...]:
     for where, one in (("", comparison), (" on the fixed set against forgetting", comparison.regression)):
         worse = [each.name for each in one.differences if each.verdict == WORSE] if one is not None else []
         if worse:
-            said.append(f"The new version is worse{where} in: {', '.join(worse)}.")
+            more = f"; and {len(worse) - _MOST_NAMED} more" if len(worse) > _MOST_NAMED else ""
+            said.append(f"The new version is worse{where} in {'; '.join(worse[:_MOST_NAMED])}{more}.")
     return tuple(said)
 
 
-class DifferenceTable(QWidget):
-    """Rows of name, old, new, difference and plot, with one scale for all."""
+Section = tuple[str, Sequence[Difference]]
 
-    def __init__(self, differences: Sequence[Difference], scale: Scale, parent: QWidget | None = None) -> None:
+
+def sections_of(comparison: Comparison) -> tuple[tuple[Section, ...], tuple[Section, ...]]:
+    """Figures by what they are about: any finding and the whole, and each class."""
+    every, used = comparison.differences, set[str]()
+    found: dict[str, list[Difference]] = {}
+    for target in (FINDING, *comparison.classes):
+        found[target] = [one for one in every if one.name.endswith(f", {target}") and one.name not in used]
+        used |= {one.name for one in found[target]}
+    whole = [one for one in every if one.name not in used]
+    first = ((f"{FINDING.capitalize()} against none", found.pop(FINDING)), ("All answers", whole))
+    return tuple(s for s in first if s[1]), tuple((name, rows) for name, rows in found.items() if rows)
+
+
+class DifferenceTable(QWidget):
+    """Rows of name, old, new, difference and plot, in sections with one scale for all."""
+
+    def __init__(self, sections: Sequence[Section], scale: Scale, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(2 * SPACE)
-        grid.setVerticalSpacing(2)
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(2 * SPACE)
+        self._grid.setVerticalSpacing(2)
         for column, text in ((1, "old"), (2, "new"), (3, "difference (95 % interval)")):
-            label = role_label(text, "small")
-            label.setAlignment(right)
-            grid.addWidget(label, 0, column)
-        for row, one in enumerate(differences, 1):
-            name = f"{one.name} (lower is better)" if one.lower_is_better else one.name
-            grid.addWidget(ElidedLabel(name), row, 0)
-            for column, text in ((1, f"{one.old:.2f}"), (2, f"{one.new:.2f}"), (3, difference_text(one))):
-                label = role_label(text, "")
-                label.setAlignment(right)
-                grid.addWidget(label, row, column)
-            grid.addWidget(_plot(one, scale), row, 4)
-        grid.addWidget(ScaleAxis(scale, "old better", "new better"), len(differences) + 1, 4)
-        grid.setColumnStretch(0, 3)
-        grid.setColumnStretch(4, 3)
+            self._put(0, column, text, "small")
+        row = 1
+        for heading, differences in sections:
+            self._grid.addWidget(ElidedLabel(heading, "title"), row, 0, 1, 3)
+            for one in differences:
+                row += 1
+                self._add(row, one, heading, scale)
+            row += 1
+        self._grid.addWidget(ScaleAxis(scale, "old better", "new better"), row, 4)
+        self._grid.setColumnStretch(0, 3)
+        self._grid.setColumnStretch(4, 3)
+
+    def _add(self, row: int, one: Difference, heading: str, scale: Scale) -> None:
+        name = one.name.removesuffix(f", {heading}").removesuffix(f", {FINDING}")
+        self._grid.addWidget(ElidedLabel(f"{name}, lower is better" if one.lower_is_better else name), row, 0)
+        self._put(row, 1, f"{one.old:.2f}")
+        self._put(row, 2, f"{one.new:.2f}")
+        self._put(row, 3, difference_text(one))
+        self._grid.addWidget(_plot(one, scale), row, 4)
+
+    def _put(self, row: int, column: int, text: str, role: str = "") -> None:
+        label = role_label(text, role)
+        label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._grid.addWidget(label, row, column)
 
 
 def _plot(one: Difference, scale: Scale) -> IntervalPlot:
@@ -115,14 +142,10 @@ class DifferencesPanel(Panel):
     def set_comparison(self, comparison: Comparison) -> None:
         """Show these differences."""
         clear(self._tables)
-        every = comparison.differences
-        names = [name for name in comparison.classes if any(one.name.endswith(f", {name}") for one in every)]
-        of_class = [one for one in every if any(one.name.endswith(f", {name}") for name in names)]
-        whole = [one for one in every if one not in of_class or one.name.endswith(f", {FINDING}")]
-        first, rest = (whole, [one for one in of_class if one not in whole]) if whole else (of_class, [])
-        scale = scale_of(every)
-        self._tables.addWidget(DifferenceTable(first, scale))
-        if rest:
+        first, rest = sections_of(comparison)
+        scale = scale_of(comparison.differences)
+        self._tables.addWidget(DifferenceTable(first or rest, scale))
+        if first and rest:
             self._tables.addWidget(Fold("By class", DifferenceTable(rest, scale)))
 
 
@@ -143,10 +166,8 @@ class RegressionPanel(Panel):
             say(self._told, _NO_REGRESSION)
             return
         say(self._told, " ".join((forgetting_text(regression), *regression.notes)))
-        whole = [one for one in regression.differences if one.name.endswith(f", {FINDING}")] or list(
-            regression.differences
-        )
-        self._table.addWidget(DifferenceTable(whole, scale_of(whole)))
+        first, rest = sections_of(regression)
+        self._table.addWidget(DifferenceTable(first or rest, scale_of(regression.differences)))
 
 
 def forgetting_text(regression: Comparison) -> str:

@@ -59,8 +59,8 @@ class ComparisonPage(pages.ComparisonPage):
         self._head.body.addLayout(choice)
         left, right = QVBoxLayout(), QVBoxLayout()
         for column, panels in (
-            (left, (self.differences, self.changed)),
-            (right, (self.reliability, self.confusion, self.regression)),
+            (left, (self.differences, self.regression, self.changed)),
+            (right, (self.reliability, self.confusion)),
         ):
             column.setSpacing(SPACE)
             for panel in panels:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QKeyEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
+from PySide6.QtGui import QBrush, QColor, QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QTreeWidget, QTreeWidgetItem, QWidget
 
 from ctviewer.training.comparison import CORRECTED, LOST, STILL_WRONG, Changed
 from ctviewer.ui import theme
 from ctviewer.ui.finetune.widgets import note, say, studies_text
 from ctviewer.ui.panels.common import DASH, Panel, is_enter, plain_tip
 
-_HEADINGS = ("", "Study", "True class", "Old answer", "New answer", "Finding, old", "Finding, new")
+_HEADINGS = ("", "Study", "True class", "Answer, old → new", "Finding")
+_SHARES = (0.16, 0.32, 0.17, 0.22, 0.13)  # of the width
 _WORDS = {LOST: "✕ lost", CORRECTED: "✓ corrected", STILL_WRONG: "still wrong"}
 _TIPS = {
     LOST: "The old version was right, the new one is not",
@@ -35,6 +36,12 @@ class _Tree(QTreeWidget):
             self.itemClicked.emit(item, _STUDY)
         else:
             super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Columns keep their shares: names of studies are long, and what tells them apart is at their end."""
+        super().resizeEvent(event)
+        for column, share in enumerate(_SHARES[:-1]):
+            self.setColumnWidth(column, int(share * self.viewport().width()))
 
 
 class ChangedPanel(Panel):
@@ -59,13 +66,8 @@ class ChangedPanel(Panel):
         self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         head = self.table.header()
-        head.setStretchLastSection(False)
+        head.setStretchLastSection(True)
         head.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        for column in range(len(_HEADINGS)):
-            stretch = 1 <= column <= 4
-            head.setSectionResizeMode(
-                column, QHeaderView.ResizeMode.Stretch if stretch else QHeaderView.ResizeMode.ResizeToContents
-            )
         self.table.itemClicked.connect(
             lambda item, _column: self.study_requested.emit(item.data(0, Qt.ItemDataRole.UserRole))
         )
@@ -97,17 +99,20 @@ def changed_text(changed: Sequence[Changed]) -> str:
 _COUNTED = ((LOST, "lost"), (CORRECTED, "corrected"), (STILL_WRONG, "wrong in both, in another way"))
 
 
+def _finding(one: Changed) -> str:
+    """Probability of any finding by both; what is not known is a dash."""
+    if one.old_finding is None or one.new_finding is None:
+        return DASH
+    return f"{100 * one.old_finding:.0f} → {100 * one.new_finding:.0f} %"
+
+
 def _row(one: Changed) -> QTreeWidgetItem:
-    cells = (
-        _WORDS[one.outcome],
-        one.study,
-        *(", ".join(names) or "none" for names in (one.truth, one.old, one.new)),
-        *(DASH if value is None else f"{100 * value:.0f} %" for value in (one.old_finding, one.new_finding)),
-    )
+    truth, old, new = (", ".join(names) or "none" for names in (one.truth, one.old, one.new))
+    cells = (_WORDS[one.outcome], one.study, truth, f"{old} → {new}", _finding(one))
     item = QTreeWidgetItem(list(cells))
     item.setData(0, Qt.ItemDataRole.UserRole, one.study)
     item.setToolTip(0, _TIPS[one.outcome])
-    for column in range(1, 5):
+    for column in range(1, len(cells)):
         item.setToolTip(column, plain_tip(cells[column]))
     c = theme.colours()
     item.setForeground(_STUDY, QBrush(QColor(c.focus)))

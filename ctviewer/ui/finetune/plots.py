@@ -114,8 +114,10 @@ class ScaleAxis(QWidget):
         painter.setPen(QColor(theme.colours().muted))
         line = self.fontMetrics().height()
         for tick in self._scale.ticks:
-            x = self._scale.x(tick, self.width())
-            painter.drawText(QRectF(x - 40, 0, 80, line), int(Qt.AlignmentFlag.AlignHCenter), f"{tick:g}")
+            text = f"{tick:g}".replace("-", "−")
+            half = self.fontMetrics().horizontalAdvance(text) / 2 + 1
+            x = min(max(self._scale.x(tick, self.width()), half), self.width() - half)
+            painter.drawText(QRectF(x - half, 0, 2 * half, line), int(Qt.AlignmentFlag.AlignHCenter), text)
         below = QRectF(0, line, self.width(), line)
         painter.drawText(below, int(Qt.AlignmentFlag.AlignLeft), self._left)
         painter.drawText(below, int(Qt.AlignmentFlag.AlignRight), self._right)
@@ -161,7 +163,7 @@ class ReliabilityPlot(QWidget):
 
     def heightForWidth(self, width: int) -> int:
         """A little lower than wide: the axis to the left takes more than the one below."""
-        return min(max(220, width - 6), 340)
+        return min(max(220, width - 6), 310)
 
     def set_traces(self, traces: Sequence[Trace]) -> None:
         """Show these."""
@@ -176,7 +178,8 @@ class ReliabilityPlot(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Frame, diagonal, traces."""
         side = min(self.width() - self._LEFT - 10, self.height() - self._BELOW - self._ABOVE)
-        box = QRectF(self._LEFT, self._ABOVE, side, side)
+        left = self._LEFT + max(0.0, (self.width() - self._LEFT - 10 - side) / 2)
+        box = QRectF(left, self._ABOVE, side, side)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._frame(painter, box)
@@ -201,7 +204,7 @@ class ReliabilityPlot(QWidget):
         below = QRectF(box.left() - 20, box.bottom() + line, box.width() + 40, line + 2)
         painter.drawText(below, int(Qt.AlignmentFlag.AlignHCenter), "probability given")
         painter.save()
-        painter.translate(line - 3, box.center().y())
+        painter.translate(box.left() - self._LEFT + line - 3, box.center().y())
         painter.rotate(-90)
         painter.drawText(
             QRectF(-box.height() / 2, -line, box.height(), line),
