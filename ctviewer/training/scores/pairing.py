@@ -50,8 +50,8 @@ def alike(old: Predictions, new: Predictions) -> tuple[Predictions, Predictions,
         raise InputError(f"{told}; to compare them by finding against none both need a class that means no finding.")
     negative = _negative_label(old, new)
     return (
-        _by_finding(old, negative),
-        _by_finding(new, negative),
+        by_finding(old, negative),
+        by_finding(new, negative),
         [f"{told}: they are compared by finding against none."],
     )
 
@@ -74,7 +74,7 @@ def _reordered(predictions: Predictions, classes: tuple[str, ...]) -> Prediction
     return replace(predictions, classes=classes, cases=tuple(cases))
 
 
-def _by_finding(predictions: Predictions, negative_label: str) -> Predictions:
+def by_finding(predictions: Predictions, negative_label: str) -> Predictions:
     """The same with two classes; the second's logit is the log-odds of any finding, so that nothing is rounded away."""
     at, logits = predictions.classes.index(predictions.negative_class), predictions.logits
     odds = -logits[:, at]
