@@ -38,6 +38,7 @@ from ctviewer.training.config_file import read_config
 from ctviewer.training.event_lines import plain
 from ctviewer.training.events import Checked, Paused, RunCancelled, RunFailed
 from ctviewer.training.preflight.report import PreflightReport, to_json, to_lines
+from ctviewer.training.run_folder import require_free
 from ctviewer.training.run_lock import hold
 
 _PAUSING = b"\nctviewer: pausing: a checkpoint is written. Ctrl+C again ends at once, with the last checkpoint kept.\n"
@@ -119,8 +120,10 @@ def _checked(options: argparse.Namespace, speaker: Speaker, wishes: Wishes) -> t
     if options.device:
         config = dataclasses.replace(config, device=options.device)
     require_paths(config)
-    if options.out is not None and config.data.folder:
-        refuse_inside(options.out, Path(config.data.folder))
+    if options.out is not None:
+        require_free(options.out)
+        if config.data.folder:
+            refuse_inside(options.out, Path(config.data.folder))
     base = base_bundle(config.model)
     source = open_source(config.data)
     for note in start_notes(config, source, base):

@@ -68,6 +68,8 @@ def start_notes(config: RunConfig, source: LabelledSource, base: Bundle | None) 
     from ctviewer.training.engine.starts import start_net
 
     labels = [tuple(source.classes(study)) for study in source.ids()]
+    if len({name for classes in labels for name in classes}) < 2:
+        return ()  # pre-flight says so, and more
     return start_net(config.model, config.recipe, labels, base, config.seed).notes
 
 

@@ -137,16 +137,31 @@ def begin(folder: Path, config: RunConfig, title: str = "") -> Path:
         InputError: it holds something.
         StorageError: it cannot be written.
     """
+    require_free(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if any(folder.iterdir()):
-            raise InputError(f"{folder} is not empty; a new run needs a folder of its own.")
     except OSError as error:
         raise StorageError(f"{folder} cannot be used for a run: {reason(error)}.") from error
     write_config(folder / CONFIG, config)
     now = now_text()
     write_state(folder, RunState(NEW, 0, now, now, title or config.model.title or config.model.name))
     return folder
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a folder that a new run cannot have.
+
+    Raises:
+        InputError: it holds something.
+        StorageError: it cannot be looked into.
+    """
+    try:
+        if any(folder.iterdir()):
+            raise InputError(f"{folder} is not empty; a new run needs a folder of its own.")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be used for a run: {reason(error)}.") from error
 
 
 def set_state(folder: Path, state: str, *, text: str = "", bundle: str = "") -> RunState:

@@ -1,0 +1,74 @@
+"""A run survives whatever happens to its process: the losses are those of the run to which nothing happened."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+import pytest
+
+from ctviewer.app.cli import PAUSED
+from ctviewer.models.bundle import load_bundle
+from ctviewer.training.run_folder import FINISHED, KILLED, entry, read_state
+
+
+def bundle_of(folder):
+    return load_bundle(type(folder)(read_state(folder).bundle))
+
+
+@pytest.fixture
+def undisturbed(start, make_config, tmp_path, losses):
+    """The folder of a run to which nothing happens."""
+
+    def made(**changes):
+        process = start(make_config(**changes), "--out", tmp_path / "undisturbed", "--accept-doubts", "all")
+        assert process.wait() == 0, process.errors
+        return tmp_path / "undisturbed"
+
+    return made
+
+
+@pytest.mark.parametrize("minutes", [0.0, 0.003])
+def test_killed_at_random_moments(start, make_config, undisturbed, losses, tmp_path, minutes):
+    whole, torn = undisturbed(minutes=minutes), tmp_path / "torn"
+    seed = time.time_ns()
+    moments, kills = random.Random(seed), 0
+    command = [make_config(minutes=minutes), "--out", torn, "--accept-doubts", "all"]
+    for _ in range(5):
+        process = start(*command, "--events", "jsonl")
+        process.heard("RunPlaced" if kills == 0 else "RunBegun")
+        time.sleep(moments.uniform(0, 0.8))
+        if process.code is None:
+            process.signal(signal.SIGKILL)
+        if process.wait() == 0:
+            break
+        assert process.code == -signal.SIGKILL, process.errors
+        assert entry(torn).state == KILLED or not kills
+        kills += 1
+        command = ["--resume", torn, "--accept-doubts", "all"]
+    else:
+        assert start(*command).wait() == 0
+    assert read_state(torn).state == FINISHED
+    assert losses(torn) == losses(whole), f"moments of seed {seed}"
+    assert len(losses(torn)[0]) == 6 and len(losses(torn)[1]) == 2
+    assert bundle_of(torn).metadata.weights_sha256 == bundle_of(whole).metadata.weights_sha256
+    assert not list(torn.rglob("*.part"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_pauses(start, make_config, undisturbed, losses, tmp_path, number):
+    whole, folder = undisturbed(minutes=5), tmp_path / "paused"
+    process = start(make_config(minutes=5), "--out", folder, "--accept-doubts", "all")
+    while not losses(folder)[0]:
+        assert process.code is None, process.errors
+        time.sleep(0.01)
+    process.signal(number)
+    assert process.wait() == PAUSED, process.errors
+    assert f"ctviewer train --resume {folder}" in process.errors
+    assert read_state(folder).state == "paused" and len(losses(folder)[0]) < 6
+    resumed = start("--resume", folder)
+    assert resumed.wait() == 0, resumed.errors
+    assert "going on from step" in resumed.errors
+    assert losses(folder) == losses(whole)
+    assert bundle_of(folder).metadata.weights_sha256 == bundle_of(whole).metadata.weights_sha256

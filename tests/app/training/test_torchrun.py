@@ -1,0 +1,71 @@
+"""Two processes train what one trains: the first alone writes and speaks."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from ctviewer.training.run_folder import read_state
+
+
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def close_to(one, other):
+    for first, second in zip(one, other, strict=True):
+        assert first.keys() == second.keys()
+        for key, told in first.items():
+            numbers = [value for value in told if isinstance(value, float)]
+            assert numbers == pytest.approx([value for value in second[key] if isinstance(value, float)], rel=2e-3)
+
+
+def in_company(start, *arguments, count=2, **options):
+    """`count` processes as torchrun would start them."""
+    common = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port()), "USE_LIBUV": "0"}
+    return [
+        start(*arguments, environment={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)}, **options)
+        for rank in range(count)
+    ]
+
+
+def test_two_processes_by_torchrun(start, make_config, losses, tmp_path):
+    config = make_config()
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    single = start(config, "--out", alone, "--accept-doubts", "all")
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port())),
+        *("-m", "ctviewer", "train", str(config), "--out", str(together), "--accept-doubts", "all", "--quiet"),
+    ]
+    done = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert single.wait() == 0, single.errors
+    close_to(losses(alone), losses(together))
+    assert done.stderr.count("Finished: toy ") == 1 and done.stdout.count("16 studies of 16 patients") == 1
+    assert read_state(together).state == "finished"
+
+
+def test_two_processes_pause_together_and_one_goes_on(start, make_config, losses, tmp_path):
+    config, alone, together = make_config(minutes=5), tmp_path / "alone", tmp_path / "together"
+    single = start(config, "--out", alone, "--accept-doubts", "all")
+    first, second = in_company(
+        start, config, "--out", together, "--accept-doubts", "all", "--events", "jsonl", commands=True
+    )
+    first.heard("StepDone")
+    first.tell("pause")
+    assert (first.wait(), second.wait()) == (0, 0), first.errors + second.errors
+    assert first.events[-1]["event"] == "Paused"
+    assert second.out == "" and second.errors == ""
+    assert len(losses(together)[0]) < 6
+    resumed = start("--resume", together)
+    assert resumed.wait() == 0, resumed.errors
+    assert single.wait() == 0, single.errors
+    close_to(losses(alone), losses(together))
