@@ -52,6 +52,7 @@ class Passes:
         precision: of the encoder.
         chunk: slices that pass the encoder at once.
         supervision: weight of the attention loss where slices are labelled.
+        kept: chunks of a study whose activations are kept for the way back (`room.kept_chunks`); it changes time alone.
     """
 
     net: StudyClassifier
@@ -62,6 +63,7 @@ class Passes:
     precision: str
     chunk: int
     supervision: float = 0.0
+    kept: int = 1
 
     def learn(
         self, batch: Sequence[Subsequence], place: Place, scale: float, world: World
@@ -110,7 +112,7 @@ class Passes:
 
         return (
             yield from accumulate_gradients(
-                self.net, studies(), loss, chunk=self.chunk, precision=PRECISIONS[self.precision]
+                self.net, studies(), loss, chunk=self.chunk, kept=self.kept, precision=PRECISIONS[self.precision]
             )
         )
 

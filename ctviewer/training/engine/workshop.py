@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
+import torch
+
 from ctviewer.core.events import Event
 from ctviewer.training.augment import Pose
 from ctviewer.training.control import Wish, never
@@ -13,7 +15,8 @@ from ctviewer.training.engine.features import Draws, FeatureCache
 from ctviewer.training.engine.fold import Fold, FoldPlan, Setting
 from ctviewer.training.engine.inputs import RunInputs, epoch_predictions
 from ctviewer.training.engine.judging import Judged, judge
-from ctviewer.training.engine.passes import Passes
+from ctviewer.training.engine.passes import PRECISIONS, Passes
+from ctviewer.training.engine.room import kept_chunks
 from ctviewer.training.engine.starts import Start
 from ctviewer.training.engine.studies import StudyStore
 from ctviewer.training.engine.task import Task
@@ -85,11 +88,19 @@ class Workshop:
                 self._in.folder / FEATURES, self.store, start.net, draws, precision=self.precision, chunk=config.chunk
             )
         passes = Passes(
-            start.net, self._task, self.store, cache, draws, self.precision, config.chunk, config.recipe.supervision
-        )
+            start.net, self._task, self.store, cache, draws, self.precision, config.chunk, config.recipe.supervision,
+            self._kept_chunks(start),
+        )  # fmt: skip
         lengths = {study: self.store.length(study) for study in plan.train}
         batches = make_batches(lengths, self._task.truth, config.recipe, config.seed, plan.number)
         return Fold(self.setting, plan, passes, batches)
+
+    def _kept_chunks(self, start: Start) -> int:
+        """What of a study fits the memory that is free now."""
+        p, precision = start.preprocessing, PRECISIONS[self.precision]
+        images = torch.zeros(2, len(p.mean), p.crop, p.crop)
+        sharing = 1 if self._device.type == "cuda" else self._in.world.size  # each has a device of its own
+        return kept_chunks(start.net, images, self._in.config.chunk, precision, sharing)
 
     def judged(self, passes: Passes, studies: Sequence[str]) -> Generator[Event, None, Judged | Wish]:
         """What a net says of studies that it did not learn from."""
