@@ -1,0 +1,238 @@
+"""What the fine-tuning window is given: choices, runs that can go on, and a process that really trains."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctviewer.app.folders import data_folder
+from ctviewer.app.models import installed
+from ctviewer.app.runs import runs_folder
+from ctviewer.app.training import AppTraining
+from ctviewer.core.errors import InputError
+from ctviewer.core.events import Message
+from ctviewer.core.geometry import Geometry
+from ctviewer.core.interpretation import Interpretation
+from ctviewer.core.label import LabelledStudy, SeenAnswer, StudyLabel
+from ctviewer.datasets.label_table import read_labels
+from ctviewer.dicom import SeriesAttributes, write_ct_series
+from ctviewer.jobs import ChildCommand
+from ctviewer.training import run_folder
+from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
+from ctviewer.training.recipes import RECIPES
+from ctviewer.training.run_lock import hold
+from ctviewer.training.run_record import append_events
+from ctviewer.ui.finetune.state import Phase
+from ctviewer.ui.presenters.training import TrainingPresenter
+
+ENDED = (Phase.PAUSED, Phase.CANCELLED, Phase.FINISHED, Phase.FAILED)
+
+
+class Store:
+    """A work store with labelled studies."""
+
+    def __init__(self) -> None:
+        self.studies: tuple[LabelledStudy, ...] = ()
+
+    def labelled_studies(self) -> tuple[LabelledStudy, ...]:
+        return self.studies
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def services(store, private_folders) -> AppTraining:
+    return AppTraining(store, "auto")
+
+
+@pytest.fixture
+def config(tmp_path) -> RunConfig:
+    return RunConfig(DataConfig(str(tmp_path / "opened")), ModelConfig("lung", "Lung", start="scratch"))
+
+
+@pytest.fixture
+def read_studies(store, tmp_path, tiny_models) -> tuple[LabelledStudy, ...]:
+    """One that the base had answered before, and agreed with; one of the reader's own."""
+    (tmp_path / "s").mkdir()
+    base = tiny_models[0].info
+    seen = SeenAnswer(base.name, base.version, base.sha256, ("infection",))
+    labels = StudyLabel(("infection",), (seen,)), StudyLabel(("clear",))
+    store.studies = tuple(
+        LabelledStudy(f"content {n}", f"key {n}", tmp_path / "s", f"patient {n}", label, Interpretation())
+        for n, label in enumerate(labels)
+    )
+    return store.studies
+
+
+def write_run(config: RunConfig, state: str, title: str = "") -> Path:
+    folder = run_folder.create(runs_folder(), config, title)
+    if state != run_folder.NEW:
+        run_folder.set_state(folder, state)
+    return folder
+
+
+def test_choices_name_the_classifiers_the_active_one_first(services, tiny_models, read_studies):
+    choices = services.choices()
+    assert choices.bases[0].active and choices.bases[0].key == tiny_models[0].key
+    assert choices.bases[0].classes == ("clear", "infection", "other") and choices.bases[0].negative_class == "clear"
+    assert all(base.key.split()[0] != tiny_models[1].metadata.name for base in choices.bases), "no detector"
+    assert [name for name, _ in choices.devices][:2] == ["auto", "cpu"]
+    assert choices.read_studies == 2 and choices.read.own == 1 and choices.read.patients == 2
+    assert choices.read.accepted == {f"{tiny_models[0].info.name} {tiny_models[0].info.version}": 1}
+    assert choices.read.classes == {"infection": 1, "clear": 1}
+
+
+def test_nothing_read_is_said(services):
+    assert services.choices().read is None
+    with pytest.raises(InputError, match="No study was read"):
+        services.read_studies_table()
+
+
+def test_the_table_of_studies_read_is_written_for_the_base_that_was_chosen(services, read_studies, tiny_models):
+    table = services.read_studies_table()
+    assert {row.split for row in read_labels(table)} == {""}
+    config = RunConfig(DataConfig("", str(table)), ModelConfig(base=tiny_models[0].key))
+    command = services.check(config)
+    written = services._checked[1]
+    rows = {row.classes: row.split for row in read_labels(Path(written.data.labels))}
+    assert rows == {("infection",): "train-only", ("clear",): ""}, "what the base had said judges it not"
+    assert Path(written.data.labels) != table, "a run that has the other table keeps it"
+    assert "--check" in command.arguments
+    assert "--accept-doubts" in services.begin(config).arguments
+    from ctviewer.training.config_file import read_config
+
+    assert read_config(data_folder() / "training" / "asked.toml").data.labels == written.data.labels
+
+
+def test_the_process_is_this_program_apart_from_the_working_folder(services, config):
+    command = services.check(config)
+    assert isinstance(command, ChildCommand) and command.arguments[1:4] == ("-P", "-m", "ctviewer")
+    assert command.arguments[4] == "train" and command.arguments[-2:] == ("--events", "jsonl")
+    with pytest.raises(InputError):
+        services.check(replace(config, device="abacus"))
+
+
+def test_runs_that_can_go_on(services, config):
+    assert services.unfinished() == ()
+    paused = write_run(config, run_folder.PAUSED, "A")
+    killed = write_run(config, run_folder.RUNNING, "B")
+    write_run(config, run_folder.FINISHED)
+    write_run(config, run_folder.CANCELLED)
+    failed = write_run(config, run_folder.FAILED, "C")
+    found = {run.folder: run for run in services.unfinished()}
+    assert {folder: run.state for folder, run in found.items()} == {
+        paused: "paused",
+        killed: "interrupted",
+        failed: "failed",
+    }
+    assert found[paused].title == "A" and found[paused].changed.startswith("today at ")
+    with hold(killed):
+        assert killed not in {run.folder for run in services.unfinished()}, "it runs in another process"
+        with pytest.raises(InputError, match="another process"):
+            services.discard(killed)
+    services.discard(paused)
+    assert not paused.exists() and paused not in {run.folder for run in services.unfinished()}
+
+
+def test_a_run_s_folder_tells_what_it_was_told_and_what_it_said(services, config, tmp_path):
+    folder = write_run(config, run_folder.PAUSED)
+    append_events(folder, [Message("It said this.")])
+    assert services.config_of(folder) == config and list(services.said(folder)) == [Message("It said this.")]
+    assert services.resume(folder).arguments[4:7] == ("train", "--resume", str(folder))
+    run_folder.set_state(folder, run_folder.FINISHED)
+    with pytest.raises(InputError, match="finished"):
+        services.resume(folder)
+    with pytest.raises(InputError, match="not made here"):
+        services.discard(tmp_path)
+
+
+def test_activating_and_rolling_back(services, tiny_models, tmp_path):
+    before = installed().active("study_classifier").key
+    starter = next(base.key for base in services.choices().bases if not base.active)
+    services.activate(starter)
+    assert installed().active("study_classifier").key == starter
+    assert services.result_of(tmp_path, starter).active and services.result_of(tmp_path, starter).comparison is None
+    assert services.roll_back() == before
+    with pytest.raises(InputError, match="not installed"):
+        services.activate("nothing 1.0.0")
+
+
+@pytest.fixture
+def toy_studies(tmp_path, chest_hu, volume_of) -> Path:
+    """Twelve small chests of twelve patients; a class is told by the place of a bright square."""
+    folder, rows = tmp_path / "opened" / "toys", ["study,patient,class,split"]
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        stored = chest_hu(4, 64).astype(np.int16) + rng.integers(-9, 9, (4, 64, 64), dtype=np.int16)
+        stored[:, 26:34, 20:28] += 500 * (number % 2)
+        origins = volume_of(stored).geometry.origins
+        geometry = Geometry(stored.shape, origins, pixel_spacing=(3.0, 3.0))
+        facts = SeriesAttributes(patient_id=f"T{number}", series_number=1)
+        write_ct_series(folder / f"s{number}", stored, geometry=geometry, attributes=facts)
+        rows.append(
+            f"s{number},T{number},{('clear', 'infection')[number % 2]},{('train', 'train', 'val', 'test')[number // 3]}"
+        )
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return folder
+
+
+@pytest.mark.timeout(240)
+def test_the_real_process_is_checked_paused_killed_resumed_and_finished(
+    services, toy_studies, qtbot, qapp, expected_logs
+):
+    recipe = replace(RECIPES["scratch"], epochs=40, batch=2, calibrate=False, precision="float32", augmentation="none")
+    model = ModelConfig("toy", "Toy", "scratch", encoder="resnet18", encoder_options={"width": 16}, size=64, crop=56)
+    data = DataConfig(str(toy_studies), cross_validation="never")
+    training = TrainingPresenter(services)
+
+    def until(*phases: Phase) -> None:
+        qtbot.waitUntil(lambda: training.state.phase in (*phases, *ENDED, Phase.IDLE), timeout=120_000)
+        assert training.state.phase in phases, training.state.text
+
+    def learned(step: int) -> None:
+        def far_enough() -> bool:
+            done = training.history.step.step if training.history.step is not None else 0
+            return training.state.phase in ENDED or (training.state.phase is Phase.RUNNING and done >= step)
+
+        qtbot.waitUntil(far_enough, timeout=120_000)
+        assert training.state.phase is Phase.RUNNING, training.state.text
+
+    training.check(RunConfig(data, model, recipe, device="cpu", checkpoint_minutes=0))
+    until(Phase.CHECKED)
+    assert training.state.report.studies == 12 and not training.state.report.blocked
+    training.train()
+    learned(3)
+    training.pause()
+    until(Phase.PAUSED)
+    folder, paused = training.state.folder, training.history.step.step
+    assert training.state.text.startswith(f"Paused at step {paused} of ") and folder.parent == runs_folder()
+    assert [run.folder for run in services.unfinished()] == [folder]
+
+    training.resume(folder)
+    learned(paused + 2)
+    if os.name == "posix":
+        os.kill(training._child.pid, signal.SIGKILL)
+        until(Phase.FAILED)
+        assert "signal 9" in training.state.text and training.state.resumable
+        assert services.unfinished()[0].state == "interrupted"
+        training.resume(folder)
+        learned(paused + 4)
+    training.stop()
+    until(Phase.FINISHED)
+    result = training.state.result
+    assert result.key == "toy 1.0.0" and not result.active and services.unfinished() == ()
+    steps = training.history.current.steps[0]
+    assert steps.tolist() == list(range(1, len(steps) + 1)), "every step once"
+    training.activate()
+    assert training.state.result.active and installed().active("study_classifier").key == "toy 1.0.0"
+    assert services.place_of(training.state.config, "s3") == toy_studies / "s3"
+    training.shut_down()
+    training.deleteLater()
