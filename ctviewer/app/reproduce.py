@@ -19,6 +19,7 @@ from ctviewer.core.events import Done, Message
 from ctviewer.core.files import reason, refuse_inside, write_bytes
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.training.config import DataConfig
+from ctviewer.training.events import RunFinished
 from ctviewer.training.preflight.report import PreflightReport
 
 if TYPE_CHECKING:
@@ -111,13 +112,16 @@ def _require_parts(report: PreflightReport) -> None:
 
 def _trained(inputs: YeInputs, show: Console) -> tuple[ArmRun, ...] | None:
     """All models; None where the user paused."""
-    from ctviewer.training.reproduction.ye import reproduce
+    from ctviewer.training.reproduction.ye import ArmDone, reproduce
 
     runs: tuple[ArmRun, ...] | None = None
     for event in reproduce(inputs):
         if isinstance(event, Done):
             runs = event.value
-        else:
+        elif isinstance(event, ArmDone):
+            told = ", ".join(f"{name} {value:.2f}" for name, value in event.run.metrics[max(event.run.metrics)].items())
+            show(Message(f"{event.run.arm.title}, seed {event.run.seed}: {told} ({event.done} of {event.total})"))
+        elif not isinstance(event, RunFinished):  # its figures stand in the tables
             show(event)
     return runs
 
