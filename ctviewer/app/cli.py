@@ -14,6 +14,7 @@ from pathlib import Path
 from ctviewer import __version__
 from ctviewer.app.evaluate_options import add_evaluate
 from ctviewer.app.logs import log_path, logger, set_up_logs, shut_down_logs
+from ctviewer.app.models_options import add_models
 from ctviewer.app.reproduce_options import add_reproduce
 from ctviewer.app.train_options import add_train
 from ctviewer.core.errors import CtviewerError, StorageError
@@ -50,8 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--quiet", action="store_true", help="no progress on standard error")
     _add_statements(analyze)
 
-    models = commands.add_parser("models", help="list the installed models")
-    models.add_argument("--json", action="store_true", help="as JSON")
+    _add_statements(add_models(commands, _path))
 
     add_train(commands, _path)
     _add_statements(add_evaluate(commands, _path))
@@ -150,9 +150,9 @@ def _run(options: argparse.Namespace) -> int:
 
         return run_analyze(options)
     if options.command == "models":
-        from ctviewer.app.models import run_models
+        from ctviewer.app.models_command import run_models
 
-        return run_models(as_json=options.json)
+        return run_models(options)
     if options.command == "train":
         from ctviewer.app.train import run_train
 

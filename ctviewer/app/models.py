@@ -1,13 +1,9 @@
-"""The installed model bundles: where they are looked for, and `ctviewer models`."""
+"""The installed model bundles: where they are looked for, and which are in use."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from ctviewer.app.folders import data_folder
 from ctviewer.core.errors import BundleError
-from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.core.paths import resources
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.registry import Registry
@@ -35,38 +31,3 @@ def listing(registry: Registry) -> tuple[tuple[Bundle, ...], frozenset[str], tup
         else:
             active.update([used.key] if used else [])
     return bundles, frozenset(active), tuple(told)
-
-
-def run_models(as_json: bool) -> int:
-    """Print the installed bundles, one a line or as JSON; those that cannot be used with the reason."""
-    bundles, active, problems = listing(installed())
-    rows: list[dict[str, Any]] = []
-    for bundle in bundles:
-        m = bundle.metadata
-        rows.append(
-            {
-                "name": m.name,
-                "version": m.version,
-                "task": m.task,
-                "title": m.title,
-                "classes": list(m.classes),
-                "trained_on": m.trained_on,
-                "limits": m.limits,
-                "licence": m.licence,
-                "sha256": m.weights_sha256,
-                "active": bundle.key in active,
-                "folder": str(bundle.folder),
-            }
-        )
-    if as_json:
-        print(json.dumps({"models": rows, "problems": list(problems), "notice": RESEARCH_USE}, indent=2))
-        return 0
-    for row in rows:
-        mark = "*" if row["active"] else " "
-        print(f"{mark} {row['name']} {row['version']}  {row['task']}  {row['trained_on']}  licence {row['licence']}")
-        print(f"    {row['title']}: {', '.join(row['classes'])}")
-        print(f"    {row['limits']}")
-    for problem in problems:
-        print(f"! {problem}")
-    print(f"* is used for its task. {RESEARCH_USE}" if rows else "No model is installed.")
-    return 0

@@ -1,0 +1,82 @@
+"""What to know before a version takes the place of the one in use: sentences for whoever decides. Needs no torch."""
+
+from __future__ import annotations
+
+from ctviewer.core.words import counted
+from ctviewer.models.bundle import Bundle
+from ctviewer.training.comparison import OPEN, WORSE, Comparison, Difference
+
+_MOST_NAMED = 3
+
+
+def activation_doubts(bundle: Bundle, used: Bundle | None, comparison: Comparison | None) -> tuple[str, ...]:
+    """Reasons to think twice; none where the new version is shown to be better and nothing else is worse.
+
+    Args:
+        bundle: to be activated.
+        used: in use for the same task now; None for none.
+        comparison: of the two, whichever of them was called the new one; None where they were not compared.
+    """
+    if used is None or used.metadata.weights_sha256 == bundle.metadata.weights_sha256:
+        return ()
+    told = [_other_classes(bundle, used)] if set(bundle.metadata.classes) != set(used.metadata.classes) else []
+    if comparison is None:
+        text = f"{bundle.key} was not compared with {used.key}, which is in use, on the same studies."
+        return (*told, f"{text} Nothing shows that it is better.")
+    turn = -1.0 if comparison.old == bundle.key else 1.0
+    told += _about_differences(comparison, turn)
+    told += _about_fixed_set(comparison, turn)
+    return tuple(told)
+
+
+def _other_classes(bundle: Bundle, used: Bundle) -> str:
+    mine, theirs = (", ".join(one.metadata.classes) for one in (bundle, used))
+    return f"{bundle.key} tells other things apart ({mine}) than {used.key} ({theirs})."
+
+
+def _about_differences(comparison: Comparison, turn: float) -> list[str]:
+    """The main figure, where it is not shown to be better, and all that got worse."""
+    main, told = comparison.main, []
+    of = f"on {counted(main.patients, 'patient')}"
+    if main.verdict == OPEN:
+        told.append(
+            f"The difference of {main.name} {of} is {_told(main, turn)}: the interval includes zero, so that it is not "
+            "shown to be better than what is in use."
+        )
+    elif _is_worse(main, turn):
+        told.append(f"It is worse than what is in use: the difference of {main.name} {of} is {_told(main, turn)}.")
+    worse = [one for one in comparison.differences if one.name != main.name and _is_worse(one, turn)]
+    if worse:
+        named = "; ".join(f"{one.name} {_told(one, turn)}" for one in worse[:_MOST_NAMED])
+        more = f"; and {len(worse) - _MOST_NAMED} more" if len(worse) > _MOST_NAMED else ""
+        told.append(f"Some figures are worse than those of what is in use: {named}{more}.")
+    return told
+
+
+def _about_fixed_set(comparison: Comparison, turn: float) -> list[str]:
+    fixed = comparison.regression
+    if fixed is None:
+        return ["It was not compared on the fixed set against forgetting."]
+    worse = [one for one in fixed.differences if _is_worse(one, turn)]
+    lost = fixed.sides.new_right if turn < 0 else fixed.sides.old_right
+    if not worse and not lost:
+        return []
+    named = "; ".join(f"{one.name} {_told(one, turn)}" for one in worse[:_MOST_NAMED])
+    parts = [
+        *([f"{lost} of {fixed.studies} studies are answered wrong now that were right before"] if lost else []),
+        *([named] if named else []),
+    ]
+    return [f"On the fixed set of phantoms something was forgotten: {'; '.join(parts)}."]
+
+
+def _is_worse(one: Difference, turn: float) -> bool:
+    return one.verdict != OPEN and (one.verdict == WORSE) == (turn > 0)
+
+
+def _told(one: Difference, turn: float) -> str:
+    """ "+0.031 (95 % interval -0.020 to +0.080)", from what is in use to what is to be activated."""
+    text = f"{turn * one.difference:+.3f}"
+    if one.low is None or one.high is None:
+        return f"{text} (without an interval)"
+    low, high = sorted((turn * one.low, turn * one.high))
+    return f"{text} (95 % interval {low:+.3f} to {high:+.3f})"
