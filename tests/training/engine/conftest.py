@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import torch
 
 from ctviewer.core.events import Event
+from ctviewer.models.bundle import Bundle, save_bundle
+from ctviewer.models.metadata import InputLimits, Metadata, Preprocessing, Thresholds, TrainingData
+from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
 from ctviewer.training.control import Wish
 from ctviewer.training.engine.run import RunInputs, run
@@ -100,25 +104,28 @@ def labelled(toy) -> Callable[..., LabelledToys]:
     return make
 
 
+def small_run_config(
+    data=None, model=None, seed: int = 3, chunk: int = 2, minutes: float = 1e9, recipe="scratch", **changes
+):
+    """A run of a narrow net, from scratch by default; keywords change its recipe, `data` and `model` the others."""
+    wanted = {"name": "toy", "start": "scratch", "encoder": "resnet18", "encoder_options": {"width": 16}}
+    wanted |= {"size": SIDE + 4, "crop": SIDE, "negative_class": "well", **(model or {})}
+    settings = {"epochs": 2, "batch": 3, "precision": "float32", "patience": 0} if recipe == "scratch" else {}
+    return RunConfig(
+        data=DataConfig(folder="toys", **({"cross_validation": "never"} | (data or {}))),
+        model=ModelConfig(**wanted),
+        recipe=dataclasses.replace(RECIPES[recipe], **(settings | changes)),
+        seed=seed,
+        chunk=chunk,
+        checkpoint_minutes=minutes,
+        device="cpu",
+    )
+
+
 @pytest.fixture
 def small_config() -> Callable[..., RunConfig]:
-    """A run from scratch of a narrow net; keywords change its recipe, `data` and `model` the others."""
-
-    def make(data=None, model=None, seed: int = 3, chunk: int = 2, minutes: float = 1e9, recipe="scratch", **changes):
-        wanted = {"name": "toy", "start": "scratch", "encoder": "resnet18", "encoder_options": {"width": 16}}
-        wanted |= {"size": SIDE + 4, "crop": SIDE, "negative_class": "well", **(model or {})}
-        settings = {"epochs": 2, "batch": 3, "precision": "float32", "patience": 0} if recipe == "scratch" else {}
-        return RunConfig(
-            data=DataConfig(folder="toys", **({"cross_validation": "never"} | (data or {}))),
-            model=ModelConfig(**wanted),
-            recipe=dataclasses.replace(RECIPES[recipe], **(settings | changes)),
-            seed=seed,
-            chunk=chunk,
-            checkpoint_minutes=minutes,
-            device="cpu",
-        )
-
-    return make
+    """See `small_run_config`."""
+    return small_run_config
 
 
 @pytest.fixture
@@ -160,3 +167,43 @@ def said() -> Callable[[Iterable[Event] | RunInputs], Said]:
         return found
 
     return collect
+
+
+@pytest.fixture
+def no_figures(monkeypatch) -> None:
+    """The figures of the card and their intervals take a second; they are tested where they are made."""
+    monkeypatch.setattr("ctviewer.training.engine.finish.evaluate", lambda predictions, data: ())
+
+
+@pytest.fixture(scope="session")
+def toy_bundle(tmp_path_factory) -> Bundle:
+    """A study classifier of random weights that knows "well" and "sick"."""
+    torch.manual_seed(1)
+    options = {
+        "encoder": "resnet18",
+        "encoder_options": {"width": 16},
+        "aggregator": "lstm_attention",
+        "head": "binary",
+    }
+    net = StudyClassifier(2, **options)
+    described = Metadata(
+        name="toy",
+        version="0.9.0",
+        task="study_classifier",
+        title="Toy",
+        classes=("well", "sick"),
+        negative_class="well",
+        net=options,
+        preprocessing=Preprocessing(-600.0, 1500.0, SIDE + 4, SIDE, (0.5,), (0.3,)),
+        thresholds=Thresholds(),
+        input_limits=InputLimits(
+            ("CT",), ("axial",), True, (1, 40), (0.5, 9.0), (1.0, 600.0), (-1100, -700), (-150, 150)
+        ),
+        training_data=TrainingData("nothing", {}, {}),
+        licence="Apache-2.0",
+        intended_use="Tests.",
+        out_of_scope="Patients.",
+        trained_on="random weights",
+        limits="Says nothing.",
+    )
+    return save_bundle(tmp_path_factory.mktemp("base") / "toy-0.9.0", described, net.state_dict())

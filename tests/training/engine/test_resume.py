@@ -30,10 +30,7 @@ def load_bundle_state(folder: str) -> str:
     return load_bundle(Path(folder)).metadata.weights_sha256
 
 
-@pytest.fixture(autouse=True)
-def no_figures(monkeypatch) -> None:
-    """The figures of the card, and their intervals, are tested where they are made."""
-    monkeypatch.setattr("ctviewer.training.engine.finish.evaluate", lambda predictions, data: ())
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 @pytest.fixture
