@@ -143,13 +143,13 @@ def about_data(record: Record) -> Iterator[str]:
     if m.probabilities:
         yield f"What its probabilities refer to: {m.probabilities}"
     if record.left_out:
-        yield f"{counted_studies(len(record.left_out))} could not be judged and are in no figure."
+        yield f"{counted_studies(len(record.left_out))} could not be read and count in no figure."
     if record.in_part:
         yield f"Of {counted_studies(len(record.in_part))} some slices could not be read; the rest of them was judged."
     if record.outside:
         yield (
-            f"{counted_studies(len(record.outside))} are outside the limits of the model: the viewer would show no number for "
-            "them. They are in the figures all the same."
+            f"Outside the limits of the model: {counted_studies(len(record.outside))}. The viewer would show no number there; "
+            "the figures count them all the same."
         )
 
 

@@ -1,4 +1,4 @@
-"""Toy studies: a bright disc in a grey square stands for a lesion. 64 px, a few slices."""
+"""Toy studies: a bright disc in a grey square stands for a lesion, 64 px, a few slices. And predictions made up."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.series import Patient, Series, SliceRef, Study
 from ctviewer.core.volume import Volume
+from ctviewer.training.predictions import Prediction, Predictions
 from ctviewer.training.starter.prepared import GROUND_GLASS, LUNG
 
 SIZE = 64
@@ -56,3 +57,46 @@ class ToySource:
 def toy() -> type[ToySource]:
     """`toy(prefix, count, slices=9, labelled=True)`."""
     return ToySource
+
+
+CLASSES = ("clear", "infection", "other")
+
+
+def made_up(
+    studies=60,
+    classes=CLASSES,
+    negative="clear",
+    exclusive=True,
+    seed=0,
+    skill=1.2,
+    threshold=0.5,
+    rounded=None,
+    share=4,
+):
+    """Every `share`-th study is of the same patient as the one before."""
+    rng = np.random.default_rng(seed)
+    cases = []
+    patient = 0
+    for i in range(studies):
+        patient += i % share != 0 or i == 0
+        logits = rng.normal(0, 1, len(classes))
+        true = [int(rng.integers(len(classes)))]
+        if not exclusive:
+            true = [k for k in range(len(classes)) if rng.random() < 0.4] or true
+        logits[true] += skill
+        if rounded is not None:
+            logits = np.round(logits, rounded)
+        attention = rng.dirichlet(np.ones(20))
+        cases.append(
+            Prediction(
+                f"s{i}", f"p{patient}", tuple(classes[k] for k in true), tuple(map(float, logits)), "test", 20,
+                tuple(map(float, attention)), f"{i:064x}",
+            )
+        )  # fmt: skip
+    return Predictions("tiny 1.0.0", tuple(classes), negative, exclusive, threshold, tuple(cases))
+
+
+@pytest.fixture(scope="session")
+def predictions_of():
+    """`predictions_of(studies=60, classes=..., negative="clear", exclusive=True, seed=0, skill=1.2, ...)`."""
+    return made_up

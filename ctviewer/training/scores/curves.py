@@ -12,7 +12,7 @@ from ctviewer.training.predictions import Predictions
 from ctviewer.training.scores.targets import Target, answers
 from ctviewer.training.scores.weighted import BINS, EDGES, bin_of
 
-_Z95 = 1.959964
+_Z95 = 1.959963984540054
 Points = tuple[tuple[float, float], ...]
 
 

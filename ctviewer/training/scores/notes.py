@@ -38,27 +38,29 @@ def _absent(predictions: Predictions) -> Iterator[str]:
     for i, name in enumerate(predictions.classes):
         if not truth[:, i].any():
             wrongly = int(called[:, i].sum())
-            yield f"No study of this set shows {name}, so that it has no sensitivity; {counted_studies(wrongly)} were taken for it."
+            taken = f"{counted_studies(wrongly)} {'was' if wrongly == 1 else 'were'}" if wrongly else "none was"
+            yield f"No study of this set shows {name}, so that it has no sensitivity; {taken} taken for it."
 
 
 def _withheld(predictions: Predictions, found: Sequence[Target], least: int) -> Iterator[str]:
+    few = []
     for target in found:
         with_it, without = patients_of(target.positive, predictions.patients)
         if min(with_it, without) < least:
-            yield (
-                f"{enumerated(AREAS)} of {target.name} are not given: the set has {counted(with_it, 'patient')} with and "
-                f"{without} without it, and {least} of each are needed for an area under a curve to mean anything."
-            )
+            few.append(f"{target.name} ({counted(with_it, 'patient')} with, {without} without)")
+    if few:
+        yield (
+            f"{enumerated(AREAS)} are not given for {enumerated(few)}: an area under a curve takes {least} patients with "
+            "the class and as many without to mean anything."
+        )
 
 
 def _without_mistake(metrics: Sequence[Metric]) -> Iterator[str]:
-    for one in metrics:
-        if one.name.startswith(SHARES) and one.value in (0.0, 1.0) and one.low is not None and one.high is not None:
-            end = f"as low as {one.low:.2f}" if one.value else f"as high as {one.high:.2f}"
-            yield (
-                f"The {one.name} is {one.value:.0f} in {counted(one.n, 'patient')}: the true one may be {end} (exact "
-                "binomial interval over patients, since no resampling can show a mistake that was not seen)."
-            )
+    if any(one.name.startswith(SHARES) and one.value in (0.0, 1.0) for one in metrics):
+        yield (
+            "A sensitivity or specificity of 1 (or 0) has the exact binomial interval over patients: no resampling can "
+            "show a mistake, or a success, that was not seen."
+        )
 
 
 def _without_spread(metrics: Sequence[Metric]) -> Iterator[str]:

@@ -58,9 +58,9 @@ def require_labels(truths: list[tuple[str, ...]], classes: tuple[str, ...], excl
         named = ", ".join(f"{name!r} ({counted_studies(count)})" for name, count in list(unknown.items())[:5])
         raise InputError(f"The model does not know the class {named}; its classes are {', '.join(classes)}.")
     if bare := sum(not truth for truth in truths):
-        raise InputError(f"{counted_studies(bare)} of the set have no class.")
+        raise InputError(f"{counted_studies(bare)} without a class cannot be judged.")
     if exclusive and (several := sum(len(truth) > 1 for truth in truths)):
-        what = f"{counted_studies(several)} of the set have several classes"
+        what = f"The labels give several classes to {counted_studies(several)}"
         raise InputError(f"{what}, and the classes of the model exclude each other: {', '.join(classes)}.")
 
 
