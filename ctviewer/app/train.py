@@ -25,6 +25,7 @@ from ctviewer.app.train_check import (
     start_notes,
 )
 from ctviewer.app.train_data import open_source
+from ctviewer.app.train_kept import keep_check, kept_check
 from ctviewer.app.train_run import Begun, carry_on, clear_cancelled, leave_unready, make_ready, start_folder
 from ctviewer.app.train_speaker import Console, Speaker, json_lines, nothing
 from ctviewer.app.wishes import Wishes, signals_heard, words_heard
@@ -79,6 +80,8 @@ def _require_sense(options: argparse.Namespace) -> None:
         raise InputError("--check needs a configuration.")
     if options.out is not None and (options.config is None or options.check):
         raise InputError("--out is for a new run.")
+    if options.report is not None and options.config is None:
+        raise InputError("--report goes with a configuration.")
     if options.json and not (options.check or options.list):
         raise InputError("--json goes with --check or --list.")
     if options.json and options.events:
@@ -94,8 +97,8 @@ def _train(options: argparse.Namespace, speaker: Speaker, wishes: Wishes, stack:
         try:
             report, config = _checked(options, speaker, wishes)
         except Interrupted:
-            speaker.say(Message("Ended; nothing was begun."))
-            return CANCELLED
+            speaker.say(Message("Ended before training began."))
+            return _ended(RunCancelled(), None, options, speaker)
         if options.check:
             return BAD_INPUT if report.blocked else OK
         folder = _placed(options, report, config, speaker)
@@ -116,14 +119,7 @@ def _follow(options: argparse.Namespace, speaker: Speaker, wishes: Wishes, stack
 
 def _checked(options: argparse.Namespace, speaker: Speaker, wishes: Wishes) -> tuple[PreflightReport, RunConfig]:
     """Pre-flight of a new run; what it says is printed."""
-    config = read_config(options.config)
-    if options.device:
-        config = dataclasses.replace(config, device=options.device)
-    require_paths(config)
-    if options.out is not None:
-        require_free(options.out)
-        if config.data.folder:
-            refuse_inside(options.out, Path(config.data.folder))
+    config = _asked(options)
     base = base_bundle(config.model)
     source = open_source(config.data)
     for note in start_notes(config, source, base):
@@ -131,10 +127,33 @@ def _checked(options: argparse.Namespace, speaker: Speaker, wishes: Wishes) -> t
             speaker.say(Message(note))
     if not options.events and not options.check:
         _tell_unfinished(speaker)
-    room = options.out or runs_folder()
-    report = preflight_of(config, source, base, room, speaker.say, wishes)
+    goes_by = options.report is not None and not options.check
+    report = kept_check(options.report, config, source, base) if goes_by else None
+    if report is None:
+        report = preflight_of(config, source, base, options.out or runs_folder(), speaker.say, wishes)
+    if options.report is not None and options.check:
+        keep_check(options.report, report, config, source, base)
     _tell_report(options, report, speaker)
     return report, pinned(config, base)
+
+
+def _asked(options: argparse.Namespace) -> RunConfig:
+    """The configuration, its paths looked for.
+
+    Raises:
+        InputError: it cannot be used.
+        StorageError: something would be written into the data.
+    """
+    config: RunConfig = read_config(options.config)
+    if options.device:
+        config = dataclasses.replace(config, device=options.device)
+    require_paths(config)
+    if options.out is not None:
+        require_free(options.out)
+    if config.data.folder:
+        for place in filter(None, (options.out, options.report)):
+            refuse_inside(place, Path(config.data.folder))
+    return config
 
 
 def _placed(options: argparse.Namespace, report: PreflightReport, config: RunConfig, speaker: Speaker) -> Path:
@@ -164,13 +183,15 @@ def _tell_pausing() -> None:
     os.write(2, _PAUSING)  # print may be in the middle of another line: this is a signal handler
 
 
-def _ended(last: Event, folder: Path, options: argparse.Namespace, speaker: Speaker) -> int:
-    """The exit code, and what is left to say and do."""
+def _ended(last: Event, folder: Path | None, options: argparse.Namespace, speaker: Speaker) -> int:
+    """The exit code, and what is left to say."""
     told = bool(options.events) or Begun.in_company()  # the window reads events; torchrun takes all else for a crash
     if isinstance(last, Paused):
-        if not options.events:
+        if folder is not None and not options.events:
             speaker.say(Message(f"Go on with: {resume_command(folder)}"))
         return OK if told else PAUSED
     if isinstance(last, RunCancelled):
+        if folder is None:
+            speaker.say(last)
         return OK if told else CANCELLED
     return OK

@@ -43,7 +43,7 @@ def remember(source: LabelledSource, folder: Path) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    told = {study: {"row": _row(source, study), "files": _files(source, study)} for study in source.ids()}
+    told = {study: {"row": row_digest(source, study), "files": _files(source, study)} for study in source.ids()}
     write_bytes(folder / DATA, json.dumps({"schema": _SCHEMA, "studies": told}).encode())
 
 
@@ -70,7 +70,7 @@ def require_same(source: LabelledSource, report: PreflightReport, folder: Path) 
     if missing or added:
         changes = [f"{len(those)} {what}" for those, what in ((missing, "missing"), (added, "new")) if those]
         raise _changed(f"of the studies in the table of labels {' and '.join(changes)}")
-    if other := [study for study in ids if known[study]["row"] != _row(source, study)]:
+    if other := [study for study in ids if known[study]["row"] != row_digest(source, study)]:
         raise _changed(f"the table of labels says something else of {len(other)} of {len(ids)} studies")
     touched = [study for study in ids if not known[study]["files"] or known[study]["files"] != _files(source, study)]
     changed = 0
@@ -112,7 +112,7 @@ def _remembered(folder: Path) -> dict[str, Any]:
     raise InputError(f"{path} is damaged.")
 
 
-def _row(source: LabelledSource, study: str) -> str:
+def row_digest(source: LabelledSource, study: str) -> str:
     """A digest of what the table says of a study."""
     told = (study, source.patient(study), tuple(source.classes(study)), source.split(study))
     return hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()

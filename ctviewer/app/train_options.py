@@ -53,6 +53,12 @@ def add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser], pat
         metavar="CODES",
         help="train in spite of these doubts of the check, separated by commas, or all; the model's card names them",
     )
+    train.add_argument(
+        "--report",
+        type=path,
+        metavar="FILE",
+        help="with --check: keep what it finds; without: go by that, and read the studies but once (it names patients)",
+    )
     train.add_argument("--device", choices=("auto", "cpu", "cuda"), default="", help="instead of the configuration's")
     train.add_argument("--json", action="store_true", help="with --check or --list: as JSON")
     train.add_argument(

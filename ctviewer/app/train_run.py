@@ -24,9 +24,9 @@ from ctviewer.app.train_check import (
     require_accepted,
 )
 from ctviewer.app.train_data import DATA, open_source, remember, require_same
-from ctviewer.app.train_speaker import Speaker
+from ctviewer.app.train_speaker import Speaker, without_names
 from ctviewer.core.errors import CtviewerError, DeviceError, InputError
-from ctviewer.core.events import Event, Message
+from ctviewer.core.events import Event, Message, Progress
 from ctviewer.training import run_folder
 from ctviewer.training.config import RunConfig
 from ctviewer.training.config_check import require_paths
@@ -134,7 +134,7 @@ def make_ready(folder: Path, accepted: tuple[str, ...], device: str, speaker: Sp
                 raise Interrupted
     if left := run_folder.remove_unfinished(folder):
         speaker.say(Message(f"{left} half-written files of a killed process were removed."))
-    speaker.folder = folder
+    speaker.folder, speaker.names = folder, tuple(source.ids())
     run_folder.set_state(folder, RUNNING)
     return Begun(str(folder), not fresh, device)
 
@@ -205,6 +205,8 @@ def _drive(inputs: RunInputs, speaker: Speaker) -> Event:
     try:
         with contextlib.closing(run(inputs)) as events:  # type: ignore[type-var] # it is a generator
             for event in events:
+                if isinstance(event, RunFinished) and inputs.world.leads:
+                    _compare(inputs, event, speaker)
                 speaker.say(event)
                 last = event
     except (MemoryError, RuntimeError) as error:
@@ -212,6 +214,31 @@ def _drive(inputs: RunInputs, speaker: Speaker) -> Event:
             raise DeviceError(_SHORTAGE) from error
         raise
     return last
+
+
+def _compare(inputs: RunInputs, made: RunFinished, speaker: Speaker) -> None:
+    """Old against new, before the run is said to be finished; whatever hinders it, the new version is made."""
+    from ctviewer.app.comparing import compare_after_run
+    from ctviewer.models.bundle import load_bundle
+
+    config = inputs.config
+    events = compare_after_run(
+        inputs.folder, inputs.source, load_bundle(Path(made.bundle)), inputs.base, config.device, config.chunk
+    )
+    try:
+        with contextlib.closing(events):  # type: ignore[type-var] # it is a generator
+            for event in events:
+                if isinstance(event, Progress | Message):
+                    speaker.say(event)
+                if inputs.control() is not Wish.GO_ON:
+                    speaker.say(
+                        Message(f"The comparison was left out; `ctviewer models compare {made.key!r}` makes it.")
+                    )
+                    return
+    except (MemoryError, RuntimeError) as error:
+        if not _is_shortage(error):
+            raise
+        speaker.say(Message("Memory ran out, so that the new version was not compared with the old one."))
 
 
 _SHORTAGE = (
@@ -231,7 +258,7 @@ def _keep_failure(folder: Path, error: Exception, speaker: Speaker) -> None:
     text = str(error) if isinstance(error, CtviewerError) else "An internal error stopped the run."
     resumable = any(folder.rglob(f"{CHECKPOINTS}/*.safetensors")) or any(folder.glob("fold-*/*.safetensors"))
     with contextlib.suppress(CtviewerError):
-        run_folder.set_state(folder, run_folder.FAILED, text=text)
+        run_folder.set_state(folder, run_folder.FAILED, text=without_names(text, speaker.names))
     speaker.say_failed(RunFailed(text, resumable))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TextIO
 
@@ -39,6 +41,7 @@ class Speaker:
     def __init__(self, show: Callable[[Event], None], lost: Callable[[], None] = lambda: None) -> None:
         self._show, self._lost = show, lost
         self.folder: Path | None = None
+        self.names: tuple[str, ...] = ()  # of studies: they may be patients' and are not kept
         self._deaf = self._failed = False
 
     def say_failed(self, event: RunFailed) -> None:
@@ -55,7 +58,7 @@ class Speaker:
             StorageError: the folder of the run cannot be written.
         """
         if self.folder is not None and not isinstance(event, _NOT_KEPT):
-            append_events(self.folder, (event,))
+            append_events(self.folder, (self._nameless(event),))
         if self._deaf:
             return
         try:
@@ -64,6 +67,21 @@ class Speaker:
             self._deaf = True
             _hush()
             self._lost()
+
+    def _nameless(self, event: Event) -> Event:
+        """What may be kept of a sentence."""
+        if not isinstance(event, Message | RunFailed):
+            return event
+        return dataclasses.replace(event, text=without_names(event.text, self.names))
+
+
+def without_names(text: str, names: Iterable[str]) -> str:
+    """A sentence without the names of studies; very short ones are taken for such behind the word alone."""
+    for name in sorted(names, key=len, reverse=True):
+        if name in text:
+            before = "" if len(name) > 2 else r"(?<=study )"
+            text = re.sub(rf"{before}(?<!\w){re.escape(name)}(?!\w)", "…", text)
+    return text
 
 
 def _hush() -> None:

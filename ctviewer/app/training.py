@@ -47,7 +47,7 @@ from ctviewer.ui.finetune.services import (
 )
 
 _STATES = {PAUSED: "paused", KILLED: "interrupted", FAILED: "failed"}
-_DRAFT, _READ_TABLE = "asked.toml", "read-studies"
+_DRAFT, _REPORT, _READ_TABLE = "asked.toml", "asked-report.json", "read-studies"
 
 
 class AppTraining:
@@ -85,13 +85,13 @@ class AppTraining:
     def check(self, config: RunConfig) -> ChildCommand:
         """The process that does pre-flight."""
         self._checked = (config, self._placed(config))
-        return _command("train", str(_written(self._checked[1])), "--check", "--events", "jsonl")
+        return _command("train", str(_written(self._checked[1])), "--check", *_report(), "--events", "jsonl")
 
     def begin(self, config: RunConfig) -> ChildCommand:
         """The process that does a run whose doubts were accepted."""
         checked = self._checked
         placed = checked[1] if checked is not None and checked[0] == config else self._placed(config)
-        return _command("train", str(_written(placed)), "--accept-doubts", ALL, "--events", "jsonl")
+        return _command("train", str(_written(placed)), "--accept-doubts", ALL, *_report(), "--events", "jsonl")
 
     def resume(self, folder: Path) -> ChildCommand:
         """The process that goes on with a run."""
@@ -237,6 +237,11 @@ def _folder() -> Path:
     except OSError as error:
         raise StorageError(f"{folder} cannot be used: {reason(error)}.") from error
     return folder
+
+
+def _report() -> tuple[str, str]:
+    """What the check found is kept for the run, which need not read all studies once more."""
+    return "--report", str(_folder() / _REPORT)
 
 
 def _written(config: RunConfig) -> Path:

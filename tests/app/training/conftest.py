@@ -64,7 +64,7 @@ def body(seed: int, sick: bool) -> np.ndarray:
     return (hu + rng.normal(0, 15, hu.shape)).clip(-1020, 1000).astype(np.int16)
 
 
-def write_studies(folder: Path, count: int = STUDIES, scanner: tuple[str, str] = ("ACME", "ACME")) -> Path:
+def write_studies(folder: Path, count: int = STUDIES, scanner=("ACME", "ACME"), classes=("well", "sick")) -> Path:
     """DICOM studies of two classes in turn, and their table, two patients of each class and part after another."""
     folder.mkdir(parents=True)
     lines = ["study,patient,class,split"]
@@ -76,9 +76,7 @@ def write_studies(folder: Path, count: int = STUDIES, scanner: tuple[str, str] =
         )
         attributes = SeriesAttributes(patient_id=f"ID{number}", manufacturer=scanner[sick])
         write_ct_series(folder / f"s{number:02d}", hu, geometry=geometry, attributes=attributes)
-        lines.append(
-            f"s{number:02d},Mustermann^{number},{'sick' if sick else 'well'},{SPLITS[number // 2 % len(SPLITS)]}"
-        )
+        lines.append(f"s{number:02d},Mustermann^{number},{classes[sick]},{SPLITS[number // 2 % len(SPLITS)]}")
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
     return folder
 

@@ -33,11 +33,11 @@ def undisturbed(start, make_config, tmp_path, losses):
 def test_killed_at_random_moments(start, make_config, undisturbed, losses, tmp_path, minutes):
     whole, torn = undisturbed(minutes=minutes), tmp_path / "torn"
     seed = time.time_ns()
-    moments, kills = random.Random(seed), 0
+    moments = random.Random(seed)
     command = [make_config(minutes=minutes), "--out", torn, "--accept-doubts", "all"]
-    for _ in range(5):
+    for kills in range(5):
         process = start(*command, "--events", "jsonl")
-        process.heard("RunPlaced" if kills == 0 else "RunBegun")
+        process.heard("RunBegun" if kills else "RunPlaced")
         time.sleep(moments.uniform(0, 0.8))
         if process.code is None:
             process.signal(signal.SIGKILL)
@@ -45,7 +45,6 @@ def test_killed_at_random_moments(start, make_config, undisturbed, losses, tmp_p
             break
         assert process.code == -signal.SIGKILL, process.errors
         assert entry(torn).state == KILLED or not kills
-        kills += 1
         command = ["--resume", torn, "--accept-doubts", "all"]
     else:
         assert start(*command).wait() == 0

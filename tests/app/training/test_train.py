@@ -194,3 +194,60 @@ def test_two_processes_do_not_work_on_one_run(paused, start, capsys):
     process.tell("cancel")
     assert process.wait() == 0, process.errors
     assert not paused.exists()
+
+
+def test_what_the_check_found_is_gone_by_where_nothing_changed(make_config, make_studies, tmp_path, capsys):
+    folder = make_studies(tmp_path / "own")
+    config, report = make_config(folder=folder, epochs=1), tmp_path / "report.json"
+
+    def read_again(*arguments, code=BAD_INPUT):
+        assert train(config, "--report", report, *arguments) == code
+        return "Reading studies" in capsys.readouterr().err
+
+    assert read_again(), "there is none yet"
+    assert read_again("--check", code=OK) and report.stat().st_mode & 0o077 == 0
+    assert not read_again(), "doubts are told all the same"
+    labels = (folder / "labels.csv").read_text()
+    (folder / "labels.csv").write_text(labels.replace("Mustermann^15", "Mustermann^14"))
+    assert read_again()
+    (folder / "labels.csv").write_text(labels)
+    config.write_text(config.read_text().replace("epochs = 1", "epochs = 1\nrate = 0.5"))
+    assert read_again()
+    config.write_text(config.read_text().replace("\nrate = 0.5", ""))
+    assert not read_again()
+    shutil.rmtree(folder / "s02")
+    shutil.copytree(folder / "s04", folder / "s02")
+    assert train(config, "--report", report, "--accept-doubts", "all") == BAD_INPUT
+    assert "The study s02 is not the one that was checked" in capsys.readouterr().err
+    (run,) = list_runs(runs_folder())
+    assert run.told.text == "The study … is not the one that was checked: its pixels have changed since."
+    assert "s02" not in (run.folder / "events.jsonl").read_text()
+    report.write_text("{}")
+    assert read_again()
+    assert train(config, "--check", "--report", folder / "report.json") == BAD_INPUT
+    assert "lies inside the opened folder" in capsys.readouterr().err
+
+
+def test_a_base_model_is_judged_on_the_hold_out_first(make_config, make_studies, classifier, tmp_path, capsys):
+    shutil.copytree(classifier.folder, data_folder() / "bundles" / "classifier")
+    folder = make_studies(tmp_path / "known", classes=("clear", "infection"))
+    config = make_config(folder=folder)
+    config.write_text(config.read_text().partition("[model]")[0])
+    assert train(config, "--check", "--json", "--quiet") == OK
+    told = capsys.readouterr()
+    figures = {metric["name"]: metric for metric in json.loads(told.out)["baseline"]}
+    assert figures["accuracy"]["n"] == 4 and "local hold-out" in figures["accuracy"]["data"]
+    assert "All weights start from tiny-study-classifier 0.1.0, its last layer included" in told.err
+
+    config.write_text(config.read_text().replace('"never"', '"auto"'))
+    assert train(config, "--check", "--json", "--quiet") == OK
+    figures = {metric["name"]: metric for metric in json.loads(capsys.readouterr().out)["baseline"]}
+    assert figures["accuracy"]["n"] == 16 and "cross-validation" in figures["accuracy"]["data"]
+
+
+def test_a_base_model_that_is_not_there(make_config, capsys):
+    config = make_config()
+    text = config.read_text().partition("[model]")[0]
+    config.write_text(text + '[model]\nbase = "lungs 1.0.0"\n')
+    assert train(config, "--check") == BAD_INPUT
+    assert "The model lungs 1.0.0 is not installed" in capsys.readouterr().err
