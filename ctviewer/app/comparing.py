@@ -22,6 +22,7 @@ from ctviewer.training.regression import answers, compare_answers
 from ctviewer.training.run_folder import BASE_PREDICTIONS, COMPARISON, PREDICTIONS
 from ctviewer.training.source import LabelledSource
 from ctviewer.training.splits import EXTERNAL
+from ctviewer.training.versions import CROSS_VALIDATION
 
 TASK = "study_classifier"
 
@@ -31,8 +32,9 @@ def compare_after_run(
 ) -> Iterator[Event]:
     """Compare what a run made with what it began with, and keep that in the run's folder and by the two versions.
 
-    Without a study classifier as base it is compared with the one in use. Why there is no comparison is told, never
-    raised: the new version is made already. Done again it takes what is there, so that it can be resumed.
+    Without a study classifier as base it is compared with the one in use, and not on the fixed set: what it never learned
+    it cannot have forgotten. Why there is no comparison is told, never raised: the new version is made already. Done
+    again it takes what is there, so that it can be resumed.
 
     Args:
         folder: of the run, with its predictions.
@@ -94,7 +96,8 @@ def compare_on(
     ledger.look(contents.values(), LOOK, model=f"{old.key} and {new.key}")
     if looks:
         comparison = _noted(comparison, f"These studies were looked at {sum(looks.values())} times before.")
-    comparison = yield from _completed(comparison, said[1], new, old, device)
+    comparison = _with_learned(comparison, said[1], new, old)
+    comparison = yield from _with_fixed_set(comparison, new, old, device)
     comparisons.keep(new, old, comparison)
     yield Done(comparison)
 
@@ -124,8 +127,10 @@ def _of_run(
     after = read_predictions(folder / PREDICTIONS)
     after = _hold_out(dataclasses.replace(after, model=new.key))
     before = yield from _before(folder, source, old, after, device, chunk)
-    comparison = compare(before, after)
-    return (yield from _completed(comparison, after, new, old, device))
+    comparison = _with_learned(compare(before, after), after, new, old)
+    if new.metadata.parent != old.key:
+        return comparison
+    return (yield from _with_fixed_set(comparison, new, old, device))
 
 
 def _before(
@@ -150,15 +155,18 @@ def _before(
     return found
 
 
-def _completed(
-    comparison: Comparison, after: Predictions, new: Bundle, old: Bundle, device: str
-) -> Generator[Event, Any, Comparison]:
-    """With what the two learned from, and the fixed set."""
+def _with_learned(comparison: Comparison, after: Predictions, new: Bundle, old: Bundle) -> Comparison:
+    """Which of the studies the two learned from; of a cross-validation the new one did, and was not judged itself."""
     ledger, contents = Ledger.beside(_bundles()), [case.content for case in after.cases]
-    for bundle in (old, *([] if any(case.split == "cross-validation" for case in after.cases) else [new])):
+    judged = (old,) if any(case.split == CROSS_VALIDATION for case in after.cases) else (old, new)
+    for bundle in judged:
         if seen := ledger.seen(bundle.metadata.weights_sha256, contents):
             text = f"{seen} of {len(contents)} studies had been learned from by {bundle.key} or what it was made of"
             comparison = _noted(comparison, f"{text}: on them it looks better than it would on new patients.")
+    return comparison
+
+
+def _with_fixed_set(comparison: Comparison, new: Bundle, old: Bundle, device: str) -> Generator[Event, Any, Comparison]:
     try:
         fixed: Comparison = yield from _last(fixed_set(new, old, device))
     except CtviewerError as error:

@@ -25,7 +25,10 @@ def activation_doubts(bundle: Bundle, used: Bundle | None, comparison: Compariso
         return (*told, f"{text} Nothing shows that it is better.")
     turn = -1.0 if comparison.old == bundle.key else 1.0
     told += _about_differences(comparison, turn)
-    told += _about_fixed_set(comparison, turn)
+    if comparison.regression is not None:
+        told += _about_fixed_set(comparison.regression, turn)
+    elif bundle.metadata.parent == used.key:
+        told.append("It was not compared with its parent on the fixed set against forgetting.")
     return tuple(told)
 
 
@@ -53,10 +56,7 @@ def _about_differences(comparison: Comparison, turn: float) -> list[str]:
     return told
 
 
-def _about_fixed_set(comparison: Comparison, turn: float) -> list[str]:
-    fixed = comparison.regression
-    if fixed is None:
-        return ["It was not compared on the fixed set against forgetting."]
+def _about_fixed_set(fixed: Comparison, turn: float) -> list[str]:
     worse = [one for one in fixed.differences if _is_worse(one, turn)]
     lost = fixed.sides.new_right if turn < 0 else fixed.sides.old_right
     if not worse and not lost:
@@ -74,7 +74,7 @@ def _is_worse(one: Difference, turn: float) -> bool:
 
 
 def _told(one: Difference, turn: float) -> str:
-    """ "+0.031 (95 % interval -0.020 to +0.080)", from what is in use to what is to be activated."""
+    """Such as +0.031 (95 % interval -0.020 to +0.080), from what is in use to what is to be activated."""
     text = f"{turn * one.difference:+.3f}"
     if one.low is None or one.high is None:
         return f"{text} (without an interval)"
