@@ -55,6 +55,7 @@ class HardSettings:
         seed: of all draws, below 1000.
         matrix: rows and columns.
         slices: least and most slices of a study.
+        spacing_mm: least and most mm between them, as the shipped models take them; None covers the chest.
         lesion_slices: neighbouring slices on which the lesion is.
         train, val, test: patients for each class and each of the three families that a model may learn from.
         external: patients for each class in each of two external sets, of families (anatomy and scanner) of their own.
@@ -62,7 +63,8 @@ class HardSettings:
 
     seed: int = 0
     matrix: int = 256
-    slices: tuple[int, int] = (16, 20)
+    slices: tuple[int, int] = (17, 20)
+    spacing_mm: tuple[float, float] | None = (10.5, 11.5)
     lesion_slices: int = 3
     train: int = 3
     val: int = 1
@@ -79,7 +81,7 @@ class HardSettings:
             )
 
 
-SMALL = HardSettings(matrix=48, slices=(5, 6), lesion_slices=2, train=1, external=1)
+SMALL = HardSettings(matrix=48, slices=(5, 6), spacing_mm=None, lesion_slices=2, train=1, external=1)
 """Quick to make, for tests: 33 studies of 5 or 6 slices, too small to show anything."""
 
 
@@ -114,21 +116,22 @@ class HardCase:
 def hard_cases(settings: HardSettings = HardSettings()) -> tuple[HardCase, ...]:
     """The studies of a set, in an order that does not follow the classes.
 
-    Families (anatomy, kernel, noise, couch, thickness) are shared out evenly, and number of slices, field of view,
-    direction of scanning, contrast medium and date are drawn once for three patients, one of each class: none of
-    them tells a class.
+    Families (anatomy, kernel, noise, couch, thickness) are shared out evenly. Number of slices, their distance, field
+    of view, direction of scanning, contrast medium and date are drawn once for three patients, one of each class. So
+    none of them tells a class.
     """
     rng = np.random.default_rng([settings.seed, 7])
     made: list[HardCase] = []
     for split, family in _cells(settings):
         slices = int(rng.integers(settings.slices[0], settings.slices[1] + 1))
         field = round(float(rng.uniform(*FAMILIES[family].scanner.field_of_view)), 1)
+        spacing = settings.spacing_mm and round(float(rng.uniform(*settings.spacing_mm)), 1)
         head_first, contrast = bool(rng.random() < 0.5), bool(rng.random() < 0.3)
         date = str(np.datetime64("2025-01-01") + int(rng.integers(_DAYS))).replace("-", "")
         for variant in Variant:
             seed = _FIRST_SEED + settings.seed * _SEEDS + len(made)
             spec = PhantomSpec(
-                seed, variant, family, settings.matrix, slices, field, head_first=head_first, contrast=contrast
+                seed, variant, family, settings.matrix, slices, field, spacing, head_first=head_first, contrast=contrast
             )
             made.append(HardCase("", "", spec, split, date, settings.lesion_slices, float(rng.random())))
     if not 0 < len(made) <= _SEEDS:

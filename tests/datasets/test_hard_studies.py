@@ -19,13 +19,22 @@ from ctviewer.datasets.phantom import Family, Variant
 from ctviewer.datasets.study_folder import StudyFolder
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = HardSettings(matrix=32, slices=(5, 6), lesion_slices=2, train=1, val=0, test=0, external=0)
+TINY = HardSettings(matrix=32, slices=(5, 6), spacing_mm=None, lesion_slices=2, train=1, val=0, test=0, external=0)
 CLASSES = {"no finding", "pneumonia-like", "COVID-19-like"}
 
 
 def facts(case) -> tuple[object, ...]:
     spec = case.spec
-    return case.split, spec.family, spec.slices, spec.field_of_view_mm, spec.head_first, spec.contrast, case.date
+    return (
+        case.split,
+        spec.family,
+        spec.slices,
+        spec.slice_spacing_mm,
+        spec.field_of_view_mm,
+        spec.head_first,
+        spec.contrast,
+        case.date,
+    )
 
 
 def test_the_usual_set_is_small_enough_and_knows_all_parts():
@@ -34,6 +43,7 @@ def test_the_usual_set_is_small_enough_and_knows_all_parts():
     assert len({case.patient for case in cases}) == len({case.spec.seed for case in cases}) == len(cases)
     parts = Counter(case.split for case in cases)
     assert set(parts) == {"train", "val", "test", "external:phantom D", "external:phantom E"}
+    assert all(case.spec.slice_spacing_mm <= 12 for case in cases), "the shipped models take no more"
     outside = {case.spec.family for case in cases if case.split.startswith("external")}
     assert outside == {Family.D, Family.E}, "families that no training patient is of"
 
