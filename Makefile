@@ -16,7 +16,7 @@ SET_UP := @$(if $(PYTHON),$(PYTHON) packaging/bootstrap.py $(if $(TORCH),--torch
 # A window manager is no part of Xvfb; the end-to-end tests need none.
 XVFB := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(if $(shell command -v xvfb-run),QT_QPA_PLATFORM=xcb xvfb-run -a -s '-screen 0 1920x1200x24'))
 
-.PHONY: demo test lint unit end-to-end bench fuzz train-starter pins clean
+.PHONY: demo test lint unit end-to-end bench fuzz train-starter evaluate-models pins clean
 
 demo:
 	$(SET_UP) demo
@@ -53,6 +53,11 @@ fuzz:
 train-starter:
 	$(SET_UP) demo
 	$(VENV)/python packaging/train_starter.py $(ARGS)
+
+# How good the models are, where that takes longer than the tests: two hours at most on two cores; it can be interrupted.
+evaluate-models:
+	$(SET_UP) demo
+	$(VENV)/python packaging/evaluate_models.py $(ARGS)
 
 # New pins: the newest versions that fit pyproject.toml and pins.in, as names, versions and hashes alone.
 pins:

@@ -1,0 +1,41 @@
+"""Everything that says how good the models are and takes longer than the tests: `make evaluate-models`, two hours at most.
+
+Now: the comparison of Ye's paper on generated studies of three classes made hard. Phantoms, no patients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ctviewer.app.cli import main as ctviewer
+from ctviewer.app.progress import ProgressLine, drain
+from ctviewer.core.errors import CtviewerError
+from ctviewer.datasets.hard_studies import HardSettings, write_hard_studies
+from ctviewer.datasets.label_table import LABELS_NAME
+
+# 57 studies of 16 to 20 slices; two encoders, four aggregators, three seeds; two passes make an epoch, for there are few
+YE = (
+    "--encoder resnet18 --encoder googlenet --seeds 3 --epochs 6,12 --passes 2 --start scratch "
+    "--size 144 --crop 128 --precision bfloat16"
+).split()
+
+
+def main() -> int:
+    """Command line; the exit code of what was run. What is done already is not done again."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("out") / "evaluate-models", help="for studies and results")
+    arguments = parser.parse_args()
+    studies = arguments.out / "hard-studies"
+    try:
+        if not (studies / LABELS_NAME).exists():  # written last
+            drain(write_hard_studies(studies, HardSettings()), ProgressLine(quiet=False))
+    except CtviewerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return ctviewer(["reproduce", "ye", str(studies), "--out", str(arguments.out / "ye"), *YE])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
