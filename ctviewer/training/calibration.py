@@ -92,8 +92,8 @@ def choose_threshold(predictions: Predictions) -> float:
     """Finding probability with the best sensitivity plus specificity on validation studies, whatever the prevalence.
 
     Returns:
-        The middle of the widest gap between two studies that has it, 0.01 to 0.99; 0.5 without a negative class, or
-        where all studies are on one side.
+        The middle of the gap between two studies that has it (of several the one with the best sensitivity), 0.01 to
+        0.99; 0.5 without a negative class, or where all studies are on one side.
     """
     scores = finding_probability(predictions)
     if scores is None:
@@ -108,9 +108,8 @@ def choose_threshold(predictions: Predictions) -> float:
     hits = (called[:, positive] * weights[positive]).sum(axis=1) / weights[positive].sum()
     alarms = (called[:, ~positive] * weights[~positive]).sum(axis=1) / weights[~positive].sum()
     gain = hits - alarms
-    best = np.flatnonzero(gain >= gain.max() - 1e-12)
-    widest = best[np.argmax((high - low)[best])]
-    return float(np.clip((low[widest] + high[widest]) / 2, 0.01, 0.99))
+    best = int(np.flatnonzero(gain >= gain.max() - 1e-12)[0])
+    return float(np.clip((low[best] + high[best]) / 2, 0.01, 0.99))
 
 
 def fold_in(net: StudyClassifier, calibration: Calibration) -> None:

@@ -23,10 +23,10 @@ def common(old: Predictions, new: Predictions) -> tuple[Predictions, Predictions
     pairs = [(before[case.study], case) for case in new.cases if case.study in before]
     notes = []
     if alone := len(old.cases) + len(new.cases) - 2 * len(pairs):
-        notes.append(f"{counted_studies(alone)} are left out: only one of the models was asked about them.")
+        notes.append(f"Left out: {counted_studies(alone)} that only one of the models was asked about.")
     same = [(a, b) for a, b in pairs if not (a.content and b.content) or a.content == b.content]
     if len(same) < len(pairs):
-        notes.append(f"{counted_studies(len(pairs) - len(same))} are left out: their pixels have changed since.")
+        notes.append(f"Left out: {counted_studies(len(pairs) - len(same))} with other pixels than before.")
     if not same:
         raise InputError(f"{old.model} and {new.model} were asked about no study in common.")
     if other := sum(set(a.truth) != set(b.truth) or a.patient != b.patient for a, b in same):
