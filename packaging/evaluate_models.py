@@ -13,13 +13,28 @@ from ctviewer.app.cli import main as ctviewer
 from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.core.errors import CtviewerError
 from ctviewer.datasets.hard_studies import HardSettings, write_hard_studies
-from ctviewer.datasets.label_table import LABELS_NAME
 
 # 57 studies of 16 to 20 slices; two encoders, four aggregators, three seeds; two passes make an epoch, for there are few
-YE = (
-    "--encoder resnet18 --encoder googlenet --seeds 3 --epochs 6,12 --passes 2 --start scratch "
-    "--size 144 --crop 128 --precision bfloat16"
-).split()
+YE = [
+    "--encoder",
+    "resnet18",
+    "--encoder",
+    "googlenet",
+    "--seeds",
+    "3",
+    "--epochs",
+    "6,12",
+    "--passes",
+    "2",
+    "--start",
+    "scratch",
+    "--size",
+    "144",
+    "--crop",
+    "128",
+    "--precision",
+    "bfloat16",
+]
 
 
 def main() -> int:
@@ -29,8 +44,7 @@ def main() -> int:
     arguments = parser.parse_args()
     studies = arguments.out / "hard-studies"
     try:
-        if not (studies / LABELS_NAME).exists():  # written last
-            drain(write_hard_studies(studies, HardSettings()), ProgressLine(quiet=False))
+        drain(write_hard_studies(studies, HardSettings()), ProgressLine(quiet=False))  # or found there
     except CtviewerError as error:
         print(error, file=sys.stderr)
         return error.exit_code
