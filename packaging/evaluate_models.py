@@ -6,6 +6,7 @@ Now: the comparison of Ye's paper on generated studies of three classes made har
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -44,11 +45,21 @@ def main() -> int:
     arguments = parser.parse_args()
     studies = arguments.out / "hard-studies"
     try:
-        drain(write_hard_studies(studies, HardSettings()), ProgressLine(quiet=False))  # or found there
+        _make_once(studies)
     except CtviewerError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return ctviewer(["reproduce", "ye", str(studies), "--out", str(arguments.out / "ye"), *YE])
+
+
+def _make_once(studies: Path) -> None:
+    """The generated studies, whole or not at all: an interrupted call leaves nothing that the next one trips over."""
+    if studies.exists():
+        return
+    part = studies.with_name(f"{studies.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    drain(write_hard_studies(part, HardSettings()), ProgressLine(quiet=False))
+    part.rename(studies)
 
 
 if __name__ == "__main__":
