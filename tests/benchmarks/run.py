@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness import Row, as_json, table
 
-BENCHES = ("loading", "scanning", "decoding", "painting", "window", "inference", "nets")
+BENCHES = ("loading", "scanning", "decoding", "painting", "window", "inference", "nets", "training")
 
 
 def main() -> int:
