@@ -25,6 +25,7 @@ from ctviewer.core.reading import Reading
 from ctviewer.core.series import Series
 from ctviewer.core.volume import Volume
 from ctviewer.library import WorkStore
+from ctviewer.ui.finetune.services import FinishedRun
 from ctviewer.ui.services import ModelCard, Preferences, StudyClasses
 
 _logger = logging.getLogger(__name__)
@@ -108,8 +109,28 @@ class AppServices:
         for bundle in bundles:
             m = bundle.metadata
             used, card = bundle.key in active, _card(bundle.folder)
-            cards.append(ModelCard(m.title, m.version, m.task, m.licence, m.limits, m.trained_on, used, card))
+            facts = (m.title, m.version, m.task, m.licence, m.limits, m.trained_on)
+            cards.append(ModelCard(*facts, used, card, bundle.key, m.parent or ""))
         return tuple(cards), problems
+
+    def activate_model(self, key: str) -> None:
+        """Use an installed model for its task."""
+        self.training.activate(key)
+
+    def model_before(self, task: str) -> str:
+        """What was used for a task before."""
+        before = installed().before(task)
+        return "" if before is None else before.key
+
+    def roll_back_model(self, task: str) -> str:
+        """Use again what was used for a task before."""
+        return installed().roll_back(task).key
+
+    def model_result(self, key: str) -> FinishedRun | None:
+        """How an installed model compares with what it was made from."""
+        from ctviewer.app.model_results import result_of_model  # comparisons take their time: when they are asked for
+
+        return result_of_model(self.training, key)
 
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the active detector."""

@@ -1,4 +1,4 @@
-"""Small dialogs: models and their cards, keys, about. None opens by itself."""
+"""Small dialogs: keys, about, histogram. None opens by itself."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QGridLayout,
     QLabel,
-    QListWidget,
     QMessageBox,
-    QSplitter,
-    QTextBrowser,
     QVBoxLayout,
     QWidget,
 )
 
 from ctviewer import __version__
 from ctviewer.core.findings import RESEARCH_USE
-from ctviewer.ui.services import ModelCard, Services
 from ctviewer.ui.session import Session
 
 _MOUSE = (
@@ -93,38 +89,6 @@ def show_histogram(parent: QWidget, session: Session) -> None:
     from ctviewer.ui.histogram import HistogramDialog  # pyqtgraph takes its time: when it is asked for
 
     HistogramDialog(session, parent).show()
-
-
-def show_models(parent: QWidget, services: Services) -> None:
-    """The installed models with their cards, and bundles that cannot be used with the reason."""
-    cards, problems = services.models()
-    dialog, box = _dialog(parent, "Models")
-    dialog.resize(860, 560)
-    names, card = QListWidget(), QTextBrowser()
-    card.setOpenLinks(False)
-    for one in cards:
-        names.addItem(f"{'● ' if one.active else ''}{one.title}\n{one.version} · {one.licence}")
-    names.currentRowChanged.connect(lambda row: card.setMarkdown(_card_text(cards[row]) if row >= 0 else ""))
-    splitter = QSplitter()
-    splitter.addWidget(names)
-    splitter.addWidget(card)
-    splitter.setSizes([250, 610])
-    box.addWidget(splitter, 1)
-    for problem in problems:
-        label = QLabel(problem)
-        label.setWordWrap(True)
-        label.setProperty("role", "danger")
-        box.addWidget(label)
-    if cards:
-        names.setCurrentRow(0)
-    else:
-        card.setPlainText("No model is installed.")
-    _finish(dialog, box)
-
-
-def _card_text(model: ModelCard) -> str:
-    used = f"**Used for its task ({model.task}).** " if model.active else f"Task: {model.task}. "
-    return f"{used}Trained on: {model.trained_on}. Licence: {model.licence}.\n\n{model.card}"
 
 
 def close_anyway(parent: QWidget) -> bool:

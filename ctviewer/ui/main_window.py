@@ -24,6 +24,7 @@ from ctviewer.ui.binders.asking import AskingBinder
 from ctviewer.ui.binders.files import FilesBinder
 from ctviewer.ui.binders.image import ImageBinder, series_name, suits_better, window_text
 from ctviewer.ui.binders.information import InformationBinder
+from ctviewer.ui.binders.models import ModelsBinder
 from ctviewer.ui.binders.results import ResultsBinder
 from ctviewer.ui.binders.stating import StatingBinder
 from ctviewer.ui.binders.status import StatusBinder
@@ -34,6 +35,7 @@ from ctviewer.ui.menus import build_menus, build_toolbar, fill_file_windows
 from ctviewer.ui.panels.common import grey_image
 from ctviewer.ui.presenters.analysing import AnalysingPresenter, Phase
 from ctviewer.ui.presenters.asking import AskingPresenter
+from ctviewer.ui.presenters.models import ModelsPresenter
 from ctviewer.ui.presenters.opening import OpeningPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
 from ctviewer.ui.presenters.reporting import ReportingPresenter
@@ -91,6 +93,8 @@ class MainWindow(QMainWindow):
         self.information = InformationBinder(self.session, self.opening, self.volumes, jobs, services, self)
         self.training = TrainingPresenter(services.training, self)
         self.fine_tuning = TrainingBinder(self.training, services, jobs, self.parts.messages, self)
+        self.choosing = ModelsPresenter(services, self)
+        self.models = ModelsBinder(self.choosing, self)
         self._bind_presenters()
         self._bind_commands()
         self._bind_panels()
@@ -115,6 +119,12 @@ class MainWindow(QMainWindow):
         opening.fully_loaded.connect(self._on_loaded)
         reading.ready.connect(self._on_reading)
         analysing.finished.connect(reading.add_result)
+        for changed in (self.choosing.changed, self.training.models_changed):
+            changed.connect(self.results.refresh)
+            changed.connect(self.stating.refresh_classes)
+        self.choosing.changed.connect(self.training.look_anew)
+        self.training.models_changed.connect(self.models.refresh)
+        self.models.study_requested.connect(self.open_path)
         for source in (opening.said, analysing.said, self.reporting.said):
             source.connect(self.parts.messages.say)
         for source in (reading.failed, self.reporting.failed):
@@ -176,7 +186,7 @@ class MainWindow(QMainWindow):
                 ("reject", lambda: self.results.judge_selected(Verdict.REJECTED)),
                 ("accept_class", self.stating.accept),
                 ("next_class", self.stating.step),
-                ("models", lambda: dialogs.show_models(self, services)),
+                ("models", self.models.show_dialog),
                 ("fine_tune", self.fine_tuning.show_dialog),
                 ("keys", lambda: dialogs.show_keys(self, self.actions_)),
                 ("about", lambda: dialogs.show_about(self)),
@@ -364,6 +374,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self.fine_tuning.shut_down()
+        self.models.shut_down()
         self.services.set_preference(geometry=self.saveGeometry().toBase64().toStdString())
         self.reading.close()
         self.image.set_cine(False)

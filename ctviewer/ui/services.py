@@ -13,7 +13,7 @@ from ctviewer.core.reading import Reading
 from ctviewer.core.series import Series
 from ctviewer.core.volume import Volume
 from ctviewer.library import WorkStore
-from ctviewer.ui.finetune.services import TrainingServices
+from ctviewer.ui.finetune.services import FinishedRun, TrainingServices
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class ModelCard:
         title, version, task, licence, limits, trained_on: from the bundle.
         active: whether it is used for its task.
         card: the whole model card, Markdown.
+        key: "name version".
+        parent: key of what it was made from; "" for none.
     """
 
     title: str
@@ -34,6 +36,8 @@ class ModelCard:
     trained_on: str
     active: bool
     card: str
+    key: str = ""
+    parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,21 @@ class Services(Protocol):
 
     def models(self) -> tuple[tuple[ModelCard, ...], tuple[str, ...]]:
         """Installed models, and one sentence for each bundle that cannot be used."""
+
+    def activate_model(self, key: str) -> None:
+        """Use an installed model ("name version") for its task. Raises CtviewerError."""
+
+    def model_before(self, task: str) -> str:
+        """Key of the model that was used for a task before the one in use; "" for none."""
+
+    def roll_back_model(self, task: str) -> str:
+        """Use the model again that was used for a task before; its key. Raises CtviewerError."""
+
+    def model_result(self, key: str) -> FinishedRun | None:
+        """How an installed model compares with what it was made from; None for one that no training made.
+
+        `folder` is empty where the run that made it is not kept here. Raises CtviewerError.
+        """
 
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the active detector, in order: they give the colours."""

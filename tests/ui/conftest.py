@@ -131,6 +131,7 @@ class FakeServices:
     kept: Preferences = field(default_factory=Preferences)
     reports: list[Path] = field(default_factory=list)
     current: bool = True
+    used: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.store = WorkStore(self.folder / "data")
@@ -153,8 +154,25 @@ class FakeServices:
         return self.analysis(volume)
 
     def models(self) -> tuple[tuple[ModelCard, ...], tuple[str, ...]]:
-        card = ModelCard("Test classifier", "1.0.0", "study_classifier", "MIT", "No.", "phantoms only", True, "# Card")
+        card = ModelCard(
+            "Test classifier", "1.0.0", "study_classifier", "MIT", "No.", "phantoms only", True, "# Card", "test 1.0.0"
+        )
         return (card,), ("The model bundle x cannot be used because it is damaged.",)
+
+    def activate_model(self, key: str) -> None:
+        self.used.append(key)
+
+    def model_before(self, task: str) -> str:
+        return self.used[-2] if len(self.used) > 1 else ""
+
+    def roll_back_model(self, task: str) -> str:
+        if len(self.used) < 2:
+            raise InputError("There is no earlier model to go back to.")
+        self.used.pop()
+        return self.used[-1]
+
+    def model_result(self, key: str):
+        return None
 
     def detector_classes(self) -> tuple[str, ...]:
         return LESIONS

@@ -69,6 +69,10 @@ class ResultsBinder(QObject):
         """What the table shows."""
         return self._lesions
 
+    def refresh(self) -> None:
+        """Other models are in use: a result of those before is told to be."""
+        self._show_state(self._analysing.state)
+
     # The analysis
 
     def _show_state(self, state: AnalysisState) -> None:

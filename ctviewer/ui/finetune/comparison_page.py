@@ -104,7 +104,7 @@ class ComparisonPage(pages.ComparisonPage):
         self.keep.setText("&Keep the old version")
         self.keep.setToolTip(f"{before} stays in use; the new version stays in Model, Models…")
         self.roll_back.setText("&Roll back")
-        self.roll_back.setToolTip(f"Use {before} again")
+        self.roll_back.setToolTip("Use the model again that was in use before")
         self.activate.setVisible(not result.active)
         self.keep.setVisible(not result.active)
         self.roll_back.setVisible(result.active)
@@ -114,7 +114,7 @@ class ComparisonPage(pages.ComparisonPage):
 def _where(comparison: Comparison) -> str:
     return (
         f"New: {comparison.new}. Old: {comparison.old}. Both on the same {studies_text(comparison.studies)} of "
-        f"{patients_text(comparison.patients)} that the new version has not learned from."
+        f"{patients_text(comparison.patients)}."
     )
 
 

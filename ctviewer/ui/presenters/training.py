@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,9 +28,18 @@ from ctviewer.training.events import (
     Saved,
     StepDone,
 )
+from ctviewer.ui.finetune.ends import (
+    BEFORE_LEARNING,
+    BEFORE_LEARNING_KEPT,
+    NOTHING_KEPT,
+    failed_text,
+    finished_text,
+    paused_text,
+    resuming_text,
+)
 from ctviewer.ui.finetune.history import RunHistory
 from ctviewer.ui.finetune.services import TrainingServices, UnfinishedRun
-from ctviewer.ui.finetune.state import STEERABLE, Phase, TrainingState, fold_text
+from ctviewer.ui.finetune.state import STEERABLE, Phase, TrainingState
 
 if TYPE_CHECKING:
     from ctviewer.training.config import RunConfig
@@ -42,7 +52,6 @@ _OBEYING = {
     Wish.STOP: (Phase.STOPPING, "Stopping after this chunk of slices; the best state so far is made a model…"),
     Wish.CANCEL: (Phase.CANCELLING, "Cancelling after this chunk of slices; nothing is kept…"),
 }
-_OWN_WORDS = "ctviewer: "  # how the command line begins the sentence of an error
 
 
 class TrainingPresenter(QObject):
@@ -58,6 +67,7 @@ class TrainingPresenter(QObject):
     said = Signal(str)  # one sentence that ends nothing
     failed = Signal(str)  # something asked for could not be done
     ended = Signal()  # no process runs any more
+    models_changed = Signal()  # another model is used from now on
 
     def __init__(
         self,
@@ -160,6 +170,13 @@ class TrainingPresenter(QObject):
     def roll_back(self) -> None:
         """Use the model again that was in use before."""
         self._change_active(self._services.roll_back)
+
+    def look_anew(self) -> None:
+        """Another model may be in use by now, chosen elsewhere."""
+        if self.state.result is not None:
+            with contextlib.suppress(CtviewerError):  # told where it is asked for
+                result = self._services.result_of(self.state.result.folder, self.state.result.key)
+                self._set(replace(self.state, result=result))
 
     def shut_down(self) -> None:
         """End the process at once; for the end of the program. A run can be resumed from its last checkpoint."""
@@ -270,16 +287,22 @@ class TrainingPresenter(QObject):
         if self.state.report is not None:
             self._set(replace(self.state, phase=Phase.CHECKED))
             return
-        self._set(replace(self.state, phase=Phase.IDLE, text=self._why(end, "Pre-flight could not be done.")))
+        self._set(
+            replace(self.state, phase=Phase.IDLE, text=failed_text("Pre-flight could not be done.", end, self._last))
+        )
 
     def _end_run(self, end: ChildEnd) -> None:
         last = self._last
         if isinstance(last, RunFinished):
             self._finish(last)
         elif isinstance(last, Paused):
-            self._set(replace(self.state, phase=Phase.PAUSED, text=self._paused_text(last), resumable=True))
+            saved = self._saved[1] if self._saved is not None else f"{self._clock():%H:%M}"
+            text = paused_text(last, self.history, saved)
+            self._set(replace(self.state, phase=Phase.PAUSED, text=text, resumable=True))
+        elif isinstance(last, RunCancelled) and self.state.phase in (Phase.PAUSING, Phase.STOPPING):
+            self._ended_before()
         elif isinstance(last, RunCancelled):
-            self._set(replace(self.state, phase=Phase.CANCELLED, text="Cancelled. Nothing of this run was kept."))
+            self._set(replace(self.state, phase=Phase.CANCELLED, text=NOTHING_KEPT))
         elif self.state.phase is Phase.CANCELLING:
             self._cancelled_by_force()
         elif end.code == 0 and self.state.phase in (Phase.PAUSING, Phase.STOPPING) and self.history.step is None:
@@ -288,9 +311,7 @@ class TrainingPresenter(QObject):
             self._fail(end)
 
     def _finish(self, last: RunFinished) -> None:
-        state = self.state
-        stopped = " from the best state at that time" if last.stopped else ""
-        text = f"{'Stopped' if last.stopped else 'Finished'}. The new model is {last.key}{stopped}."
+        state, text = self.state, finished_text(last)
         try:
             result = self._services.result_of(state.folder, last.key) if state.folder is not None else None
         except CtviewerError as error:
@@ -300,28 +321,19 @@ class TrainingPresenter(QObject):
     def _ended_before(self) -> None:
         """It was to end before it had learned anything."""
         if self._can_go_on():
-            text = "Ended before training began; Resume begins it."
-            self._set(replace(self.state, phase=Phase.PAUSED, text=text, resumable=True))
+            self._set(replace(self.state, phase=Phase.PAUSED, text=BEFORE_LEARNING_KEPT, resumable=True))
         else:
-            text = "Ended before training began; nothing was kept."
-            self._set(replace(self.state, phase=Phase.CANCELLED, text=text))
+            self._set(replace(self.state, phase=Phase.CANCELLED, text=BEFORE_LEARNING))
 
     def _can_go_on(self) -> bool:
         folder = self.state.folder
-        return folder is not None and any(run.folder == folder for run in self._services.unfinished())
-
-    def _paused_text(self, last: Paused) -> str:
-        known = self.history.step or self.history.begun
-        steps = known.steps if known is not None else 0
-        of = f" of {steps}" if steps else ""
-        saved = self._saved[1] if self._saved is not None else f"{self._clock():%H:%M}"
-        folds = self.history.begun.folds if self.history.begun is not None else 1
-        fold = f", {fold_text(last.fold, folds)[0].lower()}{fold_text(last.fold, folds)[1:]}" if folds > 1 else ""
-        return f"Paused at step {last.step}{of}{fold}; checkpoint saved {saved}."
+        with contextlib.suppress(CtviewerError):  # told where unfinished runs are listed
+            return folder is not None and any(run.folder == folder for run in self._services.unfinished())
+        return False
 
     def _cancelled_by_force(self) -> None:
         """The process was ended, or died, before it said that it removed the run: it is removed here."""
-        folder, text = self.state.folder, "Cancelled. Nothing of this run was kept."
+        folder, text = self.state.folder, NOTHING_KEPT
         if folder is not None:
             try:
                 self._services.discard(folder)
@@ -332,19 +344,9 @@ class TrainingPresenter(QObject):
     def _fail(self, end: ChildEnd) -> None:
         last = self._last
         resumable = self._can_go_on() and not (isinstance(last, RunFailed) and not last.resumable)
-        text = self._why(end, "The training process ended.")
-        if resumable and self._saved is not None:
-            text += f" The last checkpoint is of step {self._saved[0]} ({self._saved[1]}); Resume goes on from there."
-        elif resumable:
-            text += " Resume goes on from the last checkpoint."
+        text = failed_text("The training process ended.", end, last)
+        text += f" {resuming_text(self._saved)}" if resumable else ""
         self._set(replace(self.state, phase=Phase.FAILED, text=text, resumable=resumable))
-
-    def _why(self, end: ChildEnd, begin: str) -> str:
-        """The sentence that the process itself had for it, else what its end tells."""
-        if isinstance(self._last, RunFailed):
-            return self._last.text
-        own = [line for line in end.tail.splitlines() if line.startswith(_OWN_WORDS)]
-        return own[-1].removeprefix(_OWN_WORDS) if own and end.code is not None else f"{begin} {end.words}"
 
     def _change_active(self, change: Callable[[], object]) -> None:
         state = self.state
@@ -357,6 +359,7 @@ class TrainingPresenter(QObject):
             self.failed.emit(str(error))
             return
         self._set(replace(state, result=result))
+        self.models_changed.emit()
 
     def _set(self, state: TrainingState) -> None:
         self.state = state

@@ -1,0 +1,64 @@
+"""What is known of how an installed version compares with what it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ctviewer.app.comparisons import find, named
+from ctviewer.app.models import installed
+from ctviewer.app.runs import runs_folder
+from ctviewer.app.training import AppTraining
+from ctviewer.core.errors import BundleError, InputError
+from ctviewer.models.bundle import Bundle
+from ctviewer.training.comparison import Comparison
+from ctviewer.training.run_folder import list_runs
+from ctviewer.ui.finetune.services import FinishedRun
+
+
+def result_of_model(training: AppTraining, key: str) -> FinishedRun | None:
+    """The run that made a version, or the comparison that is kept of it; None for a version that no training made.
+
+    Raises:
+        InputError: the version is not installed.
+    """
+    bundle = named(key)
+    folder = _made_by(bundle)
+    if folder is not None:
+        result = training.result_of(folder, bundle.key)
+    elif bundle.metadata.parent or bundle.metadata.run is not None:
+        result = FinishedRun(Path(), bundle.key, bundle.metadata.parent or "", _is_used(bundle))
+    else:
+        return None
+    if result.comparison is None:
+        result = replace(result, comparison=_kept(bundle))
+    return replace(result, looks=looks_at(bundle))
+
+
+def looks_at(bundle: Bundle) -> int:
+    """How often models were judged by the hold-out of a version, its own run included; 0 where nobody knows."""
+    run = bundle.metadata.run
+    if run is None or not run.holdouts:
+        return 0
+    return 1 + sum(run.holdouts[0].looks.values())
+
+
+def _made_by(bundle: Bundle) -> Path | None:
+    runs = list_runs(runs_folder())
+    return next((one.folder for one in runs if one.told.bundle and Path(one.told.bundle) == bundle.folder), None)
+
+
+def _kept(bundle: Bundle) -> Comparison | None:
+    """With its parent; None where there is none, or the parent is gone."""
+    try:
+        return find(bundle, named(bundle.metadata.parent)) if bundle.metadata.parent else None
+    except InputError:
+        return None
+
+
+def _is_used(bundle: Bundle) -> bool:
+    try:
+        used = installed().active(bundle.metadata.task)
+    except BundleError:  # told where the models are listed
+        return False
+    return used is not None and used.key == bundle.key
