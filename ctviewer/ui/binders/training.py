@@ -38,7 +38,7 @@ class TrainingBinder(QObject):
         self._training, self._services, self._jobs = training, services, jobs
         self._messages, self._window = messages, window
         self._desk: FineTuneDesk | None = None
-        self._closing = False
+        self._closing = self._asking = False
         self._sign = QToolButton()
         self._sign.setAutoRaise(True)
         self._sign.setToolTip("Open the fine-tuning window")
@@ -72,7 +72,11 @@ class TrainingBinder(QObject):
         """Whether the window may close now; asks where a run goes on. It is closed later where the run is paused first."""
         if not self._training.state.active:
             return True
+        if self._asking:  # Ctrl+C of a terminal, while the question stands
+            return False
+        self._asking = True
         answer = closing.ask_again(self._window) if self._closing else closing.ask(self._window)
+        self._asking = False
         if not self._training.state.active:  # it ended while the question stood
             return answer is not closing.Answer.GO_ON
         if answer is closing.Answer.AT_ONCE:

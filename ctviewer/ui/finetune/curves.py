@@ -72,7 +72,7 @@ class CurvePlot(QWidget):
         self._legend = self._plot.addLegend(offset=(-8, -8 if low else 4), labelTextSize=f"{theme.SMALL_PX}px")
         self._best = pg.InfiniteLine(angle=90, movable=False)
         if value_range is not None:
-            self._plot.setYRange(*value_range, padding=0.02)
+            self._plot.setYRange(*value_range, padding=0.06)  # so that the ends have room for their numbers
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(self._plot)

@@ -25,7 +25,7 @@ from ctviewer.ui.services import Services
 if TYPE_CHECKING:
     from ctviewer.training.config import RunConfig
 
-_BACK, _NEW = "&Back", "&New run"
+_BACK, _NEW = "&Back", "Ne&w run"
 
 
 class FineTuneDesk(QObject):
@@ -161,6 +161,8 @@ class FineTuneDesk(QObject):
             self.comparison.set_result(state.result)
             self._show(self.comparison)
         elif state.phase not in (Phase.CHECKING, Phase.CHECKED):
+            if state.phase is Phase.STARTING and state.config is not None and not self.data.ready:
+                self.data.set_config(state.config)  # a run that goes on: what it was told can be changed for a new one
             self._show(self.run)
 
     def _say_why(self, before: Phase, text: str) -> None:
