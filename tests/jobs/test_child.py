@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 
@@ -178,3 +179,38 @@ def test_traces_keep_places_and_types_alone():
     )
     assert traces(fatal) == "Fatal Python error: Segmentation fault\n  x.py:3"
     assert traces("torch.OutOfMemoryError: CUDA out of memory of DOE") == "torch.OutOfMemoryError"
+
+
+PARENT = """
+import sys
+from PySide6.QtCore import QCoreApplication
+from ctviewer.jobs import Child, ChildCommand
+app = QCoreApplication([])
+child = Child()
+child.line.connect(lambda line: print(line, flush=True))
+child.start(ChildCommand((sys.executable, "-S", "-u", "-c", sys.argv[1])))
+app.exec()
+"""
+ORPHAN = """
+import os, sys
+print(os.getpid())
+sys.stdin.read()
+open(os.environ["MARK"], "w").write("closed")
+"""
+
+
+@posix
+def test_a_child_whose_window_is_killed_finds_its_input_closed(tmp_path):
+    mark = tmp_path / "mark"
+    environment = os.environ | {"MARK": str(mark)}
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, ORPHAN], stdout=subprocess.PIPE, env=environment)
+    with parent.stdout:
+        pid = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait(10)
+    deadline = time.monotonic() + 10
+    while not (mark.exists() and mark.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert mark.exists(), "it would train on for nobody"
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
