@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ctviewer.training.augment import Pose, draw_grid
+from ctviewer.training.augment import Pose
 
 LONG_STUDY = 200  # slices from which a study is split in training; the paper splits those of 200 to 300
 EVERY = 4
@@ -97,16 +96,3 @@ def draw_generator(seed: int, study: str, epoch: int, draws: int) -> np.random.G
     """
     name = int.from_bytes(hashlib.sha256(study.encode("utf-8", "surrogatepass")).digest()[:16], "big")
     return np.random.default_rng([seed, epoch % draws, name])
-
-
-def study_grid(pose: Pose, rng: np.random.Generator, slices: int, size: int, crop: int) -> Tensor:
-    """The sampling grid `[slices, crop, crop, 2]` of one draw, the same for all slices and held once in memory.
-
-    Args:
-        pose: ranges of the draw.
-        rng: of `draw_generator`, first thing drawn from it.
-        slices: how many.
-        size: side of the square that `augment.sample_grey` samples.
-        crop: side of what comes out.
-    """
-    return draw_grid(pose, rng, 1, size, crop).expand(slices, -1, -1, -1)

@@ -8,13 +8,12 @@ import sys
 import numpy as np
 import torch
 
-from ctviewer.training.augment import sample_grey
+from ctviewer.training.augment import draw_study
 from ctviewer.training.sampling import (
     Subsequence,
     draw_generator,
     inverse_frequency,
     paper_pose,
-    study_grid,
     training_sequences,
 )
 
@@ -52,10 +51,10 @@ def test_draws_are_the_same_in_another_process():
 
 
 def test_all_slices_of_a_study_are_turned_alike():
-    grid = study_grid(paper_pose(32, 28), draw_generator(0, "s", 0, 8), 5, 32, 28)
-    assert grid.shape == (5, 28, 28, 2) and grid.stride(0) == 0
+    draw = draw_study(paper_pose(32, 28), draw_generator(0, "s", 0, 8), 5, 32, 28)
+    assert draw.grid.shape == (1, 28, 28, 2)
     grey = torch.rand(1, 1, 32, 32).expand(5, -1, -1, -1)
-    out = sample_grey(grey, grid, 0.0)
+    out = draw.apply(grey, np.arange(5), 0.0)
     assert all(torch.equal(one, out[0]) for one in out)
 
 
@@ -63,7 +62,7 @@ def test_a_crop_without_rotation_lies_inside_the_square():
     pose = paper_pose(256, 224, degrees=0.0)
     corners = []
     for epoch in range(200):
-        grid = study_grid(pose, draw_generator(0, "s", epoch, 200), 1, 256, 224)
+        grid = draw_study(pose, draw_generator(0, "s", epoch, 200), 1, 256, 224).grid
         pixel = (grid[0] + 1) * 128 - 0.5
         corners += [pixel[0, 0], pixel[-1, -1]]
         torch.testing.assert_close(pixel[0, 1] - pixel[0, 0], torch.tensor([1.0, 0.0]), atol=1e-3, rtol=0)
@@ -75,7 +74,7 @@ def test_a_crop_without_rotation_lies_inside_the_square():
 def test_the_rotation_stays_within_ten_degrees():
     angles = []
     for epoch in range(200):
-        grid = study_grid(paper_pose(64, 56), draw_generator(3, "s", epoch, 200), 1, 64, 56)[0]
+        grid = draw_study(paper_pose(64, 56), draw_generator(3, "s", epoch, 200), 1, 64, 56).grid[0]
         step = grid[0, 1] - grid[0, 0]
         angles.append(float(torch.rad2deg(torch.atan2(step[1], step[0]))))
     assert max(map(abs, angles)) <= 10.01 and max(angles) > 8 and min(angles) < -8

@@ -20,11 +20,13 @@ from ctviewer.training.config import RunConfig
 from ctviewer.training.engine import devices
 from ctviewer.training.engine.optimizers import make_optimizer
 from ctviewer.training.engine.passes import PRECISIONS
+from ctviewer.training.engine.room import kept_chunks
 from ctviewer.training.engine.starts import Start, start_net
 from ctviewer.training.preflight.checks import FEW_PATIENTS
 from ctviewer.training.preflight.estimates import RunPlan, Step, StepCost
 
 _FLOAT32 = 4  # bytes of a cached feature
+_STORED_GREY = 2  # bytes of a pixel of a prepared slice
 
 
 def reckon(
@@ -50,6 +52,7 @@ def reckon(
         epochs=config.recipe.epochs * _trainings(config, patients),
         draws=config.recipe.draws if config.recipe.augmentation != "none" else 1,
         feature_bytes=start.net.encoder.out_features * _FLOAT32 if frozen else 0,
+        square_bytes=start.preprocessing.size**2 * _STORED_GREY,
         free_memory=_free_memory(device),
         free_disk=_free_disk(folder),
     )
@@ -96,10 +99,11 @@ class _Timed:
             self._precision = devices.measured_precision(net, noise[: self._config.chunk])
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
+        net.train()
+        precision, chunk = PRECISIONS[self._precision], self._config.chunk
+        kept = kept_chunks(net, _Noise(2, len(p.mean), p.crop)[0:2], chunk, precision)
         began = time.perf_counter()
-        for _ in accumulate_gradients(
-            net.train(), [noise], self._loss, chunk=self._config.chunk, precision=PRECISIONS[self._precision]
-        ):
+        for _ in accumulate_gradients(net, [noise], self._loss, chunk=chunk, kept=kept, precision=precision):
             pass
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)

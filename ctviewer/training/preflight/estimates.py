@@ -39,12 +39,14 @@ class RunPlan:
         epochs: how many.
         draws: of augmentation per study, as far as features are cached.
         feature_bytes: of one slice's cached features; 0 where nothing is cached.
+        square_bytes: of one slice as it is kept prepared.
         free_memory, free_disk: bytes; None where nobody knows.
     """
 
     epochs: int
     draws: int = 8
     feature_bytes: int = 0
+    square_bytes: int = 0
     free_memory: int | None = None
     free_disk: int | None = None
 
@@ -76,9 +78,9 @@ def estimate_run(step: Step, train: Sequence[int], judged: Sequence[int], plan: 
     if slope < 0 or start < 0:  # noise: in proportion then
         slope, start = float(seconds.sum() / sizes.sum()), 0.0
     per_epoch = (len(train) + len(judged)) * start + (sum(train) + sum(judged)) * slope
-    cached = (sum(train) * plan.draws + sum(judged)) * plan.feature_bytes
+    disk = (sum(train) * plan.draws + sum(judged)) * plan.feature_bytes + (sum(train) + sum(judged)) * plan.square_bytes
     memory = max(cost.memory for cost in costs)
-    yield Done(Estimate(float(_passes(plan) * per_epoch), memory, cached, len(lengths)))
+    yield Done(Estimate(float(_passes(plan) * per_epoch), memory, disk, len(lengths)))
 
 
 def _passes(plan: RunPlan) -> float:

@@ -268,6 +268,8 @@ def test_time_memory_and_disk_are_reckoned_from_steps():
     assert found.seconds == pytest.approx((8 + 0.2) * (4 * 0.5 + 0.01 * 410)), "epochs 9 and 10 find their draws cached"
     assert found.memory == 200_000_000 and found.disk == (210 * 8 + 200) * 4096 and found.steps == 3
     assert all(isinstance(event, Progress) for event in events[:-1])
+    events = list(estimate_run(step, [50, 60, 100], [200], RunPlan(10, square_bytes=1000)))
+    assert events[-1].value.disk == 410 * 1000, "prepared slices are kept without cached features too"
     assert list(estimate_run(step, [50], [], RunPlan(9)))[-1].value.seconds == pytest.approx(9.0)
 
 
