@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 import ctviewer
+from ctviewer.app.comparisons import doubts_about
 from ctviewer.app.folders import data_folder
 from ctviewer.app.models import installed
 from ctviewer.app.runs import require_resumable, runs_folder
@@ -138,6 +139,7 @@ class AppTraining:
         except InputError as error:
             notes.append(str(error))
         active = used is not None and used.key == key
+        notes += doubts_about(bundle)
         return FinishedRun(folder, key, bundle.metadata.parent or "", active, comparison, tuple(notes))
 
     def activate(self, key: str) -> None:
