@@ -7,6 +7,7 @@ from ctviewer.models.bundle import Bundle
 from ctviewer.training.comparison import OPEN, WORSE, Comparison, Difference
 
 _MOST_NAMED = 3
+_NOTHING = 1e-9
 
 
 def activation_doubts(bundle: Bundle, used: Bundle | None, comparison: Comparison | None) -> tuple[str, ...]:
@@ -41,13 +42,13 @@ def _about_differences(comparison: Comparison, turn: float) -> list[str]:
     """The main figure, where it is not shown to be better, and all that got worse."""
     main, told = comparison.main, []
     of = f"on {counted(main.patients, 'patient')}"
-    if main.verdict == OPEN:
+    if _is_worse(main, turn):
+        told.append(f"It is worse than what is in use: the difference of {main.name} {of} is {_told(main, turn)}.")
+    elif main.verdict == OPEN:
         told.append(
             f"The difference of {main.name} {of} is {_told(main, turn)}: the interval includes zero, so that it is not "
             "shown to be better than what is in use."
         )
-    elif _is_worse(main, turn):
-        told.append(f"It is worse than what is in use: the difference of {main.name} {of} is {_told(main, turn)}.")
     worse = [one for one in comparison.differences if one.name != main.name and _is_worse(one, turn)]
     if worse:
         named = "; ".join(f"{one.name} {_told(one, turn)}" for one in worse[:_MOST_NAMED])
@@ -70,6 +71,10 @@ def _about_fixed_set(fixed: Comparison, turn: float) -> list[str]:
 
 
 def _is_worse(one: Difference, turn: float) -> bool:
+    """Also where all draws agree, so that there is no interval: a model that answers the same to all is such a one."""
+    if one.low is None or one.high is None:
+        loss = turn * one.difference * (1.0 if one.lower_is_better else -1.0)
+        return loss > _NOTHING
     return one.verdict != OPEN and (one.verdict == WORSE) == (turn > 0)
 
 
