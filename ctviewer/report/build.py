@@ -52,6 +52,7 @@ def build_report(
     builder = _Builder(volume, result, reading, options)
     abstained = result is not None and result.suitability.abstains
     told = None if result is None or abstained else result
+    label = reading.label if reading else None
     return ReportDocument(
         series=volume.series,
         unit=unit_text(volume.unit),
@@ -68,6 +69,8 @@ def build_report(
         provenance=result.provenance if result else None,
         created=options.created,
         program=f"ctviewer {__version__}",
+        reader_class=label.text if label else "",
+        reader_origin=label.origin if label else "",
     )
 
 

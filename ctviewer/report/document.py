@@ -90,6 +90,8 @@ class ReportDocument:
         series: with patient and study.
         unit: of the volume's values ("HU").
         question, comment: the reader's words.
+        reader_class: what the study shows, as the reader states it; "" where nothing is stated.
+        reader_origin: where that comes from: the reader's own, or accepted from which model; "" where nothing is stated.
         suitability: None without an analysis.
         classification: None without an analysis, when it abstained, or without a study classifier.
         heat: the bars over the slices; None where there is nothing to draw.
@@ -119,6 +121,8 @@ class ReportDocument:
     created: str
     program: str
     unshown: tuple[tuple[str, str], ...] = ()
+    reader_class: str = ""
+    reader_origin: str = ""
 
     @property
     def abstained(self) -> bool:

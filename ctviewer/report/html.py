@@ -9,6 +9,7 @@ from ctviewer.report import markup, pictures, results
 from ctviewer.report.document import ReportDocument
 from ctviewer.report.legible import unshown_notes
 from ctviewer.report.markup import esc, fields, heading, paragraph
+from ctviewer.report.results import reader_class
 from ctviewer.report.wording import ENGLISH, Wording
 
 
@@ -86,7 +87,8 @@ def _slices(document: ReportDocument, words: Wording) -> str:
 
 
 def _readers_words(document: ReportDocument, words: Wording) -> str:
-    parts = ((words.question, document.question), (words.comment, document.comment))
+    stated = "" if document.classification is not None else reader_class(document, words)  # else beside the model's
+    parts = ((words.question, document.question), (words.reader_class, stated), (words.comment, document.comment))
     out = []
     for title, text in parts:
         if text.strip():

@@ -52,6 +52,7 @@ def with_codes(document: ReportDocument, missing: Missing) -> ReportDocument:
         series=series,
         question=shown("question", document.question),
         comment=shown("comment", document.comment),
+        reader_class=shown("reader_class", document.reader_class),
         unshown=tuple(lost.items()),
     )
 

@@ -27,9 +27,18 @@ def result(document: ReportDocument, width: int, words: Wording) -> str:
     out += [paragraph(f"{words.warnings}: {text}", _DOUBT, "8.5pt") for text in document.suitability.warnings]
     if document.classification is not None:
         out.append(_classes(document.classification, words))
+        if stated := reader_class(document, words):
+            out.append(paragraph(f"{words.reader}: {stated}", weight=600))
     if document.heat is not None:
         out.append(_bars(document, width, words))
     return "".join(out)
+
+
+def reader_class(document: ReportDocument, words: Wording) -> str:
+    """What the reader says the study shows, and where that comes from; "" where nothing is stated."""
+    if not document.reader_class:
+        return ""
+    return words.stated.format(name=document.reader_class, origin=document.reader_origin)
 
 
 def _classes(told: StudyClassification, words: Wording) -> str:

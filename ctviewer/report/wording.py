@@ -29,6 +29,7 @@ def _fields() -> Mapping[str, str]:
             "referring": "the referring physician's name",
             "question": "the question",
             "comment": "the comment",
+            "reader_class": "the reader's class",
         }
     )
 
@@ -62,6 +63,9 @@ class Wording:
     lossy: str = "lossy compressed"
     question: str = "Clinical question"
     comment: str = "Comment"
+    reader_class: str = "Class stated by the reader"
+    reader: str = "Reader"
+    stated: str = "{name} ({origin})"
     result: str = "AI result"
     abstained: str = "The models gave no result: this series is not what they were made for."
     warnings: str = "Doubt"

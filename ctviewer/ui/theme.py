@@ -110,10 +110,11 @@ QToolButton:focus { border-color: $focus; }
 QToolButton[role="fold"]:checked { background: transparent; }
 QToolButton[popupMode="2"] { padding-right: 16px; }
 QToolButton::menu-indicator { subcontrol-origin: padding; subcontrol-position: center right; right: 3px; }
-QToolButton[role="chip"], QPushButton[role="chip"] { background: transparent; border: 1px solid $border; font-size: ${small}px; padding: 1px 6px; }
-QToolButton[role="chip"]:hover, QPushButton[role="chip"]:hover { border-color: $faint; }
-QToolButton[role="chip"]:checked { background: $selection; border-color: $focus; }
-QToolButton[role="chip"]:focus, QPushButton[role="chip"]:focus { border-color: $focus; }
+QToolButton[role="chip"] { background: transparent; border: 1px solid $border; font-size: ${small}px; padding: 1px 4px; }
+QToolButton[role="chip"][answer="true"] { border-color: $accent; }
+QToolButton[role="chip"]:hover { background: $raised; }
+QToolButton[role="chip"]:checked { background: $selection; }
+QToolButton[role="chip"]:focus { border-color: $focus; }
 QToolButton[role="chip"]:disabled { color: $faint; }
 QPushButton { background: $raised; border: 1px solid $border; border-radius: ${radius}px; padding: 3px 10px; }
 QPushButton:hover { border-color: $faint; }

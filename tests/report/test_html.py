@@ -8,11 +8,13 @@ from html.parser import HTMLParser
 import pytest
 
 from ctviewer.core.findings import AnalysisResult, Suitability, Verdict
+from ctviewer.core.label import StudyLabel
 from ctviewer.core.printing import PageSize
 from ctviewer.core.reading import Reading
 from ctviewer.core.series import Patient
 from ctviewer.core.volume import Volume
 from ctviewer.report import ReportDocument, build_report, print_job, render_html
+from ctviewer.report.legible import with_codes
 
 MakeResult = Callable[..., AnalysisResult]
 HOSTILE = '<script>alert("&")</script>'
@@ -170,3 +172,36 @@ def test_what_is_wrong_with_the_slices_stands_beside_their_number(document: Repo
     series = replace(document.series, thickness=None, lossy=False, use_reason="slices are missing")
     _, text = read(render_html(replace(document, series=series), PageSize.A4))
     assert "24, 5 mm apart, thickness not stated, slices are missing" in text
+
+
+def test_the_readers_class_stands_beside_the_models(document: ReportDocument, volume: Volume, reading: Reading) -> None:
+    assert document.classification is not None
+    label = StudyLabel.stated([HOSTILE], [document.classification], "2026-11-22T10:00:00+00:00")
+    stated = replace(document, reader_class=label.text, reader_origin=label.origin)
+    tags, text = read(render_html(stated, PageSize.A4))
+    assert "script" not in tags
+    assert f"Reader: {HOSTILE} (reader's own, against phantom-study 1.0.0)" in text
+    assert text.index("AI result") < text.index("Reader:") < text.index("Lesions found")
+    assert "Class stated by the reader" not in text
+
+
+def test_without_an_analysis_the_readers_class_stands_alone(volume: Volume, reading: Reading) -> None:
+    label = StudyLabel.stated(["COVID-like"], [], "2026-11-22T10:00:00+00:00")
+    _, text = read(render_html(build_report(volume, None, replace(reading, label=label)), PageSize.A4))
+    assert "Class stated by the reader COVID-like (reader's own, before any model's answer)" in text
+    _, without = read(render_html(build_report(volume, None, reading), PageSize.A4))
+    assert "stated by the reader" not in without
+
+
+def test_an_accepted_class_names_the_model(volume: Volume, make_result: MakeResult, reading: Reading) -> None:
+    result = make_result(volume)
+    assert result.classification is not None
+    label = StudyLabel.stated(result.classification.answer, [result.classification], "2026-11-22T10:00:00+00:00")
+    _, text = read(render_html(build_report(volume, result, replace(reading, label=label)), PageSize.A4))
+    assert "Reader: COVID-like (accepted from phantom-study 1.0.0)" in text
+
+
+def test_a_class_that_no_font_shows_stands_as_codes(document: ReportDocument) -> None:
+    shown = with_codes(replace(document, reader_class="山x"), lambda text: [c for c in text if c == "山"])
+    assert shown.reader_class == "[U+5C71]x" and dict(shown.unshown)["reader_class"] == "山"
+    assert "the reader's class" in read(render_html(shown, PageSize.A4))[1]

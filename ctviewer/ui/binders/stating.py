@@ -51,7 +51,6 @@ class StatingBinder(QObject):
         control.chosen.connect(self.choose)
         control.cleared.connect(lambda: self._state(()))
         control.typed.connect(self._take_typed)
-        control.accepted.connect(self.accept)
         self._show()
 
     def refresh_classes(self) -> None:

@@ -8,14 +8,15 @@ from functools import partial
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCompleter, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from ctviewer.core.label import LONGEST_CLASS
 from ctviewer.ui import theme
-from ctviewer.ui.panels.common import plain_tip, role_label
+from ctviewer.ui.panels.common import ElidedLabel, plain_tip, role_label
 from ctviewer.ui.panels.flow import FlowLayout
 
-NOT_STATED = "Not stated"
+NOT_STATED, OTHER = "Not stated", "Other…"
+_TIPS = {NOT_STATED: "Take the class back", OTHER: "A class that is not among these, in your own words"}
 _WIDEST = 190  # px of a class's name; the tool tip has all of it
 
 
@@ -60,22 +61,15 @@ class ReaderClass(QWidget):
         chosen: a class was clicked.
         cleared: nothing shall be stated any more.
         typed: a class in the reader's own words.
-        accepted: the model's answer shall be the reader's.
     """
 
     chosen = Signal(str)
     cleared = Signal()
     typed = Signal(str)
-    accepted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Your reading")
-        self._title = role_label("Your reading", "title")
-        self._accept = QPushButton("Accept")
-        self._accept.setProperty("role", "chip")
-        self._accept.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._accept.clicked.connect(self.accepted)
         self._chips = QWidget()
         self._flow = FlowLayout(self._chips)
         self._field = _OwnClass()
@@ -84,15 +78,10 @@ class ReaderClass(QWidget):
         self._field.setMaxLength(LONGEST_CLASS)
         self._field.returnPressed.connect(self._on_typed)
         self._field.left.connect(self._close_field)
-        self._origin: QLabel = role_label("", "small", wrap=True)
-        head = QHBoxLayout()
-        head.addWidget(self._title)
-        head.addStretch(1)
-        head.addWidget(self._accept)
+        self._origin = ElidedLabel("", "small")
         box = QVBoxLayout(self)
-        box.setContentsMargins(0, theme.SPACE // 2, 0, 0)
+        box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(theme.SPACE // 2)
-        box.addLayout(head)
         for part in (self._chips, self._field, self._origin):
             box.addWidget(part)
         self._view: ReaderClassView | None = None
@@ -101,7 +90,7 @@ class ReaderClass(QWidget):
 
     @property
     def buttons(self) -> dict[str, QToolButton]:
-        """What can be clicked, by class; `NOT_STATED` and "Other…" too."""
+        """What can be clicked, by class; `NOT_STATED` and `OTHER` too."""
         found = (self._flow.itemAt(i) for i in range(self._flow.count()))
         widgets = (item.widget() for item in found if item is not None)
         return {str(w.property("choice")): w for w in widgets if isinstance(w, QToolButton)}
@@ -113,12 +102,7 @@ class ReaderClass(QWidget):
         before, self._view = self._view, view
         if before is None or before.choices != view.choices:
             self._make_chips(view.choices)
-        for name, chip in self.buttons.items():
-            chip.setChecked(name in view.stated or (name == NOT_STATED and not view.stated))
-        offered = bool(view.answer) and set(view.answer) != set(view.stated)
-        self._accept.setVisible(offered)
-        self._accept.setToolTip(plain_tip(f"State what the model says: {', '.join(view.answer)} (A)"))
-        self._accept.setAccessibleName(f"Accept {', '.join(view.answer)}")
+        self._mark()
         self._origin.setText(view.origin)
         self._origin.setVisible(bool(view.origin))
         if before is None or before.known != view.known:
@@ -129,18 +113,37 @@ class ReaderClass(QWidget):
         if not view.enabled:
             self._close_field()
 
+    def _mark(self) -> None:
+        """Check what is stated, and give the model's answer the model's colour: one click accepts it."""
+        view = self._view
+        assert view is not None  # it is set before chips are
+        for name, chip in self.buttons.items():
+            chip.setChecked(name in view.stated or (name == NOT_STATED and not view.stated))
+            answer = len(view.answer) == 1 and name in view.answer
+            chip.setToolTip(
+                plain_tip(f"{name}: what the model says; A accepts it" if answer else _TIPS.get(name, name))
+            )
+            if chip.property("answer") != answer:
+                chip.setProperty("answer", answer)
+                chip.style().unpolish(chip)
+                chip.style().polish(chip)
+
     def _make_chips(self, choices: tuple[str, ...]) -> None:
         while (item := self._flow.takeAt(0)) is not None:
             if (old := item.widget()) is not None:
                 old.hide()
                 old.deleteLater()
-        self._flow.addWidget(self._chip(NOT_STATED, self.cleared.emit))
+        title, nothing = role_label("Your reading:", "title"), self._chip(NOT_STATED, self.cleared.emit)
+        title.setMinimumHeight(nothing.sizeHint().height())  # on one line with what follows
+        self._flow.addWidget(title)
+        self._flow.addWidget(nothing)
         for name in choices:
             self._flow.addWidget(self._chip(name, partial(self.chosen.emit, name)))
-        other = self._chip("Other…", self._open_field)
+        other = self._chip(OTHER, self._open_field)
         other.setCheckable(False)
-        other.setToolTip("A class that is not among these, in your own words")
         self._flow.addWidget(other)
+        for chip in (title, *self.buttons.values()):
+            chip.show()  # Qt would wait for the event loop, and the column would flicker
         self._chips.updateGeometry()
 
     def _chip(self, name: str, act: Callable[[], object]) -> QToolButton:
@@ -149,21 +152,16 @@ class ReaderClass(QWidget):
         chip.setProperty("choice", name)
         chip.setCheckable(True)
         chip.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        font = theme.small_font(chip.font())
-        chip.setFont(font)
+        chip.setFont(theme.small_font(chip.font()))
         text = chip.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, _WIDEST)
         chip.setText(text.replace("&", "&&"))
         chip.setAccessibleName(name)
-        chip.setToolTip(plain_tip(name))
         chip.clicked.connect(lambda _checked=False: self._on_chip(act))
         return chip
 
     def _on_chip(self, act: Callable[[], object]) -> None:
         """A click tells; what is checked is what the answer shows."""
-        view = self._view
-        assert view is not None  # chips are made with a view
-        for name, chip in self.buttons.items():
-            chip.setChecked(name in view.stated or (name == NOT_STATED and not view.stated))
+        self._mark()
         act()
 
     def _open_field(self) -> None:
@@ -179,5 +177,7 @@ class ReaderClass(QWidget):
     def _on_typed(self) -> None:
         text = self._field.text()
         self._close_field()
-        if text.strip():
+        if text.strip().casefold() == NOT_STATED.casefold():
+            self.cleared.emit()
+        elif text.strip():
             self.typed.emit(text)
