@@ -61,4 +61,6 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
 
 def make_scaler(precision: str, device: torch.device) -> GradScaler:
     """Scales the loss where gradients are float16, whose smallest numbers would else be lost; passes it on elsewhere."""
-    return GradScaler(device.type, enabled=precision == "float16")
+    scaler = GradScaler(device.type, enabled=precision == "float16")
+    scaler.scale(torch.zeros((), device=device))  # it makes its state when first used, which here it never is directly
+    return scaler
