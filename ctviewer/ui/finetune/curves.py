@@ -83,13 +83,13 @@ class CurvePlot(QWidget):
         return QSize(300, 180)
 
     def set_lines(self, lines: Sequence[Line], mark: float | None = None) -> None:
-        """Show these instead of what was there.
+        """Show these instead of what was there; lines without a value are left out.
 
         Args:
             lines: drawn in order.
             mark: a place along the bottom to be marked (the best epoch).
         """
-        self._lines, self._mark = tuple(lines), mark
+        self._lines, self._mark = tuple(line for line in lines if np.isfinite(line.y).any()), mark
         self._draw()
         self.setAccessibleDescription(self._words())
 

@@ -56,7 +56,7 @@ class RunPage(Page):
         self._bar.setRange(0, _PERMILLE)
         self._bar.setAccessibleName("Progress of the whole run")
         self._facts = {name: ElidedLabel(DASH) for name in _FACTS}
-        self._steps = CurvePlot("Loss of each step", "step")
+        self._steps = CurvePlot("Loss of each step", "step", whole=True)
         self._epochs = CurvePlot("Loss of each epoch (dotted: the best so far)", "epoch", whole=True)
         self._metrics = CurvePlot("Figures of the validation studies", "epoch", (0.0, 1.0), whole=True)
         self._pause = _button("&Pause", "Write a checkpoint and end the process; its memory is free. Resume goes on.")
@@ -166,7 +166,8 @@ class RunPage(Page):
         told = dict.fromkeys(_FACTS, DASH)
         folds = begun.folds if begun is not None else 1
         if begun is not None:
-            told["Device"] = f"{begun.device}, {begun.precision}"
+            device = "CPU" if begun.device == "cpu" else begun.device
+            told["Device"] = f"{device}, {begun.precision}"
             told["Studies"] = f"{begun.train} train, {begun.validation} validation, {begun.test} test"
             told["Fold"] = fold_text(history.fold, folds)
         done = 0.0

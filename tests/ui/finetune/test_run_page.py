@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -91,6 +93,15 @@ def test_figures_and_curves(page, history):
     assert page._facts["Memory"].accessibleName() == "Memory: 2.1 GB"
     page.set_state(TrainingState(Phase.PAUSED, "Paused.", resumable=True))
     assert page._facts["Time left"].text() == "–", "nothing runs: no time is left to tell"
+
+
+def test_the_final_training_has_no_validation_and_shows_that_of_the_folds(page, history):
+    history.add(StepDone(2, 1, 1, 75, 0.5, 1e-3, 1.0, None, 0))
+    history.add(EpochDone(2, 1, 3, 0.5, math.nan))
+    page.set_history(history)
+    assert page._facts["Fold"].text() == "Final training (3 of 3)"
+    assert [(line.name, line.faint) for line in page._epochs.lines] == [("", True), ("", True), ("training", False)]
+    assert [line.faint for line in page._metrics.lines] == [True, True]
 
 
 def test_what_it_does_before_it_learns_and_what_it_says(page):
