@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ctviewer.app.comparisons import find, named
+from ctviewer.app.comparisons import doubts_about, find, named
 from ctviewer.app.models import installed
 from ctviewer.app.runs import runs_folder
-from ctviewer.app.training import AppTraining
+from ctviewer.app.training import AppTraining, looks_at
 from ctviewer.core.errors import BundleError, InputError
 from ctviewer.models.bundle import Bundle
 from ctviewer.training.comparison import Comparison
@@ -16,8 +16,8 @@ from ctviewer.training.run_folder import list_runs
 from ctviewer.ui.finetune.services import FinishedRun
 
 
-def result_of_model(training: AppTraining, key: str) -> FinishedRun | None:
-    """The run that made a version, or the comparison that is kept of it; None for a version that no training made.
+def result_of_model(training: AppTraining, key: str) -> FinishedRun:
+    """The run that made a version, or what is kept of it without its run: its folder is empty then.
 
     Raises:
         InputError: the version is not installed.
@@ -26,21 +26,16 @@ def result_of_model(training: AppTraining, key: str) -> FinishedRun | None:
     folder = _made_by(bundle)
     if folder is not None:
         result = training.result_of(folder, bundle.key)
-    elif bundle.metadata.parent or bundle.metadata.run is not None:
-        result = FinishedRun(Path(), bundle.key, bundle.metadata.parent or "", _is_used(bundle))
-    else:
-        return None
-    if result.comparison is None:
-        result = replace(result, comparison=_kept(bundle))
-    return replace(result, looks=looks_at(bundle))
-
-
-def looks_at(bundle: Bundle) -> int:
-    """How often models were judged by the hold-out of a version, its own run included; 0 where nobody knows."""
-    run = bundle.metadata.run
-    if run is None or not run.holdouts:
-        return 0
-    return 1 + sum(run.holdouts[0].looks.values())
+        return result if result.comparison is not None else replace(result, comparison=_kept(bundle))
+    return FinishedRun(
+        Path(),
+        bundle.key,
+        bundle.metadata.parent or "",
+        _is_used(bundle),
+        _kept(bundle),
+        doubts=doubts_about(bundle),
+        looks=looks_at(bundle),
+    )
 
 
 def _made_by(bundle: Bundle) -> Path | None:

@@ -126,7 +126,7 @@ class AppServices:
         """Use again what was used for a task before."""
         return installed().roll_back(task).key
 
-    def model_result(self, key: str) -> FinishedRun | None:
+    def model_result(self, key: str) -> FinishedRun:
         """How an installed model compares with what it was made from."""
         from ctviewer.app.model_results import result_of_model  # comparisons take their time: when they are asked for
 

@@ -139,8 +139,8 @@ class AppTraining:
         except InputError as error:
             notes.append(str(error))
         active = used is not None and used.key == key
-        notes += doubts_about(bundle)
-        return FinishedRun(folder, key, bundle.metadata.parent or "", active, comparison, tuple(notes))
+        doubts, parent = doubts_about(bundle), bundle.metadata.parent or ""
+        return FinishedRun(folder, key, parent, active, comparison, tuple(notes), doubts, looks_at(bundle))
 
     def activate(self, key: str) -> None:
         """Use a bundle for its task."""
@@ -196,6 +196,14 @@ def _base(bundle: Bundle, used: Bundle | None) -> BaseModel:
     m = bundle.metadata
     active = used is not None and used.key == bundle.key
     return BaseModel(bundle.key, m.title, m.classes, m.negative_class or "", active, m.licence, m.trained_on, m.limits)
+
+
+def looks_at(bundle: Bundle) -> int:
+    """How often models were judged by the hold-out of a version, its own run included; 0 where nobody knows."""
+    run = bundle.metadata.run
+    if run is None or not run.holdouts:
+        return 0
+    return 1 + sum(run.holdouts[0].looks.values())
 
 
 def _bundle(key: str) -> Bundle:

@@ -208,19 +208,19 @@ class ModelsDialog(QDialog):
         self.roll_back.setEnabled(bool(before))
         self.roll_back.setText(f"&Roll back to {before}" if before else "&Roll back")
         self.roll_back.setToolTip(plain_tip(f"Use {before} again" if before else "No other model was in use before."))
-        result = self._result_for(card.key) if card.parent else None
+        result = self._result_for(card.key)
         comparison = None if result is None else result.comparison
         self.compare.setVisible(bool(card.parent))
         self.compare.setEnabled(comparison is not None)
         self.compare.setToolTip("" if comparison is not None else _NO_COMPARISON)
         if comparison is not None:
-            from ctviewer.ui.finetune.comparison_figures import verdict_text, warnings_of
+            from ctviewer.ui.finetune.comparison_figures import verdict_text
 
-            warnings = " ".join(warnings_of(comparison))
             self._verdict.setText(f"Against {comparison.old}: {verdict_text(comparison)}")
             self._verdict.show()
-            self._warning.setText(warnings)
-            self._warning.setVisible(bool(warnings) and not card.active)
+        doubts = () if result is None or card.active else result.doubts
+        self._warning.setText(" ".join(doubts))
+        self._warning.setVisible(bool(doubts))
 
     def _ask_roll_back(self) -> None:
         card = self._cards.get(self._key)

@@ -124,8 +124,8 @@ class Services(Protocol):
     def roll_back_model(self, task: str) -> str:
         """Use the model again that was used for a task before; its key. Raises CtviewerError."""
 
-    def model_result(self, key: str) -> FinishedRun | None:
-        """How an installed model compares with what it was made from; None for one that no training made.
+    def model_result(self, key: str) -> FinishedRun:
+        """How an installed model compares with what it was made from, and what to know before it is activated.
 
         `folder` is empty where the run that made it is not kept here. Raises CtviewerError.
         """

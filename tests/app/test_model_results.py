@@ -12,10 +12,10 @@ import pytest
 
 from ctviewer.app import comparisons
 from ctviewer.app.folders import data_folder
-from ctviewer.app.model_results import looks_at
 from ctviewer.app.models import installed
 from ctviewer.app.runs import runs_folder
 from ctviewer.app.services import AppServices
+from ctviewer.app.training import looks_at
 from ctviewer.core.errors import InputError
 from ctviewer.models.bundle import Bundle, load_bundle
 from ctviewer.models.training_run import HoldOut
@@ -58,8 +58,10 @@ def compared(old: str, new: str) -> Comparison:
     return Comparison(old, new, ("a", "b"), "a", 9, 9, 0.5, 0.5, (figure,), Sides(5, 1, 2, 1), (), (), (), None, None)
 
 
-def test_a_version_that_no_training_made_has_nothing_to_compare(services, base):
-    assert services.model_result(base.key) is None
+def test_a_version_that_no_training_made_has_nothing_to_compare(services, base, child):
+    installed().activate(child)
+    found = services.model_result(base.key)
+    assert found.comparison is None and found.parent == "" and found.folder == Path()
     with pytest.raises(InputError, match="not installed"):
         services.model_result("nothing 1.0.0")
 

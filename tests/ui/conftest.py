@@ -34,6 +34,7 @@ from ctviewer.core.volume import Volume
 from ctviewer.dicom import SeriesAttributes, write_ct_series
 from ctviewer.jobs import JobRunner
 from ctviewer.library import WorkStore
+from ctviewer.ui.finetune.services import FinishedRun
 from ctviewer.ui.services import ModelCard, Preferences, StudyClasses
 
 SLICES, SIDE = 12, 64
@@ -171,8 +172,8 @@ class FakeServices:
         self.used.pop()
         return self.used[-1]
 
-    def model_result(self, key: str):
-        return None
+    def model_result(self, key: str) -> FinishedRun:
+        return FinishedRun(Path(), key)
 
     def detector_classes(self) -> tuple[str, ...]:
         return LESIONS

@@ -32,10 +32,10 @@ def comparison(main: Difference = OPEN) -> Comparison:
     )
 
 
-def result_for(key: str) -> FinishedRun | None:
+def result_for(key: str) -> FinishedRun:
     if key != GRAND.key:
-        return None
-    return FinishedRun(Path("run"), key, CHILD.key, False, comparison())
+        return FinishedRun(Path(), key)
+    return FinishedRun(Path("run"), key, CHILD.key, False, comparison(), doubts=("The interval includes zero.",))
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_what_is_in_use_can_be_rolled_back_and_the_rest_activated(dialog, qtbot)
 def test_before_activating_what_may_be_chance_is_warned_of(dialog, qtbot):
     dialog._choose(GRAND.key)
     assert dialog._verdict.text().startswith("Against starter 1.1.0: These studies do not show which version is better")
-    assert "The interval of the difference includes zero" in dialog._warning.text() and dialog._warning.isVisible()
+    assert dialog._warning.text() == "The interval includes zero." and dialog._warning.isVisible()
     with qtbot.waitSignal(dialog.compare_requested) as asked:
         dialog.compare.click()
     assert asked.args == [GRAND.key]
@@ -138,9 +138,8 @@ class Services:
         self.used.pop()
         return self.used[-1]
 
-    def model_result(self, key: str) -> FinishedRun | None:
-        found = result_for(key)
-        return None if found is None else replace(found, active=self.used[-1] == key)
+    def model_result(self, key: str) -> FinishedRun:
+        return replace(result_for(key), active=self.used[-1] == key)
 
     def config_of(self, folder: Path) -> Path:
         return folder

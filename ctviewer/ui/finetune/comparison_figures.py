@@ -16,7 +16,6 @@ from ctviewer.ui.panels.common import ElidedLabel, Panel, role_label
 from ctviewer.ui.theme import SPACE
 
 _LEAST, _MOST, _STEP = 0.1, 0.5, 0.05
-_MOST_NAMED = 4
 _HOW = "New minus old with its 95 % interval, drawn around zero; a hollow dot may be chance. To the right the new version is better."
 _NO_REGRESSION = "The fixed set against forgetting was not looked at."
 
@@ -43,19 +42,6 @@ def verdict_text(comparison: Comparison) -> str:
     if main.verdict == WORSE:
         return f"The new version is worse on these studies: {figures}."
     return f"These studies do not show which version is better: {figures}."
-
-
-def warnings_of(comparison: Comparison) -> tuple[str, ...]:
-    """What to know before the new version is activated, a sentence each."""
-    said = []
-    if comparison.main.verdict == OPEN:
-        said.append("The interval of the difference includes zero: what is seen here may be chance.")
-    for where, one in (("", comparison), (" on the fixed set against forgetting", comparison.regression)):
-        worse = [each.name for each in one.differences if each.verdict == WORSE] if one is not None else []
-        if worse:
-            more = f"; and {len(worse) - _MOST_NAMED} more" if len(worse) > _MOST_NAMED else ""
-            said.append(f"The new version is worse{where} in {'; '.join(worse[:_MOST_NAMED])}{more}.")
-    return tuple(said)
 
 
 Section = tuple[str, Sequence[Difference]]

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 
 from ctviewer.training.comparison import Comparison
 from ctviewer.ui.finetune import pages
-from ctviewer.ui.finetune.comparison_figures import DifferencesPanel, RegressionPanel, verdict_text, warnings_of
+from ctviewer.ui.finetune.comparison_figures import DifferencesPanel, RegressionPanel, verdict_text
 from ctviewer.ui.finetune.comparison_pictures import ConfusionPanel, ReliabilityPanel
 from ctviewer.ui.finetune.comparison_studies import ChangedPanel
 from ctviewer.ui.finetune.services import FinishedRun
@@ -85,7 +85,7 @@ class ComparisonPage(pages.ComparisonPage):
         say(self._looks, looks_text(result.looks))
         own = () if comparison is None else comparison.notes
         say(self._notes, " ".join(dict.fromkeys((*result.notes, *own))))
-        say(self._warning, "" if comparison is None or result.active else " ".join(warnings_of(comparison)))
+        say(self._warning, "" if result.active else " ".join(result.doubts))
         self._follow_choice(result)
         self._body.setVisible(comparison is not None)
         if comparison is not None:

@@ -103,7 +103,8 @@ class FinishedRun:
         parent: key of what it was made from; "" for none.
         active: whether the new bundle is the one in use.
         comparison: old against new (`training.comparison.Comparison`); None where there is none.
-        notes: sentences: why there is no comparison, what to know before activating.
+        notes: sentences: why there is no comparison, for instance.
+        doubts: sentences: what to know before it is activated.
         looks: how often models were judged by this hold-out, this time included; 0 where nobody knows.
     """
 
@@ -113,6 +114,7 @@ class FinishedRun:
     active: bool = False
     comparison: Any = None
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     looks: int = 0
 
 

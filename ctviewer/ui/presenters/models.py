@@ -41,7 +41,7 @@ class ModelsPresenter(QObject):
             return ""
 
     def result_for(self, key: str) -> FinishedRun | None:
-        """The run that made a model; None where it is not kept, or cannot be read."""
+        """What is known of a model; None where it cannot be read, which is told."""
         try:
             return self._services.model_result(key)
         except CtviewerError as error:

@@ -28,7 +28,6 @@ from ctviewer.ui.finetune.comparison_figures import (
     sections_of,
     signed,
     verdict_text,
-    warnings_of,
 )
 from ctviewer.ui.finetune.comparison_page import ComparisonPage, looks_text
 from ctviewer.ui.finetune.comparison_pictures import _Cell
@@ -115,22 +114,12 @@ def test_the_verdict_is_in_words(main, words):
     assert verdict_text(comparison(main)).startswith(words)
 
 
-def test_an_interval_with_zero_is_warned_of_before_activating(page):
-    page.set_result(result(comparison(OPEN)))
-    assert page._warning.text().startswith(
-        "The interval of the difference includes zero: what is seen here may be chance."
-    )
-    page.set_result(result(comparison(OPEN), active=True))
+def test_what_to_know_before_activating_is_warned_of_until_it_is_done(page):
+    doubts = ("The interval includes zero.", "Something was forgotten.")
+    page.set_result(result(comparison(OPEN), doubts=doubts))
+    assert page._warning.text() == "The interval includes zero. Something was forgotten." and page._warning.isVisible()
+    page.set_result(result(comparison(OPEN), doubts=doubts, active=True))
     assert page._warning.isHidden(), "the choice was made"
-
-
-def test_what_got_worse_is_named_though_the_whole_is_better():
-    forgot = comparison(WORSE)
-    assert warnings_of(comparison()) == ("The new version is worse in sensitivity, covid.",)
-    assert warnings_of(comparison(regression=forgot))[1] == (
-        "The new version is worse on the fixed set against forgetting in AUC-ROC, any finding; sensitivity, covid."
-    )
-    assert warnings_of(comparison(differences=(BETTER,))) == ()
 
 
 def test_activating_keeping_and_rolling_back_are_one_click_each(page, qtbot):
