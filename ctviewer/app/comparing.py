@@ -95,7 +95,8 @@ def compare_on(
     looks = ledger.looks(contents.values())
     ledger.look(contents.values(), LOOK, model=f"{old.key} and {new.key}")
     if looks:
-        comparison = _noted(comparison, f"These studies were looked at {sum(looks.values())} times before.")
+        often = "once" if sum(looks.values()) == 1 else f"{sum(looks.values())} times"
+        comparison = _noted(comparison, f"These studies, or most of them, were looked at {often} before.")
     comparison = _with_learned(comparison, said[1], new, old)
     comparison = yield from _with_fixed_set(comparison, new, old, device)
     comparisons.keep(new, old, comparison)
