@@ -202,16 +202,17 @@ def compare(
 
 def _differences(old: Predictions, new: Predictions, draws: int, seed: int, least: int) -> Iterator[Difference]:
     before = {figure.name: figure for figure in figures(old, least)}
-    for figure in figures(new, least):
-        was = before.get(figure.name)
-        if was is None or figure.kind in (FIRST_TENTH, LAST_TENTH):
-            continue
+    pairs = [
+        (before[figure.name], figure)
+        for figure in figures(new, least)
+        if figure.name in before and figure.kind not in (FIRST_TENTH, LAST_TENTH)
+    ]
+    drawn = resampled([_difference(was, figure) for was, figure in pairs], new.patients, draws, seed)
+    for (was, figure), row in zip(pairs, drawn, strict=True):
         values = was.value(len(old.cases)), figure.value(len(new.cases))
-        if not all(math.isfinite(value) for value in values):
-            continue
-        found = interval(resampled(_difference(was, figure), new.patients, draws, seed))
-        low, high = found or (None, None)
-        yield Difference(figure.name, *values, low, high, figure.kind in LOWER_IS_BETTER, figure.patients)
+        if all(math.isfinite(value) for value in values):
+            low, high = interval(row) or (None, None)
+            yield Difference(figure.name, *values, low, high, figure.kind in LOWER_IS_BETTER, figure.patients)
 
 
 def _difference(old: Figure, new: Figure) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ctviewer.models.metadata import Metric
@@ -162,18 +162,27 @@ def evaluate(
     """
     require_known(predictions)
     where = ", ".join(part for part in (data, counts(predictions)) if part)
-    points: dict[str, Mapping[str, float]] = {}
-    out = []
-    for figure in figures(predictions, least):
+    found = figures(predictions, least)
+    values = _values(found, len(predictions.cases))
+    drawn = resampled([figure.drawn for figure in found], predictions.patients, draws, seed)
+    return tuple(
+        _metric(figure, value, interval(row), where)
+        for figure, value, row in zip(found, values, drawn, strict=True)
+        if math.isfinite(value)
+    )
+
+
+def _values(found: Sequence[Figure], studies: int) -> Iterator[float]:
+    """Of targets by torchmetrics, each target once; the rest are plain means."""
+    known: dict[str, Mapping[str, float]] = {}
+    for figure in found:
         if figure.target is None:
-            value = figure.value(len(predictions.cases))
-        else:
-            name = figure.target.name
-            points[name] = points.get(name) or point_values(figure.target)
-            value = points[name][figure.kind]
-        if math.isfinite(value):
-            out.append(_metric(figure, value, predictions, where, draws, seed))
-    return tuple(out)
+            yield figure.value(studies)
+            continue
+        name = figure.target.name
+        if name not in known:
+            known[name] = point_values(figure.target)
+        yield known[name][figure.kind]
 
 
 def point_values(target: Target) -> Mapping[str, float]:
@@ -198,8 +207,7 @@ def point_values(target: Target) -> Mapping[str, float]:
     }
 
 
-def _metric(figure: Figure, value: float, predictions: Predictions, data: str, draws: int, seed: int) -> Metric:
-    found = interval(resampled(figure.drawn, predictions.patients, draws, seed))
+def _metric(figure: Figure, value: float, found: tuple[float, float] | None, data: str) -> Metric:
     if figure.kind in SHARES and value in (
         0.0,
         1.0,

@@ -33,9 +33,12 @@ def draws_of_patients(patients: Sequence[str], draws: int = DRAWS, seed: int = 0
         yield times[:, of_study].astype(float)
 
 
-def resampled(figure: Callable[[Floats], Floats], patients: Sequence[str], draws: int = DRAWS, seed: int = 0) -> Floats:
-    """A figure in each draw `[draws]`; NaN where it was not defined."""
-    return np.concatenate([figure(weights) for weights in draws_of_patients(patients, draws, seed)])
+def resampled(
+    figures: Sequence[Callable[[Floats], Floats]], patients: Sequence[str], draws: int = DRAWS, seed: int = 0
+) -> Floats:
+    """Figures in each draw `[figures, draws]`, all on the same draws; NaN where one was not defined."""
+    parts = [[figure(weights) for figure in figures] for weights in draws_of_patients(patients, draws, seed)]
+    return np.concatenate([np.array(part).reshape(len(figures), -1) for part in parts], axis=1)
 
 
 def interval(values: Floats) -> tuple[float, float] | None:

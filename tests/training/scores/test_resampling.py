@@ -40,7 +40,7 @@ def test_copies_of_studies_make_no_interval_narrower():
     def width(copies):
         patients = tuple(f"p{i}" for i in range(40) for _ in range(copies))
         each = np.repeat(values, copies)
-        low, high = interval(resampled(lambda w: w @ each / w.sum(axis=1), patients, 2000))
+        low, high = interval(resampled([lambda w: w @ each / w.sum(axis=1)], patients, 2000)[0])
         return high - low
 
     assert width(5) == pytest.approx(width(1), rel=1e-9)
