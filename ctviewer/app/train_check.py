@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import psutil
 
 from ctviewer.app.models import installed
 from ctviewer.core.errors import BundleError, InputError
@@ -24,6 +21,7 @@ from ctviewer.training.run_folder import PREFLIGHT
 from ctviewer.training.source import LabelledSource
 
 if TYPE_CHECKING:
+    from ctviewer.training.preflight.estimates import RunPlan, Step
     from ctviewer.training.preflight.run import Divide, Request
 
 TASK = "study_classifier"
@@ -67,10 +65,9 @@ def start_notes(config: RunConfig, source: LabelledSource, base: Bundle | None) 
     """
     from ctviewer.training.engine.starts import start_net
 
-    labels = [tuple(source.classes(study)) for study in source.ids()]
-    if len({name for classes in labels for name in classes}) < 2:
+    if not _tells_classes(source):
         return ()  # pre-flight says so, and more
-    return start_net(config.model, config.recipe, labels, base, config.seed).notes
+    return start_net(config.model, config.recipe, _labels(source), base, config.seed).notes
 
 
 def preflight_of(
@@ -116,12 +113,33 @@ def _request(config: RunConfig, source: LabelledSource, base: Bundle | None, roo
     from ctviewer.training.preflight.run import Request
 
     unlisted = getattr(source, "unlisted", tuple)
+    plan, step = _costs(config, source, base, room) if _tells_classes(source) else (None, None)
     return Request(
         criteria=Criteria() if base is None else Criteria.of(base.metadata.input_limits),
         divide=_divide(config),
         unlisted=unlisted(),
+        plan=plan,
+        step=step,
         baseline=None if base is None or config.model.start != "base" else partial(_baseline, config, source, base),
     )
+
+
+def _costs(config: RunConfig, source: LabelledSource, base: Bundle | None, room: Path) -> tuple[RunPlan, Step]:
+    """What the run takes, to be timed. Raises InputError where it cannot start."""
+    from ctviewer.training.engine.costs import reckon
+    from ctviewer.training.splits import EXTERNAL
+
+    patients = {source.patient(study) for study in source.ids() if not source.split(study).startswith(EXTERNAL)}
+    return reckon(config, _labels(source), len(patients), base, room)
+
+
+def _labels(source: LabelledSource) -> list[tuple[str, ...]]:
+    return [tuple(source.classes(study)) for study in source.ids()]
+
+
+def _tells_classes(source: LabelledSource) -> bool:
+    """Whether there is anything to tell apart."""
+    return len({name for classes in _labels(source) for name in classes}) > 1
 
 
 def _baseline(config: RunConfig, source: LabelledSource, base: Bundle, judged: Sequence[str]) -> Iterator[Event]:
@@ -152,20 +170,6 @@ def _divide(config: RunConfig) -> Divide:
     if config.data.splitting == "time":
         return partial(split_by_time, shares=config.data.shares)
     return partial(split_stratified, shares=config.data.shares, seed=config.seed)
-
-
-def free_memory() -> int:
-    """Bytes that a program can still have."""
-    return int(psutil.virtual_memory().available)
-
-
-def free_disk(place: Path) -> int | None:
-    """Bytes that are free where a place is, or will be; None where nobody knows."""
-    there = next((folder for folder in (place, *place.parents) if folder.exists()), None)
-    try:
-        return None if there is None else shutil.disk_usage(there).free
-    except OSError:
-        return None
 
 
 def codes_of(told: Iterable[str]) -> tuple[str, ...]:
