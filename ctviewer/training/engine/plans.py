@@ -18,17 +18,18 @@ from ctviewer.training.engine.judging import Judged
 from ctviewer.training.preflight.checks import FEW_PATIENTS
 from ctviewer.training.run_folder import CHECKPOINTS
 from ctviewer.training.source import LabelledSource
-from ctviewer.training.splits import EXTERNAL, Case, Split, repeated_folds
+from ctviewer.training.splits import EXTERNAL, TRAIN_ONLY, Case, Split, repeated_folds
 
 FOLD = "fold.json"
 
 
 def cases_of(source: LabelledSource, split: Split) -> tuple[Case, ...]:
-    """The studies of a split, as splitting knows them; external sets are marked."""
-    outside = {study: EXTERNAL + name for name, studies in split.external.items() for study in studies}
+    """The studies of a split, as splitting knows them; external sets are marked, and what must never judge."""
+    marked = {study: TRAIN_ONLY for study in source.ids() if source.split(study) == TRAIN_ONLY}
+    marked |= {study: EXTERNAL + name for name, studies in split.external.items() for study in studies}
     wanted = {study for studies in split.parts.values() for study in studies}
     return tuple(
-        Case(study, source.patient(study), tuple(source.classes(study)), outside.get(study, ""))
+        Case(study, source.patient(study), tuple(source.classes(study)), marked.get(study, ""))
         for study in source.ids()
         if study in wanted
     )

@@ -23,7 +23,7 @@ from ctviewer.training.engine.resuming import deciding_settings, require_same
 from ctviewer.training.engine.workshop import WantedError, Workshop
 from ctviewer.training.events import Paused, RunBegun, RunCancelled, RunFinished
 from ctviewer.training.run_folder import SPLIT
-from ctviewer.training.splits import Split
+from ctviewer.training.splits import EXTERNAL, Split
 
 __all__ = ["RunInputs", "run"]
 
@@ -183,7 +183,7 @@ class _Run:
 
     def _final(self, records: tuple[FoldRecord, ...]) -> Generator[Event, None, Learned]:
         """Train on all patients for the median of the best epochs."""
-        inside = tuple(case.study for case in self._cases if not case.split)
+        inside = tuple(case.study for case in self._cases if not case.split.startswith(EXTERNAL))
         everyone = Split(inside, external=self._split.external)
         epochs = plans.median_epochs(records)
         plan = self._plan(len(records), everyone, epochs, plans.checkpoints_of(self._in.folder))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from ctviewer.models.bundle import load_bundle
 from ctviewer.training.config import DataConfig
 from ctviewer.training.engine import plans
+from ctviewer.training.events import StepDone
 from ctviewer.training.predictions_file import read_predictions
 from ctviewer.training.splits import TRAIN_ONLY, Split
 
@@ -36,9 +34,9 @@ def test_no_fold_tests_or_chooses_by_them(marked):
 
 def test_a_cross_validated_run_never_judges_by_them_and_learns_from_them_at_the_end(inputs, small_config, marked, said):
     data = {"cross_validation": "always", "folds": 3, "repeats": 1}
-    wanted = inputs(small_config(epochs=1, data=data), marked, Split(marked.ids()))
-    done = said(wanted).last
+    wanted = inputs(small_config(epochs=1, batch=1, data=data), marked, Split(marked.ids()))
+    done = said(wanted)
     judged = read_predictions(wanted.folder / "predictions.json").of("cross-validation")
     assert sorted(case.study for case in judged.cases) == sorted(set(marked.ids()) - set(MARKED))
-    counts = load_bundle(Path(done.bundle)).metadata.training_data.counts
-    assert sum(counts.values()) == 12, counts
+    final = [event for event in done.of(StepDone) if event.fold == 3]
+    assert len(final) == 12, "one study a step: all of them"
