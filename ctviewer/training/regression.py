@@ -59,7 +59,8 @@ def compare_answers(old: Predictions, new: Predictions, no_finding: str) -> Comp
     """Finding against none on the set, whatever the classes of both models are.
 
     Args:
-        old, new: of `answers`.
+        old: of `answers`.
+        new: of `answers`.
         no_finding: what the set calls studies without finding.
 
     Raises:
