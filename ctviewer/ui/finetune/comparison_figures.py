@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from ctviewer.training.comparison import BETTER, OPEN, WORSE, Comparison, Difference
 from ctviewer.training.scores.targets import FINDING
@@ -16,7 +16,11 @@ from ctviewer.ui.panels.common import ElidedLabel, Panel, role_label
 from ctviewer.ui.theme import SPACE
 
 _LEAST, _MOST, _STEP = 0.1, 0.5, 0.05
-_HOW = "New minus old with its 95 % interval, drawn around zero; a hollow dot may be chance. To the right the new version is better."
+_LESS = "↓"
+_HOW = (
+    "New minus old with its 95 % interval, drawn around zero; a hollow dot may be chance. To the right the new version is "
+    f"better, also where less is better ({_LESS})."
+)
 _NO_REGRESSION = "The fixed set against forgetting was not looked at."
 
 
@@ -83,7 +87,7 @@ class DifferenceTable(QWidget):
 
     def _add(self, row: int, one: Difference, heading: str, scale: Scale) -> None:
         name = one.name.removesuffix(f", {heading}").removesuffix(f", {FINDING}")
-        self._grid.addWidget(ElidedLabel(f"{name}, lower is better" if one.lower_is_better else name), row, 0)
+        self._grid.addWidget(ElidedLabel(f"{name} {_LESS}" if one.lower_is_better else name), row, 0)
         self._put(row, 1, f"{one.old:.2f}")
         self._put(row, 2, f"{one.new:.2f}")
         self._put(row, 3, difference_text(one))
@@ -174,12 +178,14 @@ class Legend(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._old, self._new = ElidedLabel(role="small"), ElidedLabel(role="small")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(SPACE)
-        for old, label in ((True, self._old), (False, self._new)):
-            row.addWidget(LegendMark(old))
-            row.addWidget(label, 1)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(SPACE)
+        grid.setVerticalSpacing(2)
+        for row, (old, label) in enumerate(((True, self._old), (False, self._new))):
+            grid.addWidget(LegendMark(old), row, 0)
+            grid.addWidget(label, row, 1)
+        grid.setColumnStretch(1, 1)
 
     def set_names(self, old: str, new: str) -> None:
         """Keys of the two."""

@@ -162,7 +162,7 @@ def test_figures_stand_in_sections_each_once():
 def test_each_difference_is_in_numbers_and_words(page):
     page.set_result(result(comparison()))
     shown = texts(page.differences)
-    assert all(text in shown for text in ("0.70", "0.85", "+0.15 (+0.05 to +0.25)", "ECE, lower is better", "0.00"))
+    assert all(text in shown for text in ("0.70", "0.85", "+0.15 (+0.05 to +0.25)", "ECE ↓", "0.00"))
     words = [plot.accessibleName() for plot in page.differences.findChildren(IntervalPlot)]
     assert words[0] == "AUC-ROC, any finding: old 0.70, new 0.85, difference +0.15 (+0.05 to +0.25), better"
     assert any("sensitivity, covid" in text and text.endswith("worse") for text in words)
