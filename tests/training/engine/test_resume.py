@@ -50,7 +50,7 @@ def whole(inputs, said, small_config):
 def test_paused_anywhere(whole, inputs, said, after) -> None:
     """In the middle of a step, between steps, while judging, while finishing."""
     config, found, asked, weights = whole
-    for number in range(0, asked, 9):
+    for number in range(5, asked, 17):
         wanted = inputs(config, name=f"paused-{number}", control=after(number, Wish.PAUSE))
         first = said(wanted)
         assert isinstance(first.last, Paused), number
@@ -65,7 +65,7 @@ def test_killed_anywhere(whole, inputs, said) -> None:
     config, found, _, weights = whole
     config = dataclasses.replace(config, checkpoint_minutes=0.0)
     lasting = [event for event in found.events if not isinstance(event, Progress | Saved)]
-    for number in range(2, len(lasting), 2):
+    for number in range(2, len(lasting), 3):
         wanted = inputs(config, name=f"killed-{number}")
         first = said([])
         events = run(wanted)
@@ -138,7 +138,7 @@ def test_a_cross_validation_is_taken_up_in_the_middle(inputs, said, after, small
     found = said(inputs(config, source, split, name="whole", control=counting))
     weights = load_bundle_state(found.last.bundle)
     assert {event[0] for event in found.losses} == {0, 1, 2, 3}
-    for number in range(12, len(asked), 23):
+    for number in range(12, len(asked), 37):
         wanted = inputs(config, source, split, name=f"paused-{number}", control=after(number, Wish.PAUSE))
         first = said(wanted)
         assert isinstance(first.last, Paused), number
