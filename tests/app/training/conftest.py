@@ -20,7 +20,7 @@ from ctviewer.training.run_record import read_events
 
 SIDE, SLICES, STUDIES = 32, 4, 16
 SPLITS = ("train", "train", "val", "test")
-PATIENCE = 60.0
+PATIENCE = 100.0  # of a busy machine
 
 NURSERY = """
 import json, os, sys, threading
