@@ -23,7 +23,6 @@ def training_text(run: TrainingRun) -> str:
         *((f"Patients, {_part(part)}", count) for part, count in run.patients.items()),
         ("Epochs seen by the kept weights", run.epochs),
         ("Ended", f"{run.finished}, after {_duration(run.seconds)}" + (", stopped by the user" if run.stopped else "")),
-        ("Calibration", run.calibration or "none"),
         ("Assumed prevalence", _shares(run) or "none"),
         ("Program", f"{environment.program}, Python {environment.python}, torch {environment.torch}"),
         ("Device", f"{environment.device}, {environment.precision}, {environment.system}"),

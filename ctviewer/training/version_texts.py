@@ -76,11 +76,17 @@ class Told:
         )
 
 
-def probabilities(prevalence: Mapping[str, float], recipe: Recipe) -> str:
-    """What the probabilities refer to."""
-    if prevalence:
+def probabilities(calibration: str, prevalence: Mapping[str, float], recipe: Recipe) -> str:
+    """What the probabilities refer to.
+
+    Args:
+        calibration: what was fitted, as sentences; "" where nothing was tried.
+        prevalence: that was assumed.
+        recipe: of the run.
+    """
+    if calibration:
         shares = ", ".join(f"{name} {share:.1%}" for name, share in prevalence.items())
-        return f"The probabilities are calibrated on the validation studies and refer to these shares: {shares}."
+        return f"{calibration} Assumed shares: {shares}." if shares else calibration
     if recipe.sampling == "inverse_frequency":
         return "The probabilities are not calibrated; they refer to classes that are equally frequent."
     return "The probabilities are not calibrated; they refer to the shares of the classes among the training studies."
