@@ -49,7 +49,7 @@ def version_metadata(result: RunResult, base: Bundle | None, name: str, ledger: 
         out_of_scope=told.out_of_scope,
         trained_on=told.trained_on,
         limits=told.limits,
-        probabilities=texts.probabilities(result.calibration, result.prevalence, result.config.recipe),
+        probabilities=texts.probabilities(result.calibration, result.config.recipe),
         parent=base.key if base is not None else "",
         metrics=result.metrics,
         recipe=_recipe(result.config),

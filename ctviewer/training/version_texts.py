@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctviewer.core.words import counted
@@ -76,17 +76,15 @@ class Told:
         )
 
 
-def probabilities(calibration: str, prevalence: Mapping[str, float], recipe: Recipe) -> str:
+def probabilities(calibration: str, recipe: Recipe) -> str:
     """What the probabilities refer to.
 
     Args:
         calibration: what was fitted, as sentences; "" where nothing was tried.
-        prevalence: that was assumed.
         recipe: of the run.
     """
     if calibration:
-        shares = ", ".join(f"{name} {share:.1%}" for name, share in prevalence.items())
-        return f"{calibration} Assumed shares: {shares}." if shares else calibration
+        return calibration  # it names the shares
     if recipe.sampling == "inverse_frequency":
         return "The probabilities are not calibrated; they refer to classes that are equally frequent."
     return "The probabilities are not calibrated; they refer to the shares of the classes among the training studies."

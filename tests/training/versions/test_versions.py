@@ -192,7 +192,8 @@ def test_the_card_tells_the_run(base: Bundle, bundles: Path, make_result: Make) 
     for words in (
         "tuned from starter 0.1.0 on 2 studies of 2 patients",
         "| AUC-ROC, some | 0.800 | 0.700 to 0.900 | 2 patients | test |",
-        "temperature 1.30 Assumed shares: a \\| b 90.0%, &lt;script>alert(1)&lt;/script> 10.0%.",
+        "temperature 1.30",
+        "| Assumed prevalence | a \\| b 90.0%, &lt;script>alert(1)&lt;/script> 10.0% |",
         "They had not been looked at before",
         "- Some 'slices' were left out.",
         "| 3 | 0.3333 | 0.3667 | yes |",
