@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctviewer.app.folders import data_folder
-from ctviewer.app.runs import runs_folder
+from ctviewer.app.runs import resume_command, runs_folder
 from ctviewer.app.train_check import (
     Interrupted,
     base_bundle,
@@ -165,6 +165,9 @@ def carry_on(begun: Begun | None, speaker: Speaker, control: Control, stack: Exi
         return _drive(_inputs(begun, world, control), speaker)
     try:
         last = _drive(_inputs(begun, world, control), speaker)
+    except KeyboardInterrupt:  # the second Ctrl+C
+        speaker.say(Message(f"Ended at once. From the last checkpoint it goes on with: {resume_command(folder)}"))
+        raise
     except Exception as error:
         _keep_failure(folder, error, speaker)
         raise
@@ -230,7 +233,7 @@ def _compare(inputs: RunInputs, made: RunFinished, speaker: Speaker) -> None:
             for event in events:
                 if isinstance(event, Progress | Message):
                     speaker.say(event)
-                if inputs.control() is not Wish.GO_ON:
+                if inputs.control() in (Wish.PAUSE, Wish.CANCEL):  # a stop is what made the version
                     speaker.say(
                         Message(f"The comparison was left out; `ctviewer models compare {made.key!r}` makes it.")
                     )
