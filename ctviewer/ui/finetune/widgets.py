@@ -171,6 +171,7 @@ class PathField(QWidget):
         self.field.editingFinished.connect(lambda: self._give(self.field.text().strip()))
         self.button = QPushButton("Choose…")
         self.button.setAccessibleName(f"Choose: {name}")
+        self.button.setAutoDefault(False)  # Enter gives the path that was typed, and opens no dialog
         self.button.clicked.connect(lambda: self._give(ask(self, self._last)))
         box = QHBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QComboBox, QLineEdit
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QComboBox, QDialog, QLineEdit, QVBoxLayout
 
 from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
 from ctviewer.training.recipes import RECIPES
@@ -65,6 +66,21 @@ def test_a_folder_is_asked_about_and_its_classes_are_counted(page, qtbot, tmp_pa
         "1 study of the table is not in the folder. 3 items of the folder are not in the table and will not be used."
     )
     assert "Your labels have its classes" in page.model._fit.text()
+
+
+def test_enter_gives_the_path_that_was_typed_and_opens_no_dialog(page, qtbot, tmp_path):
+    window = QDialog()
+    qtbot.addWidget(window)
+    QVBoxLayout(window).addWidget(page)
+    window.show()
+    field = page.studies.folder.field
+    pressed: list[bool] = []
+    page.studies.folder.button.clicked.disconnect()  # the system's dialog would wait for somebody
+    page.studies.folder.button.clicked.connect(lambda: pressed.append(True))
+    QTest.keyClicks(field, str(tmp_path))
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert page.studies.folder.text == str(tmp_path) and not pressed
+    page.setParent(None)
 
 
 def test_an_answer_about_another_folder_is_dropped(page, tmp_path):
