@@ -24,6 +24,7 @@ LEAST_PATIENTS = 3
 """Of each class among the validation studies; with fewer nothing is fitted, and a stated prevalence alone is applied."""
 
 _SHARPEST, _FLATTEST = 0.05, 20.0  # temperatures
+_LEAST_THRESHOLD = 1e-4  # at a rare disease the best one lies far below a hundredth
 _SUM = 0.01  # by which stated shares may miss 1
 
 
@@ -92,8 +93,8 @@ def choose_threshold(predictions: Predictions) -> float:
     """Finding probability with the best sensitivity plus specificity on validation studies, whatever the prevalence.
 
     Returns:
-        The middle of the gap between two studies that has it (of several the one with the best sensitivity), 0.01 to
-        0.99; 0.5 without a negative class, or where all studies are on one side.
+        The middle of the gap between two studies that has it (of several the one with the best sensitivity), but no
+        certainty; 0.5 without a negative class, or where all studies are on one side.
     """
     scores = finding_probability(predictions)
     if scores is None:
@@ -109,7 +110,7 @@ def choose_threshold(predictions: Predictions) -> float:
     alarms = (called[:, ~positive] * weights[~positive]).sum(axis=1) / weights[~positive].sum()
     gain = hits - alarms
     best = int(np.flatnonzero(gain >= gain.max() - 1e-12)[0])
-    return float(np.clip((low[best] + high[best]) / 2, 0.01, 0.99))
+    return float(np.clip((low[best] + high[best]) / 2, _LEAST_THRESHOLD, 1 - _LEAST_THRESHOLD))
 
 
 def fold_in(net: StudyClassifier, calibration: Calibration) -> None:

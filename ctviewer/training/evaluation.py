@@ -192,12 +192,13 @@ def point_values(target: Target) -> Mapping[str, float]:
     from torchmetrics.utilities.compute import auc
 
     scores, positive = torch.from_numpy(target.scores), torch.from_numpy(target.positive).long()
+    ranks = torch.from_numpy(target.ranks)
     called = torch.from_numpy(target.called).long()
     areas = dict.fromkeys(AREAS, math.nan)
     if target.positive.any() and not target.positive.all():
-        precision, recall, _ = tm.binary_precision_recall_curve(scores, positive)
+        precision, recall, _ = tm.binary_precision_recall_curve(ranks, positive)
         trapezoids = auc(recall, precision)
-        of_roc, step_sum = tm.binary_auroc(scores, positive), tm.binary_average_precision(scores, positive)
+        of_roc, step_sum = tm.binary_auroc(ranks, positive), tm.binary_average_precision(ranks, positive)
         areas = dict(zip(AREAS, (float(of_roc), float(trapezoids), float(step_sum)), strict=True))
     return {
         **areas,

@@ -30,6 +30,8 @@ class Prediction:
         slices: how many were seen.
         attention: by slice, head to feet; empty where the aggregator has none.
         content: SHA-256 of the pixels, "" where unknown.
+        ranking: logits to rank studies by, for areas under curves; empty: `logits`. In a cross-validation each fold is
+            calibrated by the others, which puts the folds out of step with each other; these are calibrated all alike.
     """
 
     study: str
@@ -40,6 +42,7 @@ class Prediction:
     slices: int = 0
     attention: tuple[float, ...] = ()
     content: str = ""
+    ranking: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,12 @@ class Predictions:
     def logits(self) -> NDArray[np.float64]:
         """`[studies, classes]`."""
         return np.array([case.logits for case in self.cases], np.float64).reshape(len(self.cases), len(self.classes))
+
+    @property
+    def ranking(self) -> NDArray[np.float64]:
+        """`[studies, classes]` logits to rank studies by."""
+        rows = [case.ranking or case.logits for case in self.cases]
+        return np.array(rows, np.float64).reshape(len(self.cases), len(self.classes))
 
     @property
     def truth(self) -> NDArray[np.bool_]:

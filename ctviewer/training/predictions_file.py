@@ -68,6 +68,8 @@ def _check(p: Predictions) -> None:
         (p.negative_class in (*p.classes, ""), f"its negative class {p.negative_class!r} is none of its classes"),
         (0.0 < p.threshold < 1.0, "its threshold is not between 0 and 1"),
         (all(len(case.logits) == len(p.classes) for case in p.cases), "a study has not one logit for each class"),
+        (all(len(case.ranking) in (0, len(p.classes)) for case in p.cases),
+         "a study has not one logit for each class to rank it by"),
         (len({case.study for case in p.cases}) == len(p.cases), "a study is there twice"),
         (all(not case.attention or len(case.attention) == case.slices for case in p.cases),
          "a study has not one attention weight for each slice"),

@@ -198,6 +198,11 @@ def test_the_threshold_lies_in_the_middle_of_a_gap():
     assert choose_threshold(of_findings([0.3, 0.3, 0.3], [0, 1, 1])) == pytest.approx(0.15)  # rather too many
 
 
+def test_the_threshold_of_a_rare_disease_is_not_held_up():
+    assert choose_threshold(of_findings([0.0004, 0.0008, 0.003, 0.006], [0, 0, 1, 1])) == pytest.approx(0.0019)
+    assert choose_threshold(of_findings([1e-9, 1e-8, 1e-7], [0, 1, 1])) == pytest.approx(1e-4), "never 0"
+
+
 def test_no_threshold_without_two_sides():
     assert choose_threshold(of_findings([0.1, 0.2], [1, 1])) == 0.5
     made, _ = distorted(10, 1.0, (0, 0, 0))

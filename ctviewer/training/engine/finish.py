@@ -17,12 +17,13 @@ from ctviewer.nets.encoders import freeze
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.calibration import Calibration, choose_threshold, fit, fold_in
 from ctviewer.training.control import Wish
+from ctviewer.training.engine.batches import make_batches
 from ctviewer.training.engine.features import FeatureCache
 from ctviewer.training.engine.fold import Setting
 from ctviewer.training.engine.inputs import RunInputs
 from ctviewer.training.engine.judging import judge
 from ctviewer.training.engine.passes import Passes
-from ctviewer.training.engine.plans import FoldRecord
+from ctviewer.training.engine.plans import FoldRecord, median_epochs
 from ctviewer.training.engine.starts import Start
 from ctviewer.training.engine.told import calibrated, cases_of, predictions_of
 from ctviewer.training.engine.watched import watching
@@ -37,10 +38,17 @@ from ctviewer.training.run_record import doubt_notes
 from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION, Split
 from ctviewer.training.versions import CROSS_VALIDATION, RunResult, make_child
 
+_EXACT = "float32"  # the figures are the bundle's, as `predicting.predict` gives them, whatever it learned in
 _JUDGING = "Judging studies that were not learned from"
 _IN_SAMPLE_THRESHOLD = (
     "The threshold was chosen on the same out-of-fold predictions that sensitivity and specificity refer to: expect a "
-    "little less of new patients. The probabilities of each fold were calibrated on the other folds."
+    "little less of new patients."
+)
+_CROSS_CALIBRATED = (
+    "Temperature and bias of this bundle were fitted on the out-of-fold predictions of the cross-validation's nets. ECE, "
+    "log loss, accuracy, sensitivity and specificity are of probabilities that were calibrated for each fold by the "
+    "others; areas under curves are of probabilities that were calibrated all alike, for folds that are calibrated each by "
+    "the others cannot be ranked together."
 )
 
 
@@ -90,9 +98,9 @@ class _Finish:
         freeze(self._net.encoder, trainable="none")
         cache = FeatureCache(
             inputs.folder / FEATURES, learned.passes.store, self._net, learned.passes.draws,
-            precision=learned.passes.precision, chunk=learned.passes.chunk,
+            precision=_EXACT, chunk=learned.passes.chunk,
         )  # fmt: skip
-        self._passes = dataclasses.replace(learned.passes, cache=cache)
+        self._passes = dataclasses.replace(learned.passes, cache=cache, precision=_EXACT)
 
     def events(self) -> Generator[Event, None, RunFinished | Wish]:
         """See `finish`."""
@@ -100,14 +108,16 @@ class _Finish:
         if isinstance(calibrating, Wish):
             return calibrating
         recipe, prevalence = self._in.config.recipe, self._in.config.data.prevalence
-        calibration = fit(calibrating, prevalence) if recipe.calibrate and calibrating.cases else None
+        calibration = None
+        if recipe.calibrate and calibrating.cases:
+            calibration = fit(calibrating, prevalence, self._shown())
         if calibration is not None:
             fold_in(self._net, calibration)
             _round(self._net)
             calibrating = calibrated(calibrating, calibration)
             yield Message(calibration.text)
         threshold = choose_threshold(calibrating) if calibrating.cases else 0.5
-        found = yield from self._hold_out(calibrating, threshold)
+        found = yield from self._hold_out(calibration)
         if isinstance(found, Wish):
             return found
         return self._made(dataclasses.replace(found, threshold=threshold), calibration)
@@ -121,35 +131,50 @@ class _Finish:
             return self._predictions(cases)
         return (yield from self._judged({VALIDATION: self._learned.split.validation}))
 
-    def _hold_out(self, calibrating: Predictions, threshold: float) -> Generator[Event, None, Predictions | Wish]:
-        """Predictions on the hold-out and on external sets."""
+    def _shown(self) -> dict[str, float]:
+        """Class to share among what training showed; empty where it showed all equally often."""
+        recipe, truth = self._in.config.recipe, self._passes.task.truth
+        if recipe.sampling == "inverse_frequency":
+            return {}
+        lengths = {study: self._passes.store.length(study) for study in self._learned.split.train}
+        shown = [truth[one.study] for one in make_batches(lengths, truth, recipe, 0, 0).sequences]
+        counts = {name: max(1, sum(name in names for names in shown)) for name in self._learned.start.classes}
+        return {name: count / sum(counts.values()) for name, count in counts.items()}
+
+    def _hold_out(self, calibration: Calibration | None) -> Generator[Event, None, Predictions | Wish]:
+        """Predictions on the hold-out and on external sets, by the net as the bundle keeps it."""
         split = self._learned.split
-        outside = {EXTERNAL + name: studies for name, studies in split.external.items()}
+        parts = {EXTERNAL + name: studies for name, studies in split.external.items()}
+        inside: tuple[Prediction, ...] = ()
         if self._learned.records:
-            inside = self._out_of_fold()
+            inside = self._out_of_fold(calibration)
         elif split.test:
-            outside, inside = {TEST: split.test} | outside, ()
+            parts = {TEST: split.test} | parts
         else:
-            inside = calibrating.cases
-        found = yield from self._judged(outside)
+            parts = {VALIDATION: split.validation} | parts
+        found = yield from self._judged(parts)
         if isinstance(found, Wish):
             return found
-        return dataclasses.replace(found, cases=inside + found.cases, threshold=threshold)
+        return dataclasses.replace(found, cases=inside + found.cases)
 
-    def _out_of_fold(self) -> tuple[Prediction, ...]:
+    def _out_of_fold(self, calibration: Calibration | None) -> tuple[Prediction, ...]:
         """Each patient once, by a net that had not seen him, calibrated on the patients of the other folds.
 
-        Of the first repeat: the mean over repeats would be the answer of several nets, and the bundle holds one.
+        Of the first repeat: the mean over repeats would be the answer of several nets, and the bundle holds one. Studies
+        are ranked as one calibration of all leaves them: a fold with many of a class leaves few of it to the others that
+        calibrate it, which by itself ranks such a fold too low, and labels drawn at random below chance.
         """
         first = self._learned.records[: self._in.config.data.folds]
         folds = [cases_of(self._in, record.judged, CROSS_VALIDATION) for record in first]
-        if not self._in.config.recipe.calibrate:
+        if calibration is None:
             return tuple(case for fold in folds for case in fold)
         cases: list[Prediction] = []
         for number, fold in enumerate(folds):
             others = [case for other, those in enumerate(folds) if other != number for case in those]
-            calibration = fit(self._predictions(others), self._in.config.data.prevalence)
-            cases += calibrated(self._predictions(fold), calibration).cases
+            by_others = fit(self._predictions(others), calibration.prevalence, self._shown())
+            alike = calibrated(self._predictions(fold), calibration).cases
+            own = calibrated(self._predictions(fold), by_others).cases
+            cases += [dataclasses.replace(a, ranking=b.logits) for a, b in zip(own, alike, strict=True)]
         return tuple(cases)
 
     def _judged(self, parts: Mapping[str, Sequence[str]]) -> Generator[Event, None, Predictions | Wish]:
@@ -217,8 +242,22 @@ class _Finish:
             prevalence={} if calibration is None else calibration.prevalence,
             calibration="" if calibration is None else calibration.text,
             stopped=learned.stopped,
-            notes=((_IN_SAMPLE_THRESHOLD,) if learned.records else ()) + doubt_notes(self._in.folder, self._in.report),
+            notes=(*self._cross_validation_notes(calibration), *doubt_notes(self._in.folder, self._in.report)),
         )
+
+    def _cross_validation_notes(self, calibration: Calibration | None) -> Iterator[str]:
+        """What its figures are of, and are not."""
+        records, epochs = self._learned.records, self._learned.epochs
+        if not records:
+            return
+        yield _IN_SAMPLE_THRESHOLD
+        if calibration is not None:
+            yield _CROSS_CALIBRATED
+        if epochs < (whole := median_epochs(records)):
+            yield (
+                f"The user stopped the final training in epoch {epochs} of {whole}: the figures are of nets that learned "
+                "for longer than this one."
+            )
 
     def _report(self) -> PreflightReport:
         """Pre-flight's, whose split is that of the net: another one where a cross-validation was stopped."""

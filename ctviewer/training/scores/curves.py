@@ -109,8 +109,8 @@ def curves(target: Target) -> Curves | None:
     """None where there are no positives or no negatives."""
     if not target.positive.any() or target.positive.all():
         return None
-    order = np.argsort(-target.scores, kind="stable")
-    last = np.flatnonzero(np.append(np.diff(target.scores[order]) != 0, True))
+    order = np.argsort(-target.ranks, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(target.ranks[order]) != 0, True))
     hits = np.cumsum(target.positive[order])[last]
     taken = last + 1.0
     sensitivity, false = hits / hits[-1], (taken - hits) / (len(order) - hits[-1])

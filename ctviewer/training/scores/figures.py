@@ -71,11 +71,11 @@ def figures(predictions: Predictions, least: int = LEAST_PATIENTS) -> list[Figur
 
 
 def _of_target(target: Target) -> dict[str, Callable[[Floats], Floats]]:
-    scores, positive, called = target.scores, target.positive, target.called
+    scores, ranks, positive, called = target.scores, target.ranks, target.positive, target.called
     return {
-        AUC_ROC: lambda weights: weighted.auc_roc(weights, scores, positive),
-        AUC_PR: lambda weights: weighted.auc_pr(weights, scores, positive),
-        AP: lambda weights: weighted.average_precision(weights, scores, positive),
+        AUC_ROC: lambda weights: weighted.auc_roc(weights, ranks, positive),
+        AUC_PR: lambda weights: weighted.auc_pr(weights, ranks, positive),
+        AP: lambda weights: weighted.average_precision(weights, ranks, positive),
         SENSITIVITY: lambda weights: weighted.share(weights, called, positive),
         SPECIFICITY: lambda weights: weighted.share(weights, ~called, ~positive),
         ECE: lambda weights: weighted.calibration_error(weights, scores, positive),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
 from ctviewer.training.predictions import Prediction, Predictions
@@ -70,27 +71,38 @@ def _negative_label(old: Predictions, new: Predictions) -> str:
 
 def _reordered(predictions: Predictions, classes: tuple[str, ...]) -> Predictions:
     places = [predictions.classes.index(name) for name in classes]
-    cases = (replace(case, logits=tuple(case.logits[i] for i in places)) for case in predictions.cases)
+
+    def put(logits: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(logits[i] for i in places) if logits else ()
+
+    cases = (replace(case, logits=put(case.logits), ranking=put(case.ranking)) for case in predictions.cases)
     return replace(predictions, classes=classes, cases=tuple(cases))
 
 
 def by_finding(predictions: Predictions, negative_label: str) -> Predictions:
     """The same with two classes; the second's logit is the log-odds of any finding, so that nothing is rounded away."""
-    at, logits = predictions.classes.index(predictions.negative_class), predictions.logits
-    odds = -logits[:, at]
-    if predictions.exclusive:
-        odds = odds + np.logaddexp.reduce(np.delete(logits, at, axis=1), axis=1)
+    odds, ranks = _finding_odds(predictions.logits, predictions), _finding_odds(predictions.ranking, predictions)
     return replace(
         predictions,
         classes=(NO_FINDING, WITH_FINDING),
         negative_class=NO_FINDING,
         exclusive=True,
         cases=tuple(
-            _two_sided(case, float(z), negative_label) for case, z in zip(predictions.cases, odds, strict=True)
+            _two_sided(case, float(z), float(rank), negative_label)
+            for case, z, rank in zip(predictions.cases, odds, ranks, strict=True)
         ),
     )
 
 
-def _two_sided(case: Prediction, odds: float, negative_label: str) -> Prediction:
+def _finding_odds(logits: NDArray[np.float64], predictions: Predictions) -> NDArray[np.float64]:
+    """`[studies]` log-odds of any finding from `[studies, classes]`."""
+    at = predictions.classes.index(predictions.negative_class)
+    odds = -logits[:, at]
+    if predictions.exclusive:
+        odds = odds + np.logaddexp.reduce(np.delete(logits, at, axis=1), axis=1)
+    return np.asarray(odds)
+
+
+def _two_sided(case: Prediction, odds: float, rank: float, negative_label: str) -> Prediction:
     side = NO_FINDING if negative_label in case.truth else WITH_FINDING
-    return replace(case, truth=(side,), logits=(0.0, odds))
+    return replace(case, truth=(side,), logits=(0.0, odds), ranking=(0.0, rank) if case.ranking else ())

@@ -23,12 +23,14 @@ class Target:
     Attributes:
         name: of the class, or `FINDING`.
         scores: `[n]` probability of yes.
+        ranks: `[n]` by what the studies are ranked: the same, unless they were judged by several nets.
         positive: `[n]` whether yes is true.
         called: `[n]` whether the model answers yes.
     """
 
     name: str
     scores: NDArray[np.float64]
+    ranks: NDArray[np.float64]
     positive: NDArray[np.bool_]
     called: NDArray[np.bool_]
 
@@ -76,9 +78,14 @@ def probabilities(predictions: Predictions) -> NDArray[np.float64]:
 
 def finding_probability(predictions: Predictions) -> NDArray[np.float64] | None:
     """`[studies]` probability of anything but the negative class; None without one."""
+    return _of_finding(probabilities(predictions), predictions)
+
+
+def _of_finding(p: NDArray[np.float64], predictions: Predictions) -> NDArray[np.float64] | None:
+    """From probabilities `[studies, classes]`."""
     if not predictions.negative_class:
         return None
-    return np.asarray(1.0 - probabilities(predictions)[:, predictions.classes.index(predictions.negative_class)])
+    return np.asarray(1.0 - p[:, predictions.classes.index(predictions.negative_class)])
 
 
 def answers(predictions: Predictions) -> NDArray[np.bool_]:
@@ -111,15 +118,16 @@ def targets(predictions: Predictions) -> tuple[Target, ...]:
     Of two classes one of which is negative the other is "any finding", and stands there once.
     """
     p, truth, called = probabilities(predictions), predictions.truth, answers(predictions)
+    ranks = class_probabilities(predictions.ranking, exclusive=predictions.exclusive)
     out = []
-    finding = finding_probability(predictions)
-    if finding is not None:
+    finding, finding_ranks = _of_finding(p, predictions), _of_finding(ranks, predictions)
+    if finding is not None and finding_ranks is not None:
         at = predictions.classes.index(predictions.negative_class)
-        out.append(Target(FINDING, finding, ~truth[:, at], ~called[:, at]))
+        out.append(Target(FINDING, finding, finding_ranks, ~truth[:, at], ~called[:, at]))
     mirrored = finding is not None and len(predictions.classes) == 2 and predictions.exclusive
     for i, name in enumerate(predictions.classes):
         if not mirrored or name == predictions.negative_class:
-            out.append(Target(name, p[:, i].copy(), truth[:, i], called[:, i]))
+            out.append(Target(name, p[:, i].copy(), ranks[:, i].copy(), truth[:, i], called[:, i]))
     return tuple(out)
 
 

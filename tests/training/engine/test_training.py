@@ -13,12 +13,14 @@ import torch
 from ctviewer.core.errors import CtviewerError, InputError
 from ctviewer.models.bundle import load_bundle
 from ctviewer.training.calibration import fit
+from ctviewer.training.control import Wish
 from ctviewer.training.engine import checkpoints
 from ctviewer.training.engine.parallel import World
 from ctviewer.training.engine.plans import FoldRecord
 from ctviewer.training.engine.run import run
 from ctviewer.training.engine.task import Task
 from ctviewer.training.events import EpochDone, RunFinished, StepDone
+from ctviewer.training.predicting import predict
 from ctviewer.training.predictions_file import read_predictions
 from ctviewer.training.preflight.report import Finding, Severity
 from ctviewer.training.splits import Split, repeated_folds
@@ -210,7 +212,11 @@ def test_out_of_fold_predictions_are_calibrated_on_other_folds(inputs, small_con
     collected(run(wanted))
     kept = read_predictions(wanted.folder / "predictions.json")
     records = [FoldRecord.read(wanted.folder / f"fold-{i:02d}") for i in range(3)]
+    assert all(len(set(map(tuple, record.judged.logits))) == 4 for record in records)
     raw = {study: record.judged.logits[i] for record in records for i, study in enumerate(record.judged.studies)}
+    alike = fit(
+        dataclasses.replace(kept, cases=tuple(dataclasses.replace(c, logits=tuple(raw[c.study])) for c in kept.cases))
+    )
     for record in records:
         others = tuple(
             dataclasses.replace(case, logits=tuple(raw[case.study]))
@@ -219,10 +225,66 @@ def test_out_of_fold_predictions_are_calibrated_on_other_folds(inputs, small_con
             for case in kept.cases
             if other is not record and case.study == study
         )
-        calibration = fit(dataclasses.replace(kept, cases=others))
+        calibration = fit(dataclasses.replace(kept, cases=others), alike.prevalence)
         for case in kept.cases:
             if case.study in record.judged.studies:
                 np.testing.assert_allclose(case.logits, calibration.apply(raw[case.study]), atol=1e-9)
+                np.testing.assert_allclose(case.ranking, alike.apply(raw[case.study]), atol=1e-9)
+    odds = np.array([np.diff(raw[case.study])[0] for case in kept.cases])
+    assert list(np.argsort(np.diff(kept.ranking)[:, 0])) == list(np.argsort(odds)), "no fold is moved against another"
+
+
+def test_probabilities_of_even_sampling_are_shifted_from_the_shares_that_training_showed(
+    inputs, small_config, labelled
+) -> None:
+    """Two of six training studies are sick, and too few validate to fit anything: from a third to a tenth."""
+    classes = {f"s{i}": ("sick",) if i % 3 == 2 else ("well",) for i in range(10)}
+    source = labelled(10, slices=2, classes=classes)
+    ids, biases = source.ids(), {}
+    data = {"prevalence": {"well": 0.9, "sick": 0.1}}
+    for calibrate in (False, True):
+        config = small_config(epochs=1, sampling="even", calibrate=calibrate, data=data)
+        wanted = inputs(config, source, Split(ids[:6], ids[6:8], ids[8:]), name=str(calibrate))
+        seen, text = collected(run(wanted))
+        assert not text
+        biases[calibrate] = float(load_bundle(Path(seen[-1].bundle)).build().aggregator.head.bias)
+    assert biases[True] - biases[False] == pytest.approx(np.log(0.1 / 0.9) - np.log(1 / 2), abs=2e-3)
+
+
+@pytest.mark.parametrize("parts", [3, 2])
+def test_figures_are_those_of_the_saved_bundle(inputs, small_config, labelled, parts: int) -> None:
+    """In float32, calibrated and rounded as it is kept, also where the validation studies are the hold-out."""
+    source = labelled(14, slices=3)
+    ids = source.ids()
+    split = Split(ids[:4], ids[4:10], ids[10:]) if parts == 3 else Split(ids[:4], ids[4:])
+    wanted = inputs(small_config(precision="bfloat16"), source, split)
+    seen, text = collected(run(wanted))
+    assert not text
+    kept = read_predictions(wanted.folder / "predictions.json")
+    *_, done = predict(load_bundle(Path(seen[-1].bundle)), source, [case.study for case in kept.cases], device="cpu")
+    np.testing.assert_allclose(kept.logits, done.value.logits, atol=2e-5)
+    assert [case.study for case in kept.cases] == list(ids[10:] if parts == 3 else ids[4:])
+    assert kept.threshold == done.value.threshold
+
+
+def test_a_final_training_that_was_stopped_is_not_taken_for_those_that_were_judged(
+    inputs, small_config, labelled
+) -> None:
+    """The folds learned for three epochs, the net of the bundle for one."""
+    source = labelled(12, slices=2)
+    data = {"cross_validation": "always", "folds": 3, "repeats": 1}
+    place = []
+    wanted = inputs(
+        small_config(epochs=3, keep="last", data=data),
+        source,
+        Split(source.ids()),
+        control=lambda: Wish.STOP if place and place[-1] == (3, 1) else Wish.GO_ON,
+    )
+    for event in run(wanted):
+        if isinstance(event, EpochDone):
+            place.append((event.fold, event.epoch))
+    notes = load_bundle(Path(event.bundle)).metadata.run.notes
+    assert any("stopped the final training in epoch 1 of 3" in note for note in notes)
 
 
 def test_the_fold_of_a_run_is_that_of_its_seed(labelled) -> None:

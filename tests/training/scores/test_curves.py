@@ -43,7 +43,7 @@ def test_the_model_works_at_its_own_sensitivity_and_specificity(predictions_of):
 
 def test_no_curve_without_both_sides():
     yes = np.ones(3, bool)
-    assert curves(Target("x", np.array([0.1, 0.2, 0.3]), yes, yes)) is None
+    assert curves(Target("x", np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.2, 0.3]), yes, yes)) is None
 
 
 def test_reliability_counts_every_study_once(predictions_of):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,11 @@ import pytest
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.findings import ModelInfo, SliceScore, StudyClassification
+from ctviewer.training.evaluation import evaluate
+from ctviewer.training.predictions_file import from_json, to_json
+from ctviewer.training.scores.curves import curves
+from ctviewer.training.scores.figures import AREAS, figures
+from ctviewer.training.scores.pairing import _reordered, by_finding
 from ctviewer.training.scores.targets import (
     FINDING,
     answers,
@@ -46,6 +52,26 @@ def test_any_finding_is_everything_but_the_negative_class(predictions_of):
     np.testing.assert_allclose(finding.scores, probabilities(made)[:, 1:].sum(axis=1))
     np.testing.assert_array_equal(finding.positive, [case.truth != ("clear",) for case in made.cases])
     assert finding_probability(predictions_of(negative="")) is None
+
+
+def test_studies_may_be_ranked_otherwise_than_they_are_told(predictions_of):
+    """Areas go by the ranking alone, everything else by the logits; other models of them keep both."""
+    told, ranked = predictions_of(studies=90), predictions_of(studies=90, skill=3.0)
+    both = replace(
+        told, cases=tuple(replace(a, ranking=b.logits) for a, b in zip(told.cases, ranked.cases, strict=True))
+    )
+    other = tuple(reversed(both.classes))
+    for change in (lambda p: p, lambda p: _reordered(p, other), lambda p: by_finding(p, "clear")):
+        found, by_told, by_ranked = ({f.name: f for f in figures(change(p))} for p in (both, told, ranked))
+        for name, figure in found.items():
+            expected = by_ranked if figure.kind in AREAS else by_told
+            assert figure.value(90) == expected[name].value(90), name
+        assert any(by_told[name].value(90) != by_ranked[name].value(90) for name in found if name.startswith(AREAS))
+    assert [c.roc for c in map(curves, targets(both))] == [c.roc for c in map(curves, targets(ranked))]
+    given = {one.name: one.value for one in evaluate(both, draws=10)}
+    for figure in figures(both):
+        assert given[figure.name] == pytest.approx(figure.value(90), abs=1e-5), figure.name
+    assert from_json(json.loads(json.dumps(to_json(both)))) == both
 
 
 def test_labels_that_the_model_does_not_know_are_named(predictions_of):
