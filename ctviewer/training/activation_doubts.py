@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from ctviewer.core.words import counted
 from ctviewer.models.bundle import Bundle
-from ctviewer.training.comparison import OPEN, WORSE, Comparison, Difference
+from ctviewer.training.comparison import BETTER, OPEN, WORSE, Comparison, Difference
 
 _MOST_NAMED = 3
-_NOTHING = 1e-9
 
 
 def activation_doubts(bundle: Bundle, used: Bundle | None, comparison: Comparison | None) -> tuple[str, ...]:
@@ -45,9 +44,10 @@ def _about_differences(comparison: Comparison, turn: float) -> list[str]:
     if _is_worse(main, turn):
         told.append(f"It is worse than what is in use: the difference of {main.name} {of} is {_told(main, turn)}.")
     elif main.verdict == OPEN:
+        why = "" if main.low is None else ": the interval includes zero"
         told.append(
-            f"The difference of {main.name} {of} is {_told(main, turn)}: the interval includes zero, so that it is not "
-            "shown to be better than what is in use."
+            f"The difference of {main.name} {of} is {_told(main, turn)}{why}, so that it is not shown to be better than "
+            "what is in use."
         )
     worse = [one for one in comparison.differences if one.name != main.name and _is_worse(one, turn)]
     if worse:
@@ -71,11 +71,7 @@ def _about_fixed_set(fixed: Comparison, turn: float) -> list[str]:
 
 
 def _is_worse(one: Difference, turn: float) -> bool:
-    """Also where all draws agree, so that there is no interval: a model that answers the same to all is such a one."""
-    if one.low is None or one.high is None:
-        loss = turn * one.difference * (1.0 if one.lower_is_better else -1.0)
-        return loss > _NOTHING
-    return one.verdict != OPEN and (one.verdict == WORSE) == (turn > 0)
+    return one.verdict == (WORSE if turn > 0 else BETTER)
 
 
 def _told(one: Difference, turn: float) -> str:

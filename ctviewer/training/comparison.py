@@ -44,6 +44,9 @@ from ctviewer.training.scores.targets import (
 SCHEMA, VERSION = "ctviewer.comparison", 1
 BETTER, WORSE, OPEN = "better", "worse", "open"
 CORRECTED, LOST, STILL_WRONG = "corrected", "lost", "still wrong"
+_NO_CHANCE = 6
+"""Patients from which a difference that all draws agree on is no chance: a sign test, 2 x 0.5 ** 6 < 0.05."""
+_NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Difference:
     Attributes:
         name: "AUC-ROC, infection".
         old, new: the figure.
-        low, high: 95 % interval of new minus old by paired bootstrap over patients; None where no draw differs.
+        low, high: 95 % interval of new minus old by paired bootstrap over patients; None where all draws agree, or most
+            are undefined.
         lower_is_better: of this figure.
         patients: how many it is over.
     """
@@ -73,10 +77,17 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """`BETTER` or `WORSE` where the interval leaves zero out, else `OPEN`."""
-        if self.low is None or self.high is None or self.low <= 0.0 <= self.high:
+        """`BETTER` or `WORSE` where the interval leaves zero out, else `OPEN`.
+
+        Without an interval, where patients enough all went one way: a model that answers the same to everybody. Few
+        patients alone leave most draws undefined, so that this is never taken for their agreement.
+        """
+        low, high = self.low, self.high
+        if low is None or high is None:
+            low = high = self.difference if self.patients >= _NO_CHANCE else 0.0
+        if low <= _NOTHING and high >= -_NOTHING:
             return OPEN
-        return BETTER if (self.low > 0.0) != self.lower_is_better else WORSE
+        return BETTER if (low > 0.0) != self.lower_is_better else WORSE
 
 
 @dataclass(frozen=True)

@@ -91,11 +91,13 @@ class Services(Protocol):
 
     Attributes:
         store: the reader's work.
-        training: what fine-tuning needs.
     """
 
     store: WorkStore
-    training: TrainingServices
+
+    @property
+    def training(self) -> TrainingServices:
+        """What fine-tuning needs."""
 
     def preferences(self) -> Preferences:
         """As they are now."""

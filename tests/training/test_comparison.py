@@ -101,11 +101,44 @@ def test_a_model_against_itself(predictions_of):
         (-0.2, -0.1, False, WORSE),
         (-0.1, 0.1, False, OPEN),
         (0.0, 0.1, False, OPEN),
-        (None, None, False, OPEN),
     ],
 )
 def test_a_verdict_leaves_zero_out(low, high, lower, verdict):
     assert Difference("x", 0.5, 0.6, low, high, lower, 10).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("new", "patients", "lower", "verdict"),
+    [
+        (0.0, 6, False, WORSE),
+        (0.0, 6, True, BETTER),
+        (0.0, 5, False, OPEN),  # five patients of one mind are chance more often than 1 in 20
+        (1.0, 6, False, OPEN),
+        (1.0 + 1e-12, 6, False, OPEN),  # rounding
+    ],
+)
+def test_without_an_interval_patients_enough_of_one_mind_decide(new, patients, lower, verdict):
+    assert Difference("x", 1.0, new, None, None, lower, patients).verdict == verdict
+
+
+def test_a_model_that_answers_the_same_to_everybody_is_worse_than_a_perfect_one(predictions_of):
+    """All draws agree on the difference, so that there is no interval."""
+    made = predictions_of(studies=60, classes=("clear", "sick"))
+    perfect = replace(
+        made,
+        cases=tuple(
+            replace(case, logits=tuple(map(float, 10 * truth)))
+            for case, truth in zip(made.cases, made.truth, strict=True)
+        ),
+    )
+    blind = replace(
+        perfect, model="tiny 1.1.0", cases=tuple(replace(case, logits=(9.0, 0.0)) for case in perfect.cases)
+    )
+    found = compare(perfect, blind)
+    area, share = found.main, by_name(found.differences)["sensitivity, any finding"]
+    assert (area.old, area.new, area.low, area.verdict) == (1.0, 0.5, None, WORSE)
+    assert (share.old, share.new, share.low, share.verdict) == (1.0, 0.0, None, WORSE)
+    assert compare(blind, perfect).main.verdict == BETTER
 
 
 def test_changed_studies_and_sides_are_counted_one_by_one(predictions_of):
