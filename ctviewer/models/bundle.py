@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 METADATA, WEIGHTS, CARD = "metadata.json", "model.safetensors", "README.md"
+
+_SETTLED = 2_000_000_000  # ns: the coarsest time stamp of a file system; a younger file may change without showing it
+_hashes: dict[tuple[str, int, int, int, int], str] = {}
 
 
 class VersionTakenError(BundleError):
@@ -59,7 +63,7 @@ class Bundle:
         """The net with its weights in float32, on the CPU, in eval mode, without gradients.
 
         Raises:
-            BundleError: the weights do not fit the net that the metadata describes.
+            BundleError: the weights have changed since, or do not fit the net that the metadata describes.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load
@@ -70,7 +74,9 @@ class Bundle:
         m = self.metadata
         try:
             net = build_net(m.task, len(m.classes), m.net)
-            state = load(_read(self.folder, WEIGHTS))
+            weights = _read(self.folder, WEIGHTS)
+            _require_named(self.folder, m, hashlib.sha256(weights).hexdigest())
+            state = load(weights)
             check_fit(net.state_dict(), state)
         except SafetensorError as error:
             raise BundleError(
@@ -85,6 +91,9 @@ class Bundle:
 def load_bundle(folder: Path) -> Bundle:
     """Read and verify a bundle; nothing is built.
 
+    Weights whose file has not changed since this process read it last are not read again: lists of models are made at
+    every click, and a department's bundles are hundreds of megabytes.
+
     Raises:
         BundleError: a file is missing, the metadata is of another schema or wrong, or the weights are not the ones that
             the metadata names. The text is one sentence with the folder and the reason.
@@ -95,12 +104,32 @@ def load_bundle(folder: Path) -> Bundle:
         unread = isinstance(error, (json.JSONDecodeError, UnicodeError, RecursionError))
         because = "its metadata is not valid JSON" if unread else error
         raise BundleError(f"The model bundle {folder} cannot be used because {because}.") from error
-    if hashlib.sha256(_read(folder, WEIGHTS)).hexdigest() != metadata.weights_sha256:
+    _require_named(folder, metadata, _weights_hash(folder))
+    return Bundle(folder, metadata)
+
+
+def _require_named(folder: Path, metadata: Metadata, sha256: str) -> None:
+    if sha256 != metadata.weights_sha256:
         raise BundleError(
             f"The model bundle {folder} cannot be used because {WEIGHTS} is not the file that its metadata names "
             "(SHA-256 differs)."
         )
-    return Bundle(folder, metadata)
+
+
+def _weights_hash(folder: Path) -> str:
+    """SHA-256 of the file of weights; read anew where anything shows that it may have changed."""
+    try:
+        found = (folder / WEIGHTS).stat()
+    except OSError as error:
+        raise _unread(folder, WEIGHTS, error) from error
+    key = str(folder), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    settled = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > _SETTLED
+    if settled and key in _hashes:
+        return _hashes[key]
+    sha256 = hashlib.sha256(_read(folder, WEIGHTS)).hexdigest()
+    if settled:
+        _hashes[key] = sha256
+    return sha256
 
 
 def save_bundle(folder: Path, metadata: Metadata, state: Mapping[str, Tensor]) -> Bundle:
@@ -165,7 +194,11 @@ def _read(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
     except OSError as error:
-        raise BundleError(f"The model bundle {folder} cannot be used because {name}: {reason(error)}.") from error
+        raise _unread(folder, name, error) from error
+
+
+def _unread(folder: Path, name: str, error: OSError) -> BundleError:
+    return BundleError(f"The model bundle {folder} cannot be used because {name}: {reason(error)}.")
 
 
 def _as_float16(folder: Path, state: Mapping[str, Tensor]) -> bytes:

@@ -62,10 +62,10 @@ class Registry:
         bundles, problems = self.scan()
         if stack:
             return _chosen(stack[-1], bundles, problems, "The active model")
-        mine = [b for b in bundles if b.metadata.task == task]
-        if not mine and problems:
+        usual = [b for b in bundles if b.metadata.task == task and b.metadata.run is None]
+        if not usual and problems:
             raise BundleError(" ".join(problems))
-        return max((b for b in mine if b.metadata.run is None), key=_order, default=None)
+        return max(usual, key=_order, default=None)
 
     def history(self, task: str) -> tuple[Activation, ...]:
         """All that was ever activated for a task and gone back to, oldest first."""

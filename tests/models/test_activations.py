@@ -57,6 +57,16 @@ def test_what_training_made_is_not_used_before_somebody_says_so(registry: Regist
     assert registry.active(TASK) == versions[3]
 
 
+def test_what_training_made_takes_no_damaged_models_place(registry: Registry, versions: list[Bundle]) -> None:
+    (versions[0].folder / WEIGHTS).write_bytes(b"")
+    with pytest.raises(BundleError, match="SHA-256 differs"):
+        registry.active(TASK)
+    shutil.rmtree(versions[0].folder)
+    assert registry.active(TASK) is None
+    registry.activate(versions[1])
+    assert registry.active(TASK) == versions[1]
+
+
 def test_rolling_back_goes_one_step_at_a_time_to_what_was_there_before_any_choice(
     registry: Registry, versions: list[Bundle]
 ) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +118,31 @@ def test_damage_is_found_before_anything_is_built(bundle: Bundle, damage: Callab
     with pytest.raises(BundleError) as caught:
         load_bundle(bundle.folder)
     assert words in one_sentence(caught.value, bundle.folder)
+
+
+def test_weights_that_lie_untouched_are_hashed_once(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path), real(path))[1])
+    weights = bundle.folder / WEIGHTS
+
+    def reads() -> int:
+        read.clear()
+        load_bundle(bundle.folder)
+        return read.count(weights)
+
+    assert reads() == reads() == 1, "a young file may change without a new time stamp"
+    monkeypatch.setattr(time, "time_ns", lambda: weights.stat().st_ctime_ns + 3_000_000_000)
+    assert (reads(), reads()) == (1, 0)
+    weights.write_bytes(real(weights)[:-1] + b"x")
+    with pytest.raises(BundleError, match="SHA-256 differs"):
+        load_bundle(bundle.folder)
+
+
+def test_what_is_built_is_what_was_verified(bundle: Bundle) -> None:
+    (bundle.folder / WEIGHTS).write_bytes(b"")
+    with pytest.raises(BundleError, match="SHA-256 differs"):
+        bundle.build()
 
 
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
