@@ -30,9 +30,9 @@ YE = [
     "--start",
     "scratch",
     "--size",
-    "144",
+    "112",
     "--crop",
-    "128",
+    "96",
     "--precision",
     "bfloat16",
 ]
