@@ -16,7 +16,7 @@ from ctviewer.models.training_run import Environment, HoldOut, TrainingRun
 from ctviewer.training import version_texts as texts
 from ctviewer.training.config import RunConfig
 from ctviewer.training.ledger import Ledger, holdout_sha256
-from ctviewer.training.run_result import CROSS_VALIDATION, RunResult, holdouts
+from ctviewer.training.run_result import CROSS_VALIDATION, RunResult, holdouts, learned_contents
 from ctviewer.training.splits import EXTERNAL, TRAIN, VALIDATION
 
 TASK = "study_classifier"
@@ -64,6 +64,8 @@ def _run(result: RunResult, base: Bundle | None, ledger: Ledger) -> TrainingRun:
     contents = {content for part in found.values() for content in part}
     if base is not None and (seen := ledger.seen(parent, contents)):
         notes.append(texts.seen_by_parent(seen, len(contents), base.key))
+    shares = (texts.other_shares(result.prevalence, result.predictions.of(part), "this bundle") for part in found)
+    notes += [text for text in shares if text]
     return TrainingRun(
         key=hashlib.sha256(result.run.encode("utf-8", "surrogatepass")).hexdigest()[:16],
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -101,7 +103,7 @@ def _training_data(result: RunResult) -> TrainingData:
     hashes = dict(result.report.data_sha256)
     if result.folds:
         outside = {part: value for part, value in hashes.items() if part.startswith(EXTERNAL)}
-        hashes = {CROSS_VALIDATION: holdout_sha256(result.report.study_sha256.values())} | outside
+        hashes = {CROSS_VALIDATION: holdout_sha256(learned_contents(result))} | outside
     return TrainingData(f"{_learned_from(result)}.", counts, hashes)
 
 

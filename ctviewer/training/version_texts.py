@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ctviewer.core.words import counted
+from ctviewer.core.words import counted, enumerated
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import InputLimits
 from ctviewer.training.config import RunConfig
+from ctviewer.training.predictions import Predictions
 from ctviewer.training.recipes import Recipe
+
+_SHARES_APART = 0.1
 
 TITLE = "Study classifier"
 LICENCE = "other"  # who trains from scratch decides; a child has its parent's
@@ -110,6 +113,33 @@ def seen_by_parent(seen: int, studies: int, parent: str) -> str:
     return (
         f"{seen} of the {studies} studies that the figures refer to had been learned from by {parent} or what it was made "
         "of: on them the figures of both look better than they would on new patients."
+    )
+
+
+def seen_by_model(seen: int, studies: int, model: str) -> str:
+    """A warning beside figures of one model."""
+    return (
+        f"{seen} of {studies} studies had been learned from by {model} or what it was made of: on them it looks better than "
+        "it would on new patients."
+    )
+
+
+def other_shares(prevalence: Mapping[str, float], predictions: Predictions, model: str) -> str:
+    """A warning that calibration and log loss are measured where classes are otherwise frequent; "" where they are not.
+
+    Args:
+        prevalence: class to share that the probabilities refer to; empty where nobody knows.
+        predictions: on the set that figures refer to.
+        model: "name version".
+    """
+    truths = [case.truth for case in predictions.cases]
+    found = {name: sum(name in truth for truth in truths) / max(1, len(truths)) for name in prevalence}
+    if not truths or all(abs(share - found[name]) <= _SHARES_APART for name, share in prevalence.items()):
+        return ""
+    referred, here = (enumerated([f"{name} {share:.0%}" for name, share in one.items()]) for one in (prevalence, found))
+    return (
+        f"The probabilities of {model} refer to other shares of the classes ({referred}) than this set has ({here}): ECE and "
+        "log loss measured on it look worse than where the probabilities hold."
     )
 
 

@@ -24,7 +24,7 @@ from ctviewer.training.preflight.report import Count, Estimate, Finding, Preflig
 from ctviewer.training.preflight.shortcuts import cross_tables, find_shortcuts
 from ctviewer.training.sampling import training_sequences
 from ctviewer.training.source import LabelledSource
-from ctviewer.training.splits import TEST, TRAIN_ONLY, VALIDATION, Case, Split, split_stratified
+from ctviewer.training.splits import PARTS, TEST, TRAIN_ONLY, VALIDATION, Case, Split, split_stratified
 
 Divide = Callable[[Sequence[Case]], Split]
 Baseline = Callable[[Sequence[str]], Iterator[Event]]
@@ -161,6 +161,11 @@ def _about_size(facts: Sequence[StudyFacts]) -> Iterator[Finding]:
         text = (
             f"There are {patients} patients; under {FEW_PATIENTS}, repeated cross-validation says more than one split."
         )
+        if any(one.case.split in PARTS for one in facts):
+            text += (
+                " It does not keep to the parts that the labels name: in the end all studies but external sets are learned "
+                "from, those of the test part too. To keep them apart, choose 'never' for the cross-validation."
+            )
         yield Finding(Severity.INFO, "few-patients", text)
 
 

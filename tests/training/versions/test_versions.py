@@ -18,6 +18,7 @@ from ctviewer.models.bundle import CARD, METADATA, WEIGHTS, Bundle, load_bundle
 from ctviewer.models.registry import Registry, children
 from ctviewer.models.training_run import CurvePoint
 from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
+from ctviewer.training.ledger import holdout_sha256
 from ctviewer.training.predictions import Predictions
 from ctviewer.training.versions import RunResult, child_name, make_child, next_version
 
@@ -218,6 +219,35 @@ def test_a_cross_validation_is_one_part_and_says_what_its_figures_are_of(
     assert set(m.training_data.sha256) == {"cross-validation"}
     assert m.training_data.summary == "5 studies of 5 patients."
     assert "5 folds, repeated 2 times" in m.run.split and "not measured themselves" in m.run.split
+
+
+def test_the_hash_of_a_cross_validation_is_of_what_was_learned_from(
+    base: Bundle, bundles: Path, make_result: Make, make_predictions: Predict, content_of: Callable[[str], str]
+) -> None:
+    made = make_result(folds=10, predictions=make_predictions(tuple("abcde"), "cross-validation"))
+    report = replace(
+        made.report,
+        split=replace(made.report.split, external={"far": ("f",)}),
+        study_sha256={**made.report.study_sha256, "f": content_of("f"), "unused": content_of("unused")},
+        data_sha256={**made.report.data_sha256, "external:far": content_of("f")},
+    )
+    hashes = make_child(replace(made, report=report), base, bundles).metadata.training_data.sha256
+    assert hashes == {
+        "cross-validation": holdout_sha256(content_of(study) for study in "abcde"),
+        "external:far": content_of("f"),
+    }
+
+
+def test_a_hold_out_with_other_shares_than_the_probabilities_refer_to_is_told(
+    base: Bundle, bundles: Path, make_result: Make
+) -> None:
+    """Half of it is sick: at a stated share of five percent a model that is right is measured as far off."""
+    for share, told in ((0.05, True), (0.45, False)):
+        made = make_child(make_result(run=str(share), prevalence={"none": 1 - share, "some": share}), base, bundles)
+        assert made.metadata.run is not None
+        notes = [note for note in made.metadata.run.notes if "ECE and log loss" in note]
+        assert bool(notes) is told
+    assert not told
 
 
 def test_figures_of_validation_studies_carry_a_warning(
