@@ -22,6 +22,7 @@ from ctviewer.training.regression import answers, compare_answers
 from ctviewer.training.run_folder import BASE_PREDICTIONS, COMPARISON, PREDICTIONS
 from ctviewer.training.source import LabelledSource
 from ctviewer.training.splits import EXTERNAL
+from ctviewer.training.version_texts import other_shares, seen_by_model
 from ctviewer.training.versions import CROSS_VALIDATION
 
 TASK = "study_classifier"
@@ -97,7 +98,7 @@ def compare_on(
     if looks:
         often = "once" if sum(looks.values()) == 1 else f"{sum(looks.values())} times"
         comparison = _noted(comparison, f"These studies, or most of them, were looked at {often} before.")
-    comparison = _with_learned(comparison, said[1], new, old)
+    comparison = _with_doubts(comparison, said[1], new, old)
     comparison = yield from _with_fixed_set(comparison, new, old, device)
     comparisons.keep(new, old, comparison)
     yield Done(comparison)
@@ -128,7 +129,7 @@ def _of_run(
     after = read_predictions(folder / PREDICTIONS)
     after = _hold_out(dataclasses.replace(after, model=new.key))
     before = yield from _before(folder, source, old, after, device, chunk)
-    comparison = _with_learned(compare(before, after), after, new, old)
+    comparison = _with_doubts(compare(before, after), after, new, old)
     if new.metadata.parent != old.key:
         return comparison
     return (yield from _with_fixed_set(comparison, new, old, device))
@@ -156,14 +157,20 @@ def _before(
     return found
 
 
-def _with_learned(comparison: Comparison, after: Predictions, new: Bundle, old: Bundle) -> Comparison:
-    """Which of the studies the two learned from; of a cross-validation the new one did, and was not judged itself."""
+def _with_doubts(comparison: Comparison, after: Predictions, new: Bundle, old: Bundle) -> Comparison:
+    """Which of the studies the two learned from, and shares of classes that are not theirs.
+
+    Of a cross-validation the new one learned from all, and was not judged itself.
+    """
     ledger, contents = Ledger.beside(_bundles()), [case.content for case in after.cases]
     judged = (old,) if any(case.split == CROSS_VALIDATION for case in after.cases) else (old, new)
     for bundle in judged:
         if seen := ledger.seen(bundle.metadata.weights_sha256, contents):
-            text = f"{seen} of {len(contents)} studies had been learned from by {bundle.key} or what it was made of"
-            comparison = _noted(comparison, f"{text}: on them it looks better than it would on new patients.")
+            comparison = _noted(comparison, seen_by_model(seen, len(contents), bundle.key))
+    for bundle in (old, new):
+        prevalence = bundle.metadata.run.prevalence if bundle.metadata.run is not None else {}
+        if text := other_shares(prevalence, after, bundle.key):
+            comparison = _noted(comparison, text)
     return comparison
 
 

@@ -25,12 +25,13 @@ from ctviewer.datasets.stating import read_statement
 from ctviewer.datasets.study_folder import StudyFolder
 from ctviewer.inference.suitability import check_all
 from ctviewer.models.bundle import Bundle
-from ctviewer.training.evaluation import examine
+from ctviewer.training.evaluation import Evaluation, examine
 from ctviewer.training.ledger import EVALUATION, Ledger
 from ctviewer.training.predicting import StudyTold, predict
 from ctviewer.training.predictions import Predictions
 from ctviewer.training.predictions_file import write_predictions
 from ctviewer.training.scores.targets import require_labels
+from ctviewer.training.version_texts import other_shares, seen_by_model
 
 TASK = "study_classifier"
 PAGE, DATA, PREDICTIONS = "evaluation.html", "evaluation.json", "predictions.json"
@@ -144,12 +145,22 @@ def _examined(record: Record, predictions: Predictions) -> Record:
     sets, looks = [], {}
     for part in dict.fromkeys(case.split for case in predictions.cases):
         those = predictions.of(part)
-        sets.append(examine(those, part))
+        sets.append(_noted(examine(those, part), those, record.bundle, ledger))
         if part not in _LEARNED_FROM:
             contents = [case.content for case in those.cases]
             looks[part] = ledger.looks(contents)
             ledger.look(contents, EVALUATION, model=record.bundle.key)
     return replace(record, sets=tuple(sets), looks=looks)
+
+
+def _noted(told: Evaluation, those: Predictions, bundle: Bundle, ledger: Ledger) -> Evaluation:
+    """With what figures of these studies hide: that the model learned from them, or refers to other shares of classes."""
+    m, contents, notes = bundle.metadata, {case.content for case in those.cases}, []
+    if told.part not in _LEARNED_FROM and (seen := ledger.seen(m.weights_sha256, contents)):
+        notes.append(seen_by_model(seen, len(contents), bundle.key))
+    if m.run is not None and (text := other_shares(m.run.prevalence, those, bundle.key)):
+        notes.append(text)
+    return replace(told, notes=(*notes, *told.notes))
 
 
 def _write(out: Path, record: Record, predictions: Predictions) -> None:

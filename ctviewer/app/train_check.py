@@ -151,7 +151,9 @@ def _baseline(config: RunConfig, source: LabelledSource, base: Bundle, judged: S
 
     inside = tuple(study for study in source.ids() if not source.split(study).startswith(EXTERNAL))
     folds = folds_of(cases_of(source, Split(inside)), config.data, config.seed)
-    part, studies = ("cross-validation", inside) if folds else ("local hold-out", tuple(judged))
+    tested = {study for fold in folds for study in fold.test}
+    pooled = tuple(study for study in inside if study in tested)  # without what must never judge
+    part, studies = ("cross-validation", pooled) if folds else ("local hold-out", tuple(judged))
     known = set(base.metadata.classes)
     if any(not set(source.classes(study)) <= known for study in studies):
         yield Message(f"The labels have classes that {base.key} does not know, so that it cannot be judged by them.")

@@ -18,6 +18,7 @@ from ctviewer.datasets.study_folder import StudyFolder
 from ctviewer.dicom import SeriesAttributes, write_ct_series
 from ctviewer.models.probabilities import softmax
 from ctviewer.training.evaluation import evaluate
+from ctviewer.training.ledger import Ledger
 from ctviewer.training.predictions import patient_digest
 from ctviewer.training.predictions_file import read_predictions
 
@@ -139,6 +140,19 @@ def test_each_look_at_a_hold_out_is_counted(run, tiny_models, write_set):
     assert (data_folder() / "holdouts").is_dir()
 
 
+def test_studies_that_the_model_learned_from_are_told(run, tiny_models, write_set, tmp_path):
+    """A cross-validation learns from all in the end, from what the labels call test too."""
+    folder = write_set([*rows_of(4), ("old", "p8", "clear", "train")])
+    assert run("evaluate", folder, "--out", tmp_path / "out", "--quiet", "--split", "all")[0] == 0
+    contents = [case.content for case in read_predictions(tmp_path / "out" / "predictions.json").cases]
+    ledger = Ledger.beside(data_folder() / "bundles")
+    ledger.learned(tiny_models[0].metadata.weights_sha256, contents[1:])
+    told = json.loads(run("evaluate", folder, "--json", "--quiet", "--split", "all")[1])
+    notes = {one["part"]: " ".join(one["notes"]) for one in told["sets"]}
+    assert f"3 of 4 studies had been learned from by {KEY}" in notes["test"]
+    assert "learned from" not in notes["train"], "nobody takes these for a hold-out"
+
+
 def test_a_table_without_parts_is_judged_as_a_whole(run, tiny_models, write_set):
     code, told, _ = run("evaluate", write_set(rows_of(3, split="")), "--quiet")
     assert code == 0 and "all studies: 3 studies of 2 patients" in told
@@ -175,7 +189,7 @@ def test_names_from_the_table_are_letters_on_the_page(run, tiny_models, write_se
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["--model", "nobody 1.0.0"], f"nobody 1.0.0 is not installed; study classifiers: .*{KEY}"),
+        (["--model", "nobody 1.0.0"], f"nobody 1.0.0 is not installed; there are: .*{KEY}"),
         (["--model", "tiny-detector 0.1.0"], "is no study classifier"),
         (["--split", "val"], "no study into 'val'; they name external:far, test. --split all"),
         (["--split", "external:near"], "no study into 'external:near'"),

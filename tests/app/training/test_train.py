@@ -244,6 +244,15 @@ def test_a_base_model_is_judged_on_the_hold_out_first(make_config, make_studies,
     figures = {metric["name"]: metric for metric in json.loads(capsys.readouterr().out)["baseline"]}
     assert figures["accuracy"]["n"] == 16 and "cross-validation" in figures["accuracy"]["data"]
 
+    labels = (folder / "labels.csv").read_text()
+    (folder / "labels.csv").write_text(labels.replace("Mustermann^0,clear,train", "Mustermann^0,clear,train-only"))
+    assert train(config, "--check", "--json", "--quiet") == OK
+    told = json.loads(capsys.readouterr().out)
+    figures = {metric["name"]: metric for metric in told["baseline"]}
+    assert figures["accuracy"]["n"] == 15, "what must never judge does not judge the base either"
+    (few,) = (one for one in told["findings"] if one["code"] == "few-patients")
+    assert "those of the test part too" in few["text"]
+
 
 def test_a_base_model_that_is_not_there(make_config, capsys):
     config = make_config()
