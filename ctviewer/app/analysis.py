@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ctviewer.app.models import installed
+from ctviewer.app.models import in_use, installed
 from ctviewer.core.errors import BundleError
 from ctviewer.core.events import Event, Message
 from ctviewer.core.volume import Volume
 from ctviewer.inference import AnalysisSettings, NetCache, analyse, preloading
 from ctviewer.models.bundle import Bundle
-
-CLASSIFIER, DETECTOR = "study_classifier", "detector"
+from ctviewer.models.metadata import CLASSIFIER, DETECTOR
 
 
 class Analyst:
@@ -27,18 +26,12 @@ class Analyst:
 
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the active detector, in order; empty where there is none."""
-        try:
-            bundle = installed().active(DETECTOR)
-        except BundleError:
-            return ()
+        bundle = in_use(DETECTOR)
         return bundle.metadata.classes if bundle else ()
 
     def classifier(self) -> Bundle | None:
         """The active study classifier; None where there is none that can be used."""
-        try:
-            return installed().active(CLASSIFIER)
-        except BundleError:
-            return None
+        return in_use(CLASSIFIER)
 
     def active_hashes(self) -> set[str]:
         """SHA-256 of the active models' weights; empty where one of them cannot be used."""
@@ -56,12 +49,14 @@ class Analyst:
         """The pipeline's events (`ctviewer.inference.analyse`), with the active bundle of each task.
 
         Raises:
-            BundleError: no bundle is installed, or the active one cannot be used.
+            BundleError: no bundle is in use, or the active one cannot be used.
         """
         registry = installed()
         classifier, detector = registry.active(CLASSIFIER), registry.active(DETECTOR)
         if classifier is None and detector is None:
-            raise BundleError("No model is installed; put a bundle into the bundles folder (see Model, Models…).")
+            raise BundleError(
+                "No model is in use: put a bundle into the bundles folder, or activate one (see Model, Models…)."
+            )
         if problems := registry.scan()[1]:  # another model takes the place of one that was put there: never silently
             yield Message(" ".join(problems))
         yield from analyse(volume, classifier, detector, AnalysisSettings(device=self._device), self._nets)

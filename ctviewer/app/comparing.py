@@ -9,10 +9,12 @@ from typing import Any
 
 from ctviewer.app import comparisons
 from ctviewer.app.folders import cache_folder, data_folder
+from ctviewer.app.models import in_use
 from ctviewer.core.errors import CtviewerError, InputError
 from ctviewer.core.events import Done, Event, Message
 from ctviewer.datasets.regression_set import NO_FINDING, REGRESSION_SET, RegressionSource
 from ctviewer.models.bundle import Bundle
+from ctviewer.models.metadata import CLASSIFIER
 from ctviewer.training.comparison import Comparison, compare, write_comparison
 from ctviewer.training.ledger import COMPARISON as LOOK
 from ctviewer.training.ledger import Ledger
@@ -24,8 +26,6 @@ from ctviewer.training.source import LabelledSource
 from ctviewer.training.splits import EXTERNAL
 from ctviewer.training.version_texts import other_shares, seen_by_model
 from ctviewer.training.versions import CROSS_VALIDATION
-
-TASK = "study_classifier"
 
 
 def compare_after_run(
@@ -48,7 +48,7 @@ def compare_after_run(
     Yields:
         `Progress`, `Message`; last `Done` with a `Comparison`, or None where there is none.
     """
-    old = base if base is not None and base.metadata.task == TASK else comparisons.in_use(TASK)
+    old = base if base is not None and base.metadata.task == CLASSIFIER else in_use(CLASSIFIER)
     if old is None or old.key == new.key:
         yield Message("There is no other study classifier to compare the new version with.")
         yield Done(None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ctviewer.app.folders import data_folder
 from ctviewer.app.models import installed
-from ctviewer.core.errors import BundleError, CtviewerError, InputError
+from ctviewer.core.errors import BundleError, InputError
 from ctviewer.models.bundle import Bundle
 from ctviewer.training.activation_doubts import activation_doubts
 from ctviewer.training.comparison import Comparison, read_comparison, write_comparison
@@ -40,36 +40,6 @@ def doubts_about(bundle: Bundle) -> tuple[str, ...]:
     if used is None or used.key == bundle.key:
         return ()
     return activation_doubts(bundle, used, find(bundle, used) or find(used, bundle))
-
-
-def named(key: str, task: str = "") -> Bundle:
-    """An installed bundle by "name version", "name-version" or its name alone, which means its newest version.
-
-    Args:
-        key: what somebody typed.
-        task: of the bundle; "" for any.
-
-    Raises:
-        InputError: it is not installed, or is of another task.
-    """
-    bundles, problems = installed().scan()
-    wanted = " ".join(key.split())
-    spellings = {wanted, " ".join(wanted.rsplit("-", 1))}
-    found = [one for one in bundles if one.key in spellings]
-    found = found or [one for one in bundles if one.metadata.name == wanted][-1:]
-    if not found:
-        known = ", ".join(one.key for one in bundles) or "none"
-        raise InputError(" ".join([f"The model {wanted} is not installed; there are: {known}.", *problems]))
-    if task and found[0].metadata.task != task:
-        raise InputError(f"The model {found[0].key} is no {task.replace('_', ' ')}.")
-    return found[0]
-
-
-def in_use(task: str) -> Bundle | None:
-    """The active bundle of a task; None where there is none that can be used."""
-    with contextlib.suppress(CtviewerError):
-        return installed().active(task)
-    return None
 
 
 def _path(new: Bundle, old: Bundle) -> Path:

@@ -14,9 +14,9 @@ from ctviewer.app.evaluation_page import render
 from ctviewer.app.evaluation_record import LeftOut, Record, as_dict, as_text
 from ctviewer.app.folders import data_folder, writable_folder
 from ctviewer.app.logs import redactor
-from ctviewer.app.models import installed
+from ctviewer.app.models import named, required
 from ctviewer.app.progress import ProgressLine, drain
-from ctviewer.core.errors import BundleError, InputError
+from ctviewer.core.errors import InputError
 from ctviewer.core.events import Event
 from ctviewer.core.files import refuse_inside, write_bytes
 from ctviewer.core.findings import RESEARCH_USE
@@ -25,6 +25,7 @@ from ctviewer.datasets.stating import read_statement
 from ctviewer.datasets.study_folder import StudyFolder
 from ctviewer.inference.suitability import check_all
 from ctviewer.models.bundle import Bundle
+from ctviewer.models.metadata import CLASSIFIER
 from ctviewer.training.evaluation import Evaluation, examine
 from ctviewer.training.ledger import EVALUATION, Ledger
 from ctviewer.training.predicting import StudyTold, predict
@@ -33,7 +34,6 @@ from ctviewer.training.predictions_file import write_predictions
 from ctviewer.training.scores.targets import require_labels
 from ctviewer.training.version_texts import other_shares, seen_by_model
 
-TASK = "study_classifier"
 PAGE, DATA, PREDICTIONS = "evaluation.html", "evaluation.json", "predictions.json"
 UNSPLIT = "all studies"
 _LEARNED_FROM = ("train", "val")  # no hold-outs: looking at them costs nothing
@@ -48,7 +48,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     redactor.hide(options.folder)
     if options.out is not None:
         refuse_inside(options.out, options.folder)
-    bundle = chosen_model(options.model)
+    bundle = named(options.model, CLASSIFIER) if options.model else required(CLASSIFIER)
     stated = read_statement(options.values or "", options.spacing or "", options.order or "")
     source = StudyFolder(options.folder, stated, options.labels)
     parts = chosen_parts(source, options.split)
@@ -64,31 +64,6 @@ def run_evaluate(options: argparse.Namespace) -> int:
         _write(options.out, record, predictions)
     print(json.dumps(as_dict(record), indent=1, allow_nan=False) if options.json else as_text(record))
     return PARTLY if record.left_out or record.in_part else OK
-
-
-def chosen_model(key: str | None) -> Bundle:
-    """The study classifier that is asked for, or the active one.
-
-    Raises:
-        BundleError: none is installed, or the active one cannot be used.
-        InputError: the one asked for is not installed, or is no study classifier.
-    """
-    registry = installed()
-    if key is None:
-        active = registry.active(TASK)
-        if active is None:
-            raise BundleError("No study classifier is installed.")
-        return active
-    bundles, problems = registry.scan()
-    wanted = " ".join(key.split())
-    mine = [bundle for bundle in bundles if bundle.metadata.task == TASK]
-    for bundle in mine:
-        if bundle.key == wanted:
-            return bundle
-    if any(bundle.key == wanted for bundle in bundles):
-        raise InputError(f"The model {wanted} is no study classifier, so it gives studies no class.")
-    named = ", ".join(bundle.key for bundle in mine) or "none"
-    raise InputError(" ".join([f"The model {wanted} is not installed; study classifiers: {named}.", *problems]))
 
 
 def chosen_parts(source: StudyFolder, split: str | None) -> dict[str, str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ctviewer.app.comparisons import doubts_about, find, named
-from ctviewer.app.models import installed
+from ctviewer.app.comparisons import doubts_about, find
+from ctviewer.app.models import is_used, named
 from ctviewer.app.runs import runs_folder
 from ctviewer.app.training import AppTraining, looks_at
-from ctviewer.core.errors import BundleError, InputError
+from ctviewer.core.errors import InputError
 from ctviewer.models.bundle import Bundle
 from ctviewer.training.comparison import Comparison
 from ctviewer.training.run_folder import list_runs
@@ -31,7 +31,7 @@ def result_of_model(training: AppTraining, key: str) -> FinishedRun:
         Path(),
         bundle.key,
         bundle.metadata.parent or "",
-        _is_used(bundle),
+        is_used(bundle),
         _kept(bundle),
         doubts=doubts_about(bundle),
         looks=looks_at(bundle),
@@ -49,11 +49,3 @@ def _kept(bundle: Bundle) -> Comparison | None:
         return find(bundle, named(bundle.metadata.parent)) if bundle.metadata.parent else None
     except InputError:
         return None
-
-
-def _is_used(bundle: Bundle) -> bool:
-    try:
-        used = installed().active(bundle.metadata.task)
-    except BundleError:  # told where the models are listed
-        return False
-    return used is not None and used.key == bundle.key

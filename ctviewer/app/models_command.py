@@ -8,17 +8,16 @@ import sys
 from typing import Any
 
 from ctviewer.app.cli import OK
-from ctviewer.app.comparisons import doubts_about, find, in_use, named
+from ctviewer.app.comparisons import doubts_about, find
 from ctviewer.app.logs import redactor
-from ctviewer.app.models import installed, listing
+from ctviewer.app.models import in_use, installed, listing, named
 from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.core.errors import InputError
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.models.bundle import Bundle
+from ctviewer.models.metadata import CLASSIFIER
 from ctviewer.models.registry import children
 from ctviewer.training.comparison import OPEN, Comparison, to_json
-
-TASK = "study_classifier"
 
 
 def run_models(options: argparse.Namespace) -> int:
@@ -86,7 +85,7 @@ def _activate(options: argparse.Namespace) -> int:
 
 
 def _way_back(before: Bundle) -> str:
-    task = "" if before.metadata.task == TASK else f" {before.metadata.task}"
+    task = "" if before.metadata.task == CLASSIFIER else f" {before.metadata.task}"
     return f" `ctviewer models rollback{task}` goes back to {before.key}."
 
 
@@ -101,8 +100,8 @@ def _roll_back(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    new = named(options.new, TASK)
-    old = named(options.old, TASK) if options.old else _other(new)
+    new = named(options.new, CLASSIFIER)
+    old = named(options.old, CLASSIFIER) if options.old else _other(new)
     if new.metadata.weights_sha256 == old.metadata.weights_sha256:
         raise InputError(f"{new.key} and {old.key} are the same model.")
     line = ProgressLine(options.quiet)
@@ -135,8 +134,8 @@ def _other(new: Bundle) -> Bundle:
         InputError: there is nothing.
     """
     if new.metadata.parent:
-        return named(new.metadata.parent, TASK)
-    used = in_use(TASK)
+        return named(new.metadata.parent, CLASSIFIER)
+    used = in_use(CLASSIFIER)
     if used is None or used.key == new.key:
         raise InputError(f"{new.key} has no parent and is in use itself: name the model to compare it with.")
     return used

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-_TASKS = ("study_classifier", "detector")
+from ctviewer.models.metadata import CLASSIFIER, TASKS
+
 _MODEL = '"NAME VERSION"'
 _EPILOG = """\
 A version is never changed and never overwritten: training makes a new one, which is used once it is activated.
@@ -46,7 +47,7 @@ def add_models(
     _json(activate)
 
     back = acts.add_parser("rollback", help="use again what was used before")
-    back.add_argument("task", nargs="?", choices=_TASKS, default=_TASKS[0], help="default: study_classifier")
+    back.add_argument("task", nargs="?", choices=TASKS, default=CLASSIFIER, help=f"default: {CLASSIFIER}")
     _json(back)
     return _compare(acts, path)
 

@@ -110,7 +110,7 @@ class AppServices:
             m = bundle.metadata
             used, card = bundle.key in active, _card(bundle.folder)
             facts = (m.title, m.version, m.task, m.licence, m.limits, m.trained_on)
-            cards.append(ModelCard(*facts, used, card, bundle.key, m.parent or ""))
+            cards.append(ModelCard(*facts, used, card, bundle.key, m.parent))
         return tuple(cards), problems
 
     def activate_model(self, key: str) -> None:
@@ -142,7 +142,7 @@ class AppServices:
         if bundle is None:
             return StudyClasses()
         m = bundle.metadata
-        return StudyClasses(m.classes, m.negative_class or "", m.exclusive)
+        return StudyClasses(m.classes, m.negative_class, m.exclusive)
 
     def is_current(self, result: AnalysisResult) -> bool:
         """Whether the models that made a result are the active ones."""

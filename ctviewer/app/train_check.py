@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctviewer.app.models import installed
-from ctviewer.core.errors import BundleError, InputError
+from ctviewer.app.models import named, required
+from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Message, Progress
 from ctviewer.core.files import reason, write_bytes
 from ctviewer.models.bundle import Bundle
+from ctviewer.models.metadata import CLASSIFIER
 from ctviewer.training.config import ModelConfig, RunConfig
 from ctviewer.training.control import Control, Wish
 from ctviewer.training.preflight.report import PreflightReport, from_json, to_json
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ctviewer.training.preflight.estimates import RunPlan, Step
     from ctviewer.training.preflight.run import Divide, Request
 
-TASK = "study_classifier"
 ALL = "all"
 
 
@@ -36,18 +36,7 @@ def base_bundle(model: ModelConfig) -> Bundle | None:
     """
     if model.start not in ("base", "domain"):
         return None
-    registry = installed()
-    if not model.base:
-        active = registry.active(TASK)
-        if active is None:
-            raise InputError("No study classifier is installed to start from; choose another start than a base model.")
-        return active
-    bundles, problems = registry.scan()
-    for bundle in bundles:
-        if bundle.key == model.base:
-            return bundle
-    damaged = " ".join(problem for problem in problems if model.base.split()[0] in problem)
-    raise BundleError(f"The model {model.base} is not installed.{f' {damaged}' if damaged else ''}")
+    return named(model.base, CLASSIFIER) if model.base else required(CLASSIFIER)
 
 
 def pinned(config: RunConfig, base: Bundle | None) -> RunConfig:

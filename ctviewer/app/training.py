@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -15,15 +14,16 @@ from pathlib import Path
 import ctviewer
 from ctviewer.app.comparisons import doubts_about
 from ctviewer.app.folders import data_folder
-from ctviewer.app.models import installed
+from ctviewer.app.models import in_use, installed, is_used, named
 from ctviewer.app.runs import require_resumable, runs_folder
-from ctviewer.app.train_check import ALL, TASK, base_bundle
-from ctviewer.core.errors import BundleError, InputError, StorageError
+from ctviewer.app.train_check import ALL, base_bundle
+from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.events import Event
 from ctviewer.core.files import reason
 from ctviewer.jobs.child import ChildCommand
 from ctviewer.library import WorkStore
 from ctviewer.models.bundle import Bundle
+from ctviewer.models.metadata import CLASSIFIER
 from ctviewer.training.config import RunConfig
 from ctviewer.training.config_check import check
 from ctviewer.training.config_file import read_config, write_config
@@ -65,12 +65,8 @@ class AppTraining:
 
     def choices(self) -> TrainingChoices:
         """As they are now."""
-        registry = installed()
-        bundles = [bundle for bundle in registry.scan()[0] if bundle.metadata.task == TASK]
-        try:
-            used = registry.active(TASK)
-        except BundleError:  # told where the models are listed
-            used = None
+        bundles = [bundle for bundle in installed().scan()[0] if bundle.metadata.task == CLASSIFIER]
+        used = in_use(CLASSIFIER)  # one that cannot be used is told where the models are listed
         bases = [_base(bundle, used) for bundle in bundles]
         devices = [("auto", "Automatic"), ("cpu", "Processor (CPU)")]
         if Path("/dev/nvidiactl").exists() and self._device != "cpu":
@@ -128,27 +124,23 @@ class AppTraining:
         """What a finished run made."""
         from ctviewer.training.comparison import read_comparison
 
-        registry = installed()
-        bundle, used = _bundle(key), None
-        with contextlib.suppress(BundleError):
-            used = registry.active(TASK)
+        bundle = named(key)
         comparison, notes = None, []
         try:
             if (folder / COMPARISON).exists():
                 comparison = read_comparison(folder / COMPARISON)
         except InputError as error:
             notes.append(str(error))
-        active = used is not None and used.key == key
-        doubts, parent = doubts_about(bundle), bundle.metadata.parent or ""
-        return FinishedRun(folder, key, parent, active, comparison, tuple(notes), doubts, looks_at(bundle))
+        doubts, parent = doubts_about(bundle), bundle.metadata.parent
+        return FinishedRun(folder, key, parent, is_used(bundle), comparison, tuple(notes), doubts, looks_at(bundle))
 
     def activate(self, key: str) -> None:
         """Use a bundle for its task."""
-        installed().activate(_bundle(key))
+        installed().activate(named(key))
 
     def roll_back(self) -> str:
         """Use the study classifier that was used before; its key."""
-        return installed().roll_back(TASK).key
+        return installed().roll_back(CLASSIFIER).key
 
     def place_of(self, config: RunConfig, study: str) -> Path:
         """Where a study of these data lies."""
@@ -195,7 +187,7 @@ class AppTraining:
 def _base(bundle: Bundle, used: Bundle | None) -> BaseModel:
     m = bundle.metadata
     active = used is not None and used.key == bundle.key
-    return BaseModel(bundle.key, m.title, m.classes, m.negative_class or "", active, m.licence, m.trained_on, m.limits)
+    return BaseModel(bundle.key, m.title, m.classes, m.negative_class, active, m.licence, m.trained_on, m.limits)
 
 
 def looks_at(bundle: Bundle) -> int:
@@ -204,15 +196,6 @@ def looks_at(bundle: Bundle) -> int:
     if run is None or not run.holdouts:
         return 0
     return 1 + sum(run.holdouts[0].looks.values())
-
-
-def _bundle(key: str) -> Bundle:
-    """An installed bundle. Raises InputError."""
-    bundles, problems = installed().scan()
-    for bundle in bundles:
-        if bundle.key == key:
-            return bundle
-    raise InputError(" ".join((f"The model {key} is not installed.", *problems)))
 
 
 def _lineage(base: Bundle | None) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from ctviewer.inference.settings import AnalysisSettings
 from ctviewer.inference.suitability import check_all
 from ctviewer.inference.torch_preload import LOADING, preloading
 from ctviewer.models.bundle import Bundle
+from ctviewer.models.metadata import CLASSIFIER, DETECTOR
 
 if TYPE_CHECKING:  # torch is imported when the suitability check has passed
     from ctviewer.inference.engine import Engine
@@ -117,7 +118,7 @@ def _load(
     from ctviewer.inference import classify, detect
     from ctviewer.inference.engine import Engine
 
-    loaders = {"study_classifier": classify.load, "detector": detect.load}
+    loaders = {CLASSIFIER: classify.load, DETECTOR: detect.load}
     engines = []
     for done, bundle in enumerate(bundles):
         yield Progress(LOADING, done, len(bundles))
@@ -138,7 +139,7 @@ def _look(
     classification: StudyClassification | None = None
     found: tuple[Instance, ...] = ()
     for engine in engines:
-        if engine.bundle.metadata.task == "study_classifier":
+        if engine.bundle.metadata.task == CLASSIFIER:
             classification = yield from classify(volume, engine)
             yield StudyClassified(classification)
         else:

@@ -14,7 +14,7 @@ from ctviewer.models.training_run import TrainingRun
 SCHEMA = 2
 """Schema 2 adds `run`. What an older schema lacks has a default, so that its bundles are read as they are."""
 READABLE = (1, 2)
-TASKS = ("study_classifier", "detector")
+TASKS = CLASSIFIER, DETECTOR = "study_classifier", "detector"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")

@@ -17,7 +17,7 @@ from ctviewer.core.geometry import Plane
 from ctviewer.core.volume import Volume
 from ctviewer.core.words import counted
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import Metadata, Preprocessing
+from ctviewer.models.metadata import CLASSIFIER, Metadata, Preprocessing
 from ctviewer.models.preprocess import net_input, study_order
 from ctviewer.nets.aggregators import StudyOutput
 from ctviewer.nets.study_classifier import StudyClassifier
@@ -74,7 +74,7 @@ class Classifier:
             InputError: it is no study classifier.
             BundleError: its weights do not fit.
         """
-        if bundle.metadata.task != "study_classifier":
+        if bundle.metadata.task != CLASSIFIER:
             raise InputError(f"The model {bundle.key} is no study classifier, so it gives studies no class.")
         return cls.with_net(bundle.build(), bundle.metadata)
 

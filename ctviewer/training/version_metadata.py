@@ -11,15 +11,13 @@ from typing import Any
 
 import ctviewer
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import Metadata, Thresholds, TrainingData
+from ctviewer.models.metadata import CLASSIFIER, Metadata, Thresholds, TrainingData
 from ctviewer.models.training_run import Environment, HoldOut, TrainingRun
 from ctviewer.training import version_texts as texts
 from ctviewer.training.config import RunConfig
 from ctviewer.training.ledger import Ledger, holdout_sha256
 from ctviewer.training.run_result import CROSS_VALIDATION, RunResult, holdouts, learned_contents
 from ctviewer.training.splits import EXTERNAL, TRAIN, VALIDATION
-
-TASK = "study_classifier"
 
 
 def version_metadata(result: RunResult, base: Bundle | None, name: str, ledger: Ledger) -> Metadata:
@@ -35,7 +33,7 @@ def version_metadata(result: RunResult, base: Bundle | None, name: str, ledger: 
     return Metadata(
         name=name,
         version="1.0.0",
-        task=TASK,
+        task=CLASSIFIER,
         title=result.config.model.title or told.title,
         classes=result.classes,
         negative_class=result.negative_class,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ctviewer.core.words import counted, enumerated
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import InputLimits
+from ctviewer.models.metadata import CLASSIFIER, InputLimits
 from ctviewer.training.config import RunConfig
 from ctviewer.training.predictions import Predictions
 from ctviewer.training.recipes import Recipe
@@ -70,7 +70,7 @@ class Told:
             return cls(TITLE, LICENCE, f"trained on {learned_from}", limits, OUT_OF_SCOPE, INPUT_LIMITS)
         parent = base.metadata
         return cls(
-            title=parent.title if parent.task == "study_classifier" else TITLE,
+            title=parent.title if parent.task == CLASSIFIER else TITLE,
             licence=parent.licence,
             trained_on=f"tuned from {base.key} on {learned_from}",
             limits=f"{limits} What its parent, {base.key}, was learned from and cannot do stands in the parent's card.",

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from ctviewer.core.errors import InputError
 from ctviewer.models.bundle import Bundle, VersionTakenError, save_bundle, weights_sha256
-from ctviewer.models.metadata import Metadata, is_name, version_numbers
+from ctviewer.models.metadata import CLASSIFIER, Metadata, is_name, version_numbers
 from ctviewer.models.registry import ACTIVE, Registry, taken_versions
 from ctviewer.training.config import RunConfig
 from ctviewer.training.ledger import TRAINING, Ledger
 from ctviewer.training.run_result import CROSS_VALIDATION, RunResult, holdouts, learned_contents
-from ctviewer.training.version_metadata import TASK, version_metadata
+from ctviewer.training.version_metadata import version_metadata
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,7 +97,7 @@ def child_name(config: RunConfig, base: Bundle | None) -> str:
     """What the new bundle is called: as asked for, else like what it was tuned from."""
     if config.model.name:
         return config.model.name
-    return base.metadata.name if base is not None and base.metadata.task == TASK else DEFAULT_NAME
+    return base.metadata.name if base is not None and base.metadata.task == CLASSIFIER else DEFAULT_NAME
 
 
 def next_version(name: str, bundles: Path, base: Bundle | None = None) -> str:

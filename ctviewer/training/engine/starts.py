@@ -11,14 +11,13 @@ import torch
 
 from ctviewer.core.errors import InputError
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import Preprocessing
+from ctviewer.models.metadata import CLASSIFIER, Preprocessing
 from ctviewer.nets.encoders import freeze
 from ctviewer.nets.study_classifier import HEADS, StudyClassifier
 from ctviewer.nets.weights import load_imagenet
 from ctviewer.training.config import STARTS, ModelConfig
 from ctviewer.training.recipes import Recipe
 
-_TASK = "study_classifier"
 _LAST_LAYER = "aggregator.head."  # of every aggregator
 
 
@@ -192,7 +191,7 @@ def _trainable(made: _Made, recipe: Recipe) -> str:
 def _required(base: Bundle | None, start: str) -> Bundle:
     if base is None:
         raise InputError(f'The start "{start}" needs an installed study classifier, and none is active or named.')
-    if base.metadata.task != _TASK:
+    if base.metadata.task != CLASSIFIER:
         raise InputError(f"{base.key} is no study classifier, so a run cannot start from it.")
     return base
 

@@ -194,7 +194,7 @@ class ResultPanel(Panel):
             stale: why it no longer stands for the active model and settings (`STALE` says it in general); "" where it does.
         """
         self._arrange(
-            status="" if result.classification else "No study classifier is installed; lesions only.",
+            status="" if result.classification else "No study classifier is in use; lesions only.",
             warning=stale,
             suitability=result.suitability,
             classification=result.classification,
