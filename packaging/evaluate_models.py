@@ -15,27 +15,11 @@ from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.core.errors import CtviewerError
 from ctviewer.datasets.hard_studies import HardSettings, write_hard_studies
 
-# 57 studies of 16 to 20 slices; two encoders, four aggregators, three seeds; two passes make an epoch, for there are few
+# 57 studies of 16 to 20 slices; two encoders, four aggregators, three seeds
 YE = [
-    "--encoder",
-    "resnet18",
-    "--encoder",
-    "googlenet",
-    "--seeds",
-    "3",
-    "--epochs",
-    "6,12",
-    "--passes",
-    "2",
-    "--start",
-    "scratch",
-    "--size",
-    "112",
-    "--crop",
-    "96",
-    "--precision",
-    "bfloat16",
-]
+    "--encoder", "resnet18", "--encoder", "googlenet", "--seeds", "3", "--epochs", "6,12", "--start", "scratch",
+    "--size", "112", "--crop", "96", "--precision", "bfloat16",
+]  # fmt: skip
 
 
 def main() -> int:
