@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ctviewer.core.geometry import Plane
+from ctviewer.core.series import LEFT_OUT
 from ctviewer.core.series import Severity as NoticeSeverity
 from ctviewer.models.metadata import InputLimits
 from ctviewer.training.preflight.facts import StudyFacts
@@ -27,6 +28,7 @@ class Criteria:
         tissue_hu: where the median of the values above -300 HU should lie.
         off_hu: further outside than this the values are taken for something else than Hounsfield units.
         least_patients: of a class, for a figure to be given.
+        limits: of the base model; its child keeps them, and the viewer gives no answer beyond them. None without a base.
     """
 
     modalities: tuple[str, ...] = ("CT",)
@@ -35,18 +37,19 @@ class Criteria:
     tissue_hu: tuple[float, float] = (-150.0, 200.0)
     off_hu: float = 400.0
     least_patients: int = 10
+    limits: InputLimits | None = None
 
     @classmethod
     def of(cls, limits: InputLimits) -> Criteria:
         """What the base model takes."""
-        return cls(limits.modalities, limits.planes, limits.air_hu, limits.tissue_hu)
+        return cls(limits.modalities, limits.planes, limits.air_hu, limits.tissue_hu, limits=limits)
 
 
 def study_findings(facts: Sequence[StudyFacts], criteria: Criteria) -> Iterator[Finding]:
     """What is wrong with studies taken by themselves."""
     yield from _unreadable(facts)
     read = [one for one in facts if not one.error]
-    for rule in (_modality, _plane, _unit, _values, _failed, _told, _classes):
+    for rule in (_modality, _plane, _unit, _values, _beyond, _failed, _told, _classes):
         yield from rule(read, criteria)
     yield from _owners(read)
     yield from _duplicates(read)
@@ -107,6 +110,30 @@ def _values(facts: Sequence[StudyFacts], criteria: Criteria) -> Iterator[Finding
         yield Finding(Severity.DOUBT, "hu-out-of-range", text, tuple(odd))
 
 
+def _beyond(facts: Sequence[StudyFacts], criteria: Criteria) -> Iterator[Finding]:
+    """What the model would be trained on and not be asked about afterwards."""
+    limits = criteria.limits
+    if limits is None:
+        return
+    (few, many), (near, far), (small, large) = limits.slices, limits.slice_spacing_mm, limits.field_of_view_mm
+    rules: tuple[tuple[str, Callable[[StudyFacts], bool]], ...] = (
+        (f"{few} to {many} slices", lambda one: few <= one.slices <= many),
+        (f"slices {near:g} to {far:g} mm apart", lambda one: _within(one.slice_spacing, (near, far))),
+        (f"a field of view of {small:g} to {large:g} mm", lambda one: _within(one.field_of_view, (small, large))),
+        ("original images", lambda one: one.original or not limits.original_only),
+    )
+    for wanted, holds in rules:
+        studies = tuple(one.study for one in facts if not holds(one))
+        if studies:
+            other = "is not so" if len(studies) == 1 else "are not so"
+            text = f"A model made of this base takes {wanted}; {_studies(studies)} {other}, and the viewer gives no answer for such."
+            yield Finding(Severity.DOUBT, "beyond-limits", text, studies)
+
+
+def _within(value: float | None, limits: tuple[float, float]) -> bool:
+    return value is not None and limits[0] <= value <= limits[1]
+
+
 def _outside(value: float | None, limits: tuple[float, float]) -> float:
     """By how much; without a value by infinitely much."""
     return float("inf") if value is None else max(limits[0] - value, value - limits[1], 0.0)
@@ -128,6 +155,7 @@ def _told(facts: Sequence[StudyFacts], criteria: Criteria) -> Iterator[Finding]:
     for code, those in sorted(found.items()):
         notice = next(n for n in those[0].notices if n.code == code)
         grave = any(n.severity is NoticeSeverity.DANGER for one in those for n in one.notices if n.code == code)
+        grave = grave or code in LEFT_OUT
         text = notice.text if len(those) == 1 else f"Of {_studies(those)} it is said, for instance: {notice.text}"
         severity = Severity.DOUBT if grave else Severity.INFO
         yield Finding(severity, code, text, tuple(one.study for one in those))

@@ -23,6 +23,7 @@ from ctviewer.training.splits import Case
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LEAST_HU = -1024.0  # scanners fill what lies outside their circle with less
 _TISSUE_ABOVE_HU = -300.0
+_LEAST_TISSUE = 0.05  # of the values of a chest; bone denser than 700 HU is less
 _SLICES_LOOKED_AT, _PIXEL_STEP = 24, 4
 
 
@@ -55,9 +56,11 @@ class StudyFacts:
         owner: a digest of the patient ID and name in the files, "" where there is no ID: it tells whether two studies
             are of one patient, and not of whom.
         manufacturer, kernel: as in the files.
-        thickness, field_of_view: mm; the longer side of the image.
+        thickness, slice_spacing, field_of_view: mm; the longer side of the image.
+        original: whether the images are original ones, and no localizer.
         contrast: whether an agent is stated; None where the files could not state one.
-        air, tissue: the lowest percent of the values, and the median of those above -300; in the unit of the values.
+        air, tissue: the lowest percent of the values, and the median of those above -300 where they are enough for a
+            body; in the unit of the values.
         content: of the pixels.
         notices: what reading brought to light.
     """
@@ -73,6 +76,8 @@ class StudyFacts:
     manufacturer: str = ""
     kernel: str = ""
     thickness: float | None = None
+    slice_spacing: float | None = None
+    original: bool = True
     field_of_view: float | None = None
     contrast: bool | None = None
     air: float | None = None
@@ -110,6 +115,8 @@ def read_facts(source: LabelledSource, study: str) -> StudyFacts:
         manufacturer=series.manufacturer,
         kernel=series.kernel,
         thickness=series.thickness,
+        slice_spacing=geometry.slice_spacing,
+        original=series.is_original and not series.is_localizer,
         field_of_view=None if spacing is None else max(rows * spacing[0], columns * spacing[1]),
         contrast=bool(series.contrast_agent) if series.uid else None,
         air=air,
@@ -153,8 +160,10 @@ def _values(volume: Volume) -> tuple[float | None, float | None]:
     for index in usable[:: max(1, -(-len(usable) // _SLICES_LOOKED_AT))]:
         parts.append(volume.hu(int(index))[thin][volume.valid(int(index))[thin]])
     values = np.concatenate(parts)
-    values = values[values >= _LEAST_HU]
     body = values[values > _TISSUE_ABOVE_HU]
+    if body.size < _LEAST_TISSUE * values.size:  # where 1024 were taken off once too often, what is left is bone
+        body = body[:0]
+    values = values[values >= _LEAST_HU]
     return (
         float(np.percentile(values, 1)) if values.size else None,
         float(np.median(body)) if body.size else None,

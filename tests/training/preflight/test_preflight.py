@@ -13,7 +13,8 @@ from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Progress
 from ctviewer.core.series import Notice
 from ctviewer.core.series import Severity as NoticeSeverity
-from ctviewer.models.metadata import Metric
+from ctviewer.models.metadata import InputLimits, Metric
+from ctviewer.training.preflight.checks import Criteria
 from ctviewer.training.preflight.estimates import RunPlan, StepCost, estimate_run, room_findings
 from ctviewer.training.preflight.facts import Content, StudyFacts
 from ctviewer.training.preflight.report import (
@@ -98,6 +99,33 @@ def test_a_fault_of_one_study_is_found_and_names_it(changes, code, severity):
     found = next(one for one in report.findings if one.code == code)
     assert found.studies == ("covid0",) and found.text.endswith(".")
     assert report.blocked == (severity is ERROR)
+
+
+LIMITS = InputLimits(
+    ("CT",), ("axial",), True, (10, 1500), (0.5, 12.0), (200.0, 550.0), (-3100.0, -700.0), (-150.0, 200.0)
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"slices": 9}, "10 to 1500 slices"),
+        ({"slice_spacing": 12.5}, "0.5 to 12 mm apart"),
+        ({"slice_spacing": None}, "0.5 to 12 mm apart"),
+        ({"field_of_view": 199.0}, "200 to 550 mm"),
+        ({"original": False}, "original images"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_studies_that_the_new_model_would_not_be_asked_about_are_doubted(changes, words):
+    first, *rest = [replace(one, slice_spacing=1.0) for one in clean()]
+    request = Request(Criteria.of(LIMITS))
+    assert check([first, *rest], request=request).findings == ()
+    report = check([replace(first, **changes), *rest], request=request)
+    (found,) = report.findings
+    assert (found.code, found.severity, found.studies) == ("beyond-limits", DOUBT, ("covid0",))
+    assert words in found.text and "1 study" in found.text
+    assert check([replace(first, **changes), *rest]).findings == (), "without a base nothing limits it"
 
 
 def test_notices_for_information_are_not_repeated():
