@@ -194,6 +194,10 @@ class Series:
         return "" if any(one.lossy for one in self.slices) else "LOSSY"  # which slices is known, or not
 
 
+LEFT_OUT = ("unreadable-files", "unlisted-folders", "referenced-files-missing", "lost-frames")
+"""Codes of notices that tell that something to be read could not be, and is left out."""
+
+
 @dataclass(frozen=True)
 class Catalog:
     """All that a scan found.
@@ -211,6 +215,5 @@ class Catalog:
     @property
     def incomplete(self) -> bool:
         """Whether something that was to be read could not be, and is left out: a damaged file, a folder, a missing one."""
-        codes = ("unreadable-files", "unlisted-folders", "referenced-files-missing", "lost-frames")
         told = (self.notices, *(series.notices for series in self.series))
-        return any(notice.code in codes for notices in told for notice in notices)
+        return any(notice.code in LEFT_OUT for notices in told for notice in notices)
