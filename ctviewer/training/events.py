@@ -102,7 +102,7 @@ class Saved(Event):
 
     Attributes:
         fold, step: its place in the run.
-        best: whether it is the best so far, and not the last.
+        best: whether the best state in it is a new one.
     """
 
     fold: int

@@ -5,7 +5,7 @@ preflight.json       what pre-flight said (names patients: it stays here)
 split.json           who is learned from, who is judged by
 events.jsonl         what the run said, but for progress, appended line by line
 state.json           `RunState`: running, paused, finished, stopped, cancelled or failed
-checkpoints/         `step-00000123.safetensors` (the last two), `best.safetensors`
+checkpoints/         `step-00000123.safetensors`: the last two, each with the best state so far
 fold-00/, fold-01/   the same for each fold of a cross-validation; its `fold.json` when it is finished
 epoch-0006/          `predictions.json` after an epoch, where they were asked for
 engine.json          what training remembers besides

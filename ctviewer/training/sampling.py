@@ -34,6 +34,10 @@ class Subsequence:
         """A view of the slices of the study, `[n]` to `[about n / step]`."""
         return slices[self.start :: self.step]
 
+    def count(self, slices: int) -> int:
+        """How many of the slices of the study they are."""
+        return len(range(self.start, slices, self.step))
+
 
 def training_sequences(
     lengths: Mapping[str, int], long: int = LONG_STUDY, step: int = EVERY

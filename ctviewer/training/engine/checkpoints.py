@@ -1,6 +1,7 @@
 """Checkpoints: the whole state of a run in one safetensors file, written so that no moment of a kill can spoil it.
 
-Tensors are the file's tensors; all else is JSON in its metadata, with a SHA-256 over both. Nothing is pickled.
+Tensors are the file's tensors; all else is JSON in its metadata, with a SHA-256 over both. Nothing is pickled. The best
+state so far is in the same file, so that the two fit each other whichever file a run goes on from.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.files import atomic_path, reason
 from ctviewer.training.engine.snapshots import OptimizerState, RandomState, Snapshot
 
-FORMAT = "ctviewer checkpoint 1"
-BEST = "best.safetensors"
+FORMAT = "ctviewer checkpoint 2"
 KEPT = 2
 _NAME = re.compile(r"step-(\d{8})\.safetensors")
 _UNFINISHED = re.compile(r"\..*\.part|\.tmp.*")  # ours and safetensors': being written when the process died
@@ -39,7 +39,7 @@ class Loaded:
     Attributes:
         snapshot: the newest intact one.
         path: its file.
-        notes: sentences for the user: what was damaged and passed over, and what else is not as it was.
+        notes: sentences for the user: what was damaged and passed over.
     """
 
     snapshot: Snapshot
@@ -47,18 +47,17 @@ class Loaded:
     notes: tuple[str, ...] = ()
 
 
-def save(folder: Path, snapshot: Snapshot, *, best: bool = False) -> Path:
-    """Write a checkpoint. The last two of a folder are kept, and the best.
+def save(folder: Path, snapshot: Snapshot) -> Path:
+    """Write a checkpoint. The last two of a folder are kept.
 
     Args:
         folder: of the run's, or the fold's, checkpoints.
         snapshot: on any device.
-        best: write the best instead of the next.
 
     Raises:
         StorageError: the place cannot be written; what was there is as it was.
     """
-    path = folder / (BEST if best else f"step-{snapshot.step:08d}.safetensors")
+    path = folder / f"step-{snapshot.step:08d}.safetensors"
     tensors = {name: t.detach().cpu().contiguous() for name, t in _tensors(snapshot).items()}
     told = json.dumps(_plain(snapshot), sort_keys=True)
     metadata = {"format": FORMAT, "snapshot": told, "sha256": _digest(told, tensors)}
@@ -67,8 +66,7 @@ def save(folder: Path, snapshot: Snapshot, *, best: bool = False) -> Path:
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:  # what it makes of the system's refusal
             raise StorageError(f"{path} could not be written: {_refusal(error)}.") from error
-    if not best:
-        _prune(folder, snapshot.step)
+    _prune(folder, snapshot.step)
     return path
 
 
@@ -91,18 +89,9 @@ def latest(folder: Path) -> Loaded | None:
     return None
 
 
-def best(folder: Path) -> Snapshot | None:
-    """The best state so far; None where there is none.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    path = folder / BEST
-    return _read(path) if path.exists() else None
-
-
 def _tensors(snapshot: Snapshot) -> dict[str, Tensor]:
     tensors = {f"model/{name}": t for name, t in snapshot.model.items()}
+    tensors |= {f"kept/{name}": t for name, t in snapshot.kept.items()}
     tensors |= {f"optimizer/{name}": t for name, t in snapshot.optimizer.tensors.items()}
     tensors["random/cpu"] = snapshot.random.cpu
     return tensors | {f"random/cuda/{i}": state for i, state in enumerate(snapshot.random.cuda)}
@@ -110,7 +99,7 @@ def _tensors(snapshot: Snapshot) -> dict[str, Tensor]:
 
 def _plain(snapshot: Snapshot) -> dict[str, Any]:
     """All of a snapshot that is no tensor."""
-    apart = ("model", "optimizer", "random")
+    apart = ("model", "kept", "optimizer", "random")
     plain = {f.name: getattr(snapshot, f.name) for f in dataclasses.fields(snapshot) if f.name not in apart}
     plain["optimizer"] = {"values": snapshot.optimizer.values, "groups": snapshot.optimizer.groups}
     plain["random"] = snapshot.random.numpy
@@ -143,7 +132,7 @@ def _snapshot(plain: dict[str, Any], tensors: Mapping[str, Tensor]) -> Snapshot:
     cuda = under("random/cuda/")
     random = RandomState(tensors["random/cpu"], tuple(cuda[str(i)] for i in range(len(cuda))), plain.pop("random"))
     state = OptimizerState(under("optimizer/"), optimizer["values"], optimizer["groups"])
-    return Snapshot(model=under("model/"), optimizer=state, random=random, **plain)
+    return Snapshot(model=under("model/"), kept=under("kept/"), optimizer=state, random=random, **plain)
 
 
 def _digest(told: str, tensors: Mapping[str, Tensor]) -> str:
@@ -176,9 +165,6 @@ def _about(damaged: Sequence[str], snapshot: Snapshot) -> Iterator[str]:
             f"The newest checkpoint ({damaged[0]}) is damaged; the run goes on from the one before it, "
             f"step {snapshot.step}."
         )
-    before, now = snapshot.environment.get("torch"), torch.__version__
-    if before != now:
-        yield f"The run began under torch {before} and goes on under {now}: losses may differ in their last digits."
 
 
 def _refusal(error: SafetensorError) -> str:

@@ -18,19 +18,14 @@ from ctviewer.training.config import RunConfig
 from ctviewer.training.control import Control, Wish
 from ctviewer.training.engine import checkpoints
 from ctviewer.training.engine.batches import Batches
+from ctviewer.training.engine.devices import describe
 from ctviewer.training.engine.judging import figures, judge
 from ctviewer.training.engine.optimizers import make_optimizer, make_scaler, rate_at, set_rate, trained_parameters
 from ctviewer.training.engine.pace import Pace, memory_held
 from ctviewer.training.engine.parallel import World
 from ctviewer.training.engine.passes import Passes, Place
-from ctviewer.training.engine.resuming import deciding_settings, require_same
-from ctviewer.training.engine.snapshots import (
-    OptimizerState,
-    RandomState,
-    Snapshot,
-    optimizer_state,
-    restore_optimizer,
-)
+from ctviewer.training.engine.resuming import deciding_settings, require_same, told_changes
+from ctviewer.training.engine.snapshots import RandomState, Snapshot, optimizer_state, restore_optimizer
 from ctviewer.training.engine.watched import HEARTBEAT, watching
 from ctviewer.training.events import EpochDone, Saved, StepDone
 
@@ -125,7 +120,7 @@ class Fold:
         self._device = self._parameters[0].device
         self._scaler = make_scaler(passes.precision, self._device)
         self._best: dict[str, Tensor] = {}
-        self._best_saved = True
+        self._best_is_new = False  # since the last checkpoint
         self._saved_at = self._spoke_at = time.monotonic()
         draws = passes.draws.count if passes.draws.pose is not None else 1
         self.pace = Pace(draws if passes.cache is not None else plan.epochs)
@@ -168,10 +163,8 @@ class Fold:
             snapshot.epoch - 1, done, snapshot.step, list(snapshot.extra["losses"]), list(snapshot.history),
             snapshot.best, int(snapshot.extra["best_epoch"]), float(snapshot.extra["seconds"]),
         )  # fmt: skip
-        best = checkpoints.best(self.plan.folder) if self.keeps_best else None
-        if best is not None:
-            self._best = {name: best.model[name] for name in self._trained_state()}
-        return loaded.notes
+        self._best = dict(snapshot.kept)
+        return loaded.notes + told_changes(snapshot.environment, self._environment())
 
     def train(self) -> Work:
         """Learn until the last epoch, until validation gets no better, or until the user wants something else.
@@ -205,18 +198,12 @@ class Fold:
         return self.at.best_epoch
 
     def save(self) -> Generator[Event, None, None]:
-        """Write a checkpoint, the best one first where it is new: the two then always fit each other."""
+        """Write a checkpoint, the first process for all."""
         self._saved_at = time.monotonic()
-        if not self._setting.world.leads:
-            return
-        if not self._best_saved:
-            best = {name: self._best.get(name, t) for name, t in self._net.state_dict().items()}
-            checkpoints.save(self.plan.folder, self._snapshot(best, OptimizerState()), best=True)
-            self._best_saved = True
-            yield Saved(self.plan.number, self.at.step, best=True)
-        state = optimizer_state(self._net, self._optimizer)
-        checkpoints.save(self.plan.folder, self._snapshot(self._net.state_dict(), state))
-        yield Saved(self.plan.number, self.at.step)
+        if self._setting.world.leads:
+            checkpoints.save(self.plan.folder, self._snapshot())
+            best, self._best_is_new = self._best_is_new, False
+            yield Saved(self.plan.number, self.at.step, best)
 
     def _epoch(self) -> Work:
         """What is left of an epoch."""
@@ -268,7 +255,7 @@ class Fold:
     def _gradients(self, place: Place) -> Generator[Event, None, tuple[Wish, float]]:
         """This process's gradients and loss of a step; given up within a chunk where the user wants something else."""
         batch = self.batches.step(place.epoch, place.step)
-        total = sum(len(self.passes.store.slices(one.study, one)) for one in self._setting.world.share(batch))
+        total = sum(one.count(self.passes.store.length(one.study)) for one in self._setting.world.share(batch))
         work = self.passes.learn(batch, place, self._scaler.get_scale(), self._setting.world)
         part, passed, wish = 0.0, 0, Wish.GO_ON
         while (wish := self._setting.control()) is Wish.GO_ON:
@@ -334,7 +321,7 @@ class Fold:
     def _remember(self) -> None:
         if self.keeps_best:
             self._best = {name: t.detach().to("cpu", copy=True) for name, t in self._trained_state().items()}
-            self._best_saved = False
+            self._best_is_new = True
 
     def _trained_state(self) -> dict[str, Tensor]:
         """What of the net changes: parameters that learn. Its buffers do not (BatchNorm stays in eval mode)."""
@@ -350,21 +337,32 @@ class Fold:
         here = self.pace.left(min(at.epoch, self.plan.epochs - 1), steps - at.done, steps, self.plan.epochs)
         return None if here is None else here + self.plan.folds_left * self.pace.whole(steps, self.plan.epochs)
 
-    def _snapshot(self, model: Mapping[str, Tensor], optimizer: OptimizerState) -> Snapshot:
+    def _environment(self) -> dict[str, str]:
+        """What losses depend on in their last digits."""
+        return {
+            "torch": torch.__version__,
+            "device": describe(self._device),
+            "slices in a chunk": str(self.passes.chunk),
+            "processes": str(self._setting.world.size),
+        }
+
+    def _snapshot(self) -> Snapshot:
         at = self.at
         return Snapshot(
             fold=self.plan.number,
             epoch=at.epoch + 1,
             step=at.step,
             position=min(at.done * self.batches.size, len(self.batches.sequences)),
-            model=model,
-            optimizer=optimizer,
+            model=self._net.state_dict(),
+            optimizer=optimizer_state(self._net, self._optimizer),
             random=RandomState.now(),
             scaler=self._scaler.state_dict(),
             history=list(at.history),
             best=at.best,
+            kept=self._best,
             precision=self.passes.precision,
             config=deciding_settings(self._setting.config),
             data=self.plan.data,
             extra={"losses": list(at.losses), "best_epoch": at.best_epoch, "seconds": at.seconds},
+            environment=self._environment(),
         )

@@ -66,7 +66,7 @@ class Memory:
         except OSError as error:
             raise InputError(f"{path} could not be read: {reason(error)}.") from error
         except (ValueError, TypeError, RecursionError) as error:
-            raise InputError(f"{path} is damaged.") from error
+            raise InputError(f"{path} is damaged; remove it, and the run goes on from its checkpoint.") from error
 
 
 def remove_written(folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,17 +17,18 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
-from ctviewer.core.errors import InputError
+from ctviewer.core.errors import DeviceError, InputError
 from ctviewer.training.control import Wish
 
 T = TypeVar("T")
 _PATIENCE = timedelta(hours=2)  # the others wait while one reads studies or encodes a long one
 _WISHES = tuple(Wish)
+_PARTED = re.compile(r"gloo|[Tt]imed out|[Cc]onnection")  # how gloo tells it, which has no error of its own
 
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a run; all see the same folder.
+    """The processes of a run; all see the same folder. Where one of them ends, the others raise `DeviceError`.
 
     Attributes:
         rank: of this one, from 0; 0 writes and speaks.
@@ -51,7 +53,8 @@ class World:
         """The sum over all processes, of a tensor of the same shape in each."""
         if self.size > 1:
             values = values.clone()
-            distributed.all_reduce(values)
+            with self._together():
+                distributed.all_reduce(values)
         return values
 
     def add_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -71,7 +74,8 @@ class World:
         if self.size == 1:
             return wish
         told = torch.tensor(_WISHES.index(wish))
-        distributed.broadcast(told, src=0)
+        with self._together():
+            distributed.broadcast(told, src=0)
         return _WISHES[int(told)]
 
     def tell(self, text: str) -> str:
@@ -84,12 +88,25 @@ class World:
         if self.leads:
             told = torch.frombuffer(bytearray(data or b"\0"), dtype=torch.uint8)[: len(data)].clone()
         if len(told):
-            distributed.broadcast(told, src=0)
+            with self._together():
+                distributed.broadcast(told, src=0)
         return bytes(told.tolist()).decode()
 
     def wait(self) -> None:
         """Until all processes are here."""
         self.add(torch.zeros(1))
+
+    @contextlib.contextmanager
+    def _together(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            if not isinstance(error, distributed.DistError) and not _PARTED.search(str(error)):
+                raise
+            raise DeviceError(
+                f"Another of the {self.size} training processes ended, so that this one cannot go on; the run can go on "
+                "from its last checkpoint."
+            ) from error
 
 
 SINGLE = World()

@@ -1,4 +1,7 @@
-"""Whether a run may go on from a checkpoint: under the same configuration and with the same data alone."""
+"""Whether a run may go on from a checkpoint: under the same configuration and with the same data alone.
+
+What changes results by rounding alone (another device, another chunk, another number of processes) may change, and is told.
+"""
 
 from __future__ import annotations
 
@@ -64,6 +67,20 @@ def require_same(snapshot: Begun, config: RunConfig, data: Mapping[str, str]) ->
             f"The run cannot go on with other data: the studies of {' and '.join(parts)} are not those that it began "
             "with (a study, a label or pixels have changed). Restore them, or begin a new run."
         )
+
+
+def told_changes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence where a run goes on under conditions that its numbers depend on in their last digits.
+
+    Args:
+        before: `Snapshot.environment`.
+        now: the same of this process.
+    """
+    changed = [f"{name} {before.get(name, 'not known')} before, {value} now" for name, value in now.items()
+               if before.get(name) != value]  # fmt: skip
+    if not changed:
+        return ()
+    return (f"The run goes on under other conditions ({'; '.join(changed)}): its results are the same up to rounding.",)
 
 
 def _flat(where: str, value: Any) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from ctviewer.core.events import Event, Message
 from ctviewer.core.files import write_bytes
 from ctviewer.models.bundle import load_bundle
 from ctviewer.training.control import Wish
-from ctviewer.training.engine import plans
+from ctviewer.training.engine import checkpoints, plans
 from ctviewer.training.engine.finish import Learned, finish
 from ctviewer.training.engine.fold import Fold, FoldPlan
 from ctviewer.training.engine.inputs import RunInputs
-from ctviewer.training.engine.memory import Memory, remove_written
+from ctviewer.training.engine.memory import FILE, Memory, remove_written
 from ctviewer.training.engine.plans import FoldRecord
 from ctviewer.training.engine.resuming import deciding_settings, require_same
 from ctviewer.training.engine.workshop import WantedError, Workshop
@@ -78,6 +78,7 @@ class _Run:
         self._folds = plans.folds_of(self._cases, inputs.config.data, inputs.config.seed)
         if self._folds and inputs.predict_at:
             raise InputError("Predictions after some epochs need one split, not a cross-validation.")
+        self._notes: list[str] = []
         self._memory = self._remembered()
         self._shop = Workshop(inputs, self._cases)
 
@@ -86,8 +87,10 @@ class _Run:
         if self._memory.bundle:
             yield self._made_before()
             return
-        for note in self._shop.start.notes:
+        for note in (*self._shop.start.notes, *self._notes):
             yield Message(note)
+        if self._notes:
+            self._remember()
         yield from self._prepare()
         learned = yield from (self._cross_validated() if self._folds else self._single())
         made = yield from finish(self._in, learned, self._shop.setting)
@@ -105,12 +108,24 @@ class _Run:
     def _remembered(self) -> Memory:
         memory, config, data = Memory.read(self._in.folder), self._in.config, dict(self._in.report.data_sha256)
         self._world.wait()
+        if memory is not None and not self._in.resume:
+            raise InputError(f"{self._in.folder} holds a run that was begun; resume it, or choose another folder.")
+        if memory is None and self._in.resume and (memory := self._recalled()) is not None:
+            self._notes.append(
+                f"{FILE} was missing from the run's folder; what it said was taken from the checkpoint. A run that was "
+                "being stopped trains on."
+            )
         if memory is None:
             return Memory(config=deciding_settings(config), data=data)
-        if not self._in.resume:
-            raise InputError(f"{self._in.folder} holds a run that was begun; resume it, or choose another folder.")
         require_same(memory, config, data)
         return memory
+
+    def _recalled(self) -> Memory | None:
+        """What a checkpoint says of the run; None where there is none."""
+        for folder in (self._in.folder, *sorted(self._in.folder.glob("fold-*"), reverse=True)):
+            if (loaded := checkpoints.latest(plans.checkpoints_of(folder))) is not None:
+                return Memory(loaded.snapshot.precision, config=loaded.snapshot.config, data=loaded.snapshot.data)
+        return None
 
     def _remember(self, **changes: object) -> None:
         self._memory = dataclasses.replace(self._memory, **changes)  # type: ignore[arg-type]  # its own fields
@@ -234,6 +249,10 @@ class _Run:
         fold = self._shop.fold(plan)
         self._world.wait()  # until the first process has written what is read now
         notes = fold.resume() if resume else ()
+        if self._memory.stopped_in == plan.number and fold.at.step == 0:
+            raise InputError(
+                f"The run cannot go on: it was stopped, and what it had learned is gone from {plan.folder}."
+            )
         self.fold, self.step = plan.number, fold.at.step
         if not self._told:
             self._told = True

@@ -73,11 +73,12 @@ class Snapshot:
         random: of all generators.
         history: plain values: what was said of each epoch, and the losses of this one.
         best: the best validation value so far; None before the first.
+        kept: what of the net learns, as it was then; empty where the last weights are kept instead.
         precision: that "auto" came to.
         config: `resuming.deciding_settings`.
         data: digest of the studies by part ("train", "val", ...).
         extra: plain values of whoever writes it.
-        environment: versions and devices that it was written under.
+        environment: what its numbers depend on in their last digits: versions, devices and the like, in words.
     """
 
     fold: int
@@ -91,6 +92,7 @@ class Snapshot:
     scaler: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Any] = ()
     best: float | None = None
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
     precision: str = "float32"
     config: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from training.conftest import ToySource
 
 from ctviewer.core.events import Event
 from ctviewer.models.bundle import Bundle, save_bundle
@@ -94,14 +96,15 @@ def after() -> type[After]:
     return After
 
 
+def labelled_toys(count: int, slices: int = 5, classes=None, patients=None) -> LabelledToys:
+    """Studies "s0", "s1"...; odd ones are sick."""
+    return LabelledToys(ToySource("s", count, slices), classes, patients)
+
+
 @pytest.fixture
-def labelled(toy) -> Callable[..., LabelledToys]:
-    """`labelled(count, slices=5, classes=None, patients=None)`; studies "s0", "s1"...; odd ones are sick."""
-
-    def make(count: int, slices: int = 5, classes=None, patients=None) -> LabelledToys:
-        return LabelledToys(toy("s", count, slices), classes, patients)
-
-    return make
+def labelled() -> Callable[..., LabelledToys]:
+    """See `labelled_toys`."""
+    return labelled_toys
 
 
 def small_run_config(
@@ -128,45 +131,48 @@ def small_config() -> Callable[..., RunConfig]:
     return small_run_config
 
 
+def report_on(source, split: Split) -> PreflightReport:
+    """What pre-flight would say of a source, without looking at pixels."""
+    ids = source.ids()
+    digests = dict.fromkeys(split.parts, "0" * 64)
+    return PreflightReport(len(ids), len({source.patient(s) for s in ids}), (), split, data_sha256=digests)
+
+
 @pytest.fixture
 def report_of() -> Callable[..., PreflightReport]:
-    """What pre-flight would say of a source, without looking at pixels."""
+    """See `report_on`."""
+    return report_on
 
-    def make(source, split: Split) -> PreflightReport:
-        ids = source.ids()
-        digests = dict.fromkeys(split.parts, "0" * 64)
-        return PreflightReport(len(ids), len({source.patient(s) for s in ids}), (), split, data_sha256=digests)
 
-    return make
+def inputs_in(place: Path, config=None, source=None, split=None, name: str = "run", **others) -> RunInputs:
+    """Of a run in a folder of `place`; six studies to learn from, two and two to judge."""
+    source = labelled_toys(10) if source is None else source
+    ids = source.ids()
+    split = split or Split(ids[:6], ids[6:8], ids[8:10])
+    folder = place / name
+    folder.mkdir(exist_ok=True)
+    settings = {"base": None, "bundles": place / "bundles", **others}
+    return RunInputs(config or small_run_config(), source, folder, report_on(source, split), **settings)
 
 
 @pytest.fixture
-def inputs(tmp_path, labelled, report_of, small_config) -> Callable[..., RunInputs]:
-    """`inputs(config=..., source=..., split=..., name="run", **others)`; six studies to learn from, two and two to judge."""
+def inputs(tmp_path) -> Callable[..., RunInputs]:
+    """`inputs(config=..., source=..., split=..., name="run", **others)`: see `inputs_in`."""
+    return functools.partial(inputs_in, tmp_path)
 
-    def make(config=None, source=None, split=None, name: str = "run", **others) -> RunInputs:
-        source = labelled(10) if source is None else source
-        ids = source.ids()
-        split = split or Split(ids[:6], ids[6:8], ids[8:10])
-        folder: Path = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        settings = {"base": None, "bundles": tmp_path / "bundles", **others}
-        return RunInputs(config or small_config(), source, folder, report_of(source, split), **settings)
 
-    return make
+def collected(events: Iterable[Event] | RunInputs, into: Said | None = None) -> Said:
+    """Run to the end and collect; what was said before an error is in `.events` of the object passed as `into`."""
+    found = Said() if into is None else into
+    for event in run(events) if isinstance(events, RunInputs) else events:
+        found.events.append(event)
+    return found
 
 
 @pytest.fixture
 def said() -> Callable[[Iterable[Event] | RunInputs], Said]:
-    """Run to the end and collect; what was said before an error is in `.events` of the object passed as `into`."""
-
-    def collect(events: Iterable[Event] | RunInputs, into: Said | None = None) -> Said:
-        found = Said() if into is None else into
-        for event in run(events) if isinstance(events, RunInputs) else events:
-            found.events.append(event)
-        return found
-
-    return collect
+    """See `collected`."""
+    return collected
 
 
 @pytest.fixture

@@ -1,18 +1,22 @@
-"""One of the processes of `test_parallel`: runs a job under the environment that `torchrun` sets, and says what it said.
+"""The processes of `test_parallel`: each runs jobs under the environment that `torchrun` sets, and says what it said.
 
-Arguments: a folder. It holds `jobs.json`: a list of names, settings of the recipe, and whether the run is paused once.
+Arguments: a folder, and how many processes. The folder holds `jobs.json`: a list of names, settings of the recipe, and
+what happens: `pause_after` so many questions, or `left_after` so many steps by the last process. Processes are forked from
+one that has imported torch, which takes longer than the jobs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from pathlib import Path
 
 from training.conftest import ToySource
 from training.engine.conftest import After, LabelledToys, small_run_config
 
+from ctviewer.core.errors import DeviceError
 from ctviewer.models.bundle import load_bundle
 from ctviewer.training.control import Wish, never
 from ctviewer.training.engine import finish
@@ -36,6 +40,8 @@ def job(folder: Path, world: World, told: dict) -> dict:
     place.mkdir(exist_ok=True)
     wanted = RunInputs(config, source, place, report, base, folder / "bundles" / told["name"], world=world)
     events = []
+    if told.get("left_after"):
+        return {"failed": failed(wanted, told["left_after"])}
     if told["pause_after"]:
         # two processes prepare about half of the studies each
         events += run(dataclasses.replace(wanted, control=After(told["pause_after"], Wish.PAUSE)))
@@ -50,12 +56,38 @@ def job(folder: Path, world: World, told: dict) -> dict:
     }
 
 
-def main() -> None:
-    folder = Path(sys.argv[1])
+def failed(wanted: RunInputs, steps: int) -> str:
+    """What the others say when the last process is gone after some steps."""
+    seen = 0
+    try:
+        for event in run(wanted):
+            seen += isinstance(event, StepDone)
+            if seen == steps and wanted.world.rank == wanted.world.size - 1:
+                os._exit(0)
+    except DeviceError as error:
+        return str(error)
+    return ""
+
+
+def work(folder: Path) -> None:
     finish.evaluate = lambda predictions, data: ()  # figures take a while, and are tested elsewhere
     with joined_world() as world:
-        found = {told["name"]: job(folder, world, told) for told in json.loads((folder / "jobs.json").read_text())}
-        (folder / f"said-{world.rank}.json").write_text(json.dumps(found))
+        found = {}
+        for told in json.loads((folder / "jobs.json").read_text()):
+            found[told["name"]] = job(folder, world, told)
+            (folder / f"said-{world.rank}.json").write_text(json.dumps(found))
+
+
+def main() -> None:
+    folder, size, children = Path(sys.argv[1]), int(sys.argv[2]), []
+    for rank in range(size):
+        children.append(os.fork())
+        if not children[-1]:
+            os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size))
+            work(folder)
+            return
+    ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    sys.exit(max(map(abs, ends)))
 
 
 if __name__ == "__main__":

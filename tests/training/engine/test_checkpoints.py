@@ -19,7 +19,7 @@ from torch import nn
 from ctviewer.core.errors import InputError, StorageError
 from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
 from ctviewer.training.engine import checkpoints
-from ctviewer.training.engine.resuming import deciding_settings, require_same
+from ctviewer.training.engine.resuming import deciding_settings, require_same, told_changes
 from ctviewer.training.engine.snapshots import (
     OptimizerState,
     RandomState,
@@ -45,6 +45,7 @@ def snapshot(step: int = 7, **changes) -> Snapshot:
         "scaler": {"scale": 65536.0},
         "history": [{"loss": 0.1, "validation": math.nan}, {"loss": 1 / 3}],
         "best": 0.1 + 0.2,
+        "kept": {"w": torch.full((2, 3), step - 0.5)},
         "precision": "bfloat16",
         "config": deciding_settings(CONFIG),
         "data": {"train": "aa", "val": "bb"},
@@ -70,6 +71,7 @@ def test_everything_comes_back(tmp_path):
     assert found.model.keys() == given.model.keys()
     for name, tensor in given.model.items():
         assert torch.equal(found.model[name], tensor) and found.model[name].dtype == tensor.dtype
+    assert found.kept.keys() == {"w"} and torch.equal(found.kept["w"], given.kept["w"])
     assert torch.equal(found.optimizer.tensors["w/exp_avg"], torch.ones(2, 3))
     assert found.optimizer.values == {"w/word": None} and found.optimizer.groups == [{"lr": 0.1, "params": ["w"]}]
 
@@ -77,7 +79,7 @@ def test_everything_comes_back(tmp_path):
 def test_it_is_one_file_of_tensors_and_json(tmp_path):
     path = checkpoints.save(tmp_path, snapshot())
     with safe_open(path, framework="pt") as file:
-        assert set(file.keys()) == {"model/w", "model/n", "model/half", "optimizer/w/exp_avg", "random/cpu"}
+        assert set(file.keys()) == {"model/w", "model/n", "model/half", "kept/w", "optimizer/w/exp_avg", "random/cpu"}
         assert json.loads(file.metadata()["snapshot"])["step"] == 7
 
 
@@ -94,15 +96,14 @@ def test_random_numbers_go_on_where_they_were(tmp_path):
     np.testing.assert_array_equal(other.random(6), expected[1])
 
 
-def test_the_last_two_and_the_best_are_kept(tmp_path):
-    assert checkpoints.latest(tmp_path) is None and checkpoints.best(tmp_path) is None
+def test_the_last_two_are_kept_each_with_the_best_of_its_time(tmp_path):
+    assert checkpoints.latest(tmp_path) is None
     for step in range(1, 6):
         checkpoints.save(tmp_path, snapshot(step))
-        if step == 2:
-            checkpoints.save(tmp_path, snapshot(step, best=0.5), best=True)
-    assert names(tmp_path) == ["best.safetensors", "step-00000004.safetensors", "step-00000005.safetensors"]
+    assert names(tmp_path) == ["step-00000004.safetensors", "step-00000005.safetensors"]
     assert checkpoints.latest(tmp_path).snapshot.step == 5
-    assert checkpoints.best(tmp_path).step == 2 and checkpoints.best(tmp_path).best == 0.5
+    (tmp_path / "step-00000005.safetensors").write_bytes(b"half")
+    assert torch.equal(checkpoints.latest(tmp_path).snapshot.kept["w"], torch.full((2, 3), 3.5))
 
 
 def cut(data: bytes, at: int) -> bytes:
@@ -140,17 +141,14 @@ def test_all_damaged_is_an_error_and_never_a_new_beginning(tmp_path):
         checkpoints.save(tmp_path, snapshot(step)).write_bytes(b"")
     with pytest.raises(InputError, match=r"cannot go on: every checkpoint in .* is damaged \(step-00000002.*00001"):
         checkpoints.latest(tmp_path)
-    checkpoints.save(tmp_path, snapshot(1), best=True).write_bytes(b"half")
-    with pytest.raises(InputError, match=r"best.safetensors is damaged"):
-        checkpoints.best(tmp_path)
 
 
 def test_a_file_of_something_else_is_no_checkpoint(tmp_path):
     from safetensors.torch import save_file
 
-    save_file({"w": torch.ones(2)}, tmp_path / "best.safetensors")
-    with pytest.raises(InputError, match="not written by this version"):
-        checkpoints.best(tmp_path)
+    save_file({"w": torch.ones(2)}, tmp_path / "step-00000001.safetensors")
+    with pytest.raises(InputError, match=r"every checkpoint in .* is damaged"):
+        checkpoints.latest(tmp_path)
 
 
 def test_other_files_are_left_alone_and_unfinished_ones_removed(tmp_path):
@@ -199,7 +197,7 @@ for round in range(12):
         for step in range(1, 10_000):
             random_state = RandomState(torch.get_rng_state())
             made = Snapshot(0, 1, step, 0, {"w": big + step}, OptimizerState(), random_state)
-            checkpoints.save(folder, made, best=step % 3 == 0)
+            checkpoints.save(folder, made)
             os.write(write, step.to_bytes(2, "little"))
     os.read(read, 2)  # the first is there
     time.sleep(random.uniform(0.0, 0.12))
@@ -211,11 +209,8 @@ for round in range(12):
         told.append(int.from_bytes(said, "little"))
     os.close(read)
     loaded = checkpoints.latest(folder)
-    saved = [step for step in told if step % 3]
-    assert loaded.notes == () and loaded.snapshot.step >= saved[-1], (loaded.path, told[-1])
+    assert loaded.notes == () and loaded.snapshot.step >= told[-1], (loaded.path, told[-1])
     assert torch.equal(loaded.snapshot.model["w"], big + loaded.snapshot.step)
-    best = checkpoints.best(folder)
-    assert (best is None and told[-1] < 3) or torch.equal(best.model["w"], big + best.step)
     again = Snapshot(0, 1, 20_000, 0, {}, OptimizerState(), loaded.snapshot.random)
     checkpoints.save(folder, again)
     assert not [p.name for p in folder.iterdir() if p.name.startswith(".")]
@@ -268,10 +263,14 @@ def test_other_data_is_refused_by_part(data):
         require_same(snapshot(), CONFIG, data)
 
 
-def test_another_torch_is_said(tmp_path):
-    checkpoints.save(tmp_path, snapshot(environment={"torch": "2.6.0"}))
-    (note,) = checkpoints.latest(tmp_path).notes
-    assert note.startswith(f"The run began under torch 2.6.0 and goes on under {torch.__version__}: losses may differ")
+def test_what_changes_the_last_digits_is_said():
+    before = {"torch": "2.6.0", "device": "cpu"}
+    assert told_changes(before, before) == ()
+    (note,) = told_changes(before, {"torch": "2.7.0", "device": "cpu", "processes": "2"})
+    assert note == (
+        "The run goes on under other conditions (torch 2.6.0 before, 2.7.0 now; processes not known before, 2 now): its "
+        "results are the same up to rounding."
+    )
 
 
 def net() -> nn.Module:

@@ -26,31 +26,25 @@ def launched(folder: Path, size: int) -> list[dict]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    common = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)]), "OMP_NUM_THREADS": "1"}
-    common |= {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    workers = [
-        subprocess.Popen(
-            [sys.executable, str(WORKER), str(folder)],
-            env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(size)
-    ]
-    try:
-        for worker in workers:
-            _, errors = worker.communicate(timeout=100)
-            assert worker.returncode == 0, errors
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.wait()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)]),
+        "OMP_NUM_THREADS": "1",
+    }
+    environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    ended = subprocess.run(
+        [sys.executable, str(WORKER), str(folder), str(size)],
+        env=environment, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
     return [json.loads((folder / f"said-{rank}.json").read_text()) for rank in range(size)]
 
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory, toy_bundle) -> tuple[dict, list[dict]]:
     """What one process said, and what each of two said. A batch of 3 from 5 sequences leaves steps of 3 and of 2."""
+    if not hasattr(os, "fork"):
+        pytest.skip("the processes are forked here")
     base = str(toy_bundle.folder)
     jobs = [
         {"name": "encoder", "config": {"epochs": 2, "clip": 1.0}, "base": "", "pause_after": 0},
@@ -58,10 +52,12 @@ def said(tmp_path_factory, toy_bundle) -> tuple[dict, list[dict]]:
         # four sequences a step of five: the last step has one, and the second process none
         {"name": "cached", "config": {"trainable": "none", "batch": 4, "model": {"start": "base"}},
          "base": base, "pause_after": 0},
+        {"name": "left", "config": {"epochs": 2}, "base": "", "pause_after": 0, "left_after": 1},
     ]  # fmt: skip
     alone, together = tmp_path_factory.mktemp("alone"), tmp_path_factory.mktemp("together")
     (together / "jobs.json").write_text(json.dumps(jobs))
-    return {told["name"]: job(alone, SINGLE, told) for told in jobs if not told["pause_after"]}, launched(together, 2)
+    compared = [told for told in jobs if told["name"] in ("encoder", "cached")]
+    return {told["name"]: job(alone, SINGLE, told) for told in compared}, launched(together, 2)
 
 
 @pytest.mark.parametrize("name", ["encoder", "cached"])
@@ -87,6 +83,14 @@ def test_a_pause_of_two_processes_changes_nothing(said) -> None:
     assert paused["paused"] == 1
     assert paused["losses"] == whole["losses"]
     assert paused["judged"] == whole["judged"]
+
+
+def test_where_one_process_ends_the_others_say_so(said) -> None:
+    assert said[1][0]["left"]["failed"] == (
+        "Another of the 2 training processes ended, so that this one cannot go on; the run can go on from its last "
+        "checkpoint."
+    )
+    assert "left" not in said[1][1]
 
 
 def test_one_process_needs_no_world() -> None:
