@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ctviewer.core.errors import InputError
+from ctviewer.models.metadata import is_name
 from ctviewer.training.config import CROSS_VALIDATION, SPLITTING, STARTS, DataConfig, ModelConfig, RunConfig
 from ctviewer.training.recipes import (
     AUGMENTATIONS,
@@ -49,7 +52,11 @@ _FROM_ZERO = (
     "recipe.encoder_rate", "recipe.decay", "recipe.warm_up", "recipe.clip", "recipe.patience", "recipe.supervision",
     "recipe.long_study", "checkpoint_minutes", "seed",
 )  # fmt: skip
-_LEAST_FOLDS = 3
+_LEAST_FOLDS, _MOST_TITLE = 3, 200
+_MOST, _MOST_SEED = 2**31 - 1, 2**63 - 1
+_MOST_SHOWN, _MOST_PATH = 80, 1024
+_FOLDER, _FILE = stat.S_IFDIR, stat.S_IFREG
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def check(config: RunConfig) -> None:
@@ -62,10 +69,12 @@ def check(config: RunConfig) -> None:
     for key, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{key} is {value}, which is no number to reckon with.")
+        if isinstance(value, int) and value > (_MOST_SEED if key == "seed" else _MOST):
+            raise InputError(f"{key} is larger than such a number can be.")
     for key, choices in _CHOICES.items():
         if values[key] not in choices:
             known = ", ".join(repr(one) for one in choices if one)
-            raise InputError(f"{key} is {values[key]!r}; it can be {known}.")
+            raise InputError(f"{key} is {values[key][:_MOST_SHOWN]!r}; it can be {known}.")
     for key in _ABOVE_ZERO:
         if values[key] <= 0:
             raise InputError(f"{key} is {values[key]}; it must be above 0.")
@@ -85,13 +94,25 @@ def require_paths(config: RunConfig) -> None:
         InputError: one is not; the text names its key.
     """
     data = config.data
-    if data.folder and not Path(data.folder).is_dir():
-        what = "is a file, not a folder" if Path(data.folder).exists() else "does not exist"
-        raise InputError(f"data.folder is {data.folder}, which {what}.")
+    if data.folder and (found := _found(data.folder)) != _FOLDER:
+        what = "is a file, not a folder" if found else "does not exist"
+        raise InputError(f"data.folder is {_shown(data.folder)}, which {what}.")
     for key, text in (("data.labels", data.labels), ("model.weights", config.model.weights)):
-        if text and not Path(text).is_file():
-            what = "is no file" if Path(text).exists() else "does not exist"
-            raise InputError(f"{key} is {text}, which {what}.")
+        if text and (found := _found(text)) != _FILE:
+            what = "is no file" if found else "does not exist"
+            raise InputError(f"{key} is {_shown(text)}, which {what}.")
+
+
+def _found(path: str) -> int:
+    """What is there, as in `stat`; 0 for nothing, and for a name that is too long to be one."""
+    try:
+        return stat.S_IFMT(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return 0
+
+
+def _shown(path: str) -> str:
+    return path if len(path) <= _MOST_PATH else f"{path[:_MOST_SHOWN]}…"
 
 
 def _check_data(data: DataConfig) -> None:
@@ -109,6 +130,11 @@ def _check_data(data: DataConfig) -> None:
 
 
 def _check_model(model: ModelConfig) -> None:
+    if model.name and not is_name(model.name):  # or the run would fail once it is trained
+        told = f"model.name is {model.name[:_MOST_SHOWN]!r}"
+        raise InputError(f"{told}; it takes lower case letters, digits and hyphens, 64 at most.")
+    if _CONTROL.search(model.title) or len(model.title) > _MOST_TITLE:
+        raise InputError(f"model.title must be one line of plain text, {_MOST_TITLE} characters at most.")
     if model.window[1] <= 0:
         raise InputError(f"model.window is {list(model.window)}: its width must be above 0 HU.")
     if model.crop > model.size:

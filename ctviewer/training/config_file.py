@@ -178,7 +178,10 @@ def _value(hint: Any, value: Any, key: str) -> Any:
     if type(value) in kinds:
         return value
     if type(value) is int and float in kinds:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise InputError(f"{key} is larger than such a number can be.") from None
     told = " or ".join(dict.fromkeys(_KINDS[kind] for kind in kinds))
     raise InputError(f"{key} must be {told}, and is {_shown(value)}.")
 

@@ -30,6 +30,7 @@ def refused(tmp_path, text):
 # text that any path or class may hold, but for what no UTF-8 file can
 words = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 shares = st.floats(0.001, 0.999)
+whole = st.integers(max_value=2**31 - 1)
 configs = st.builds(
     RunConfig,
     data=st.builds(
@@ -42,11 +43,12 @@ configs = st.builds(
     ),
     model=st.builds(
         ModelConfig,
-        title=words,
+        name=st.from_regex(r"[a-z0-9][a-z0-9-]{0,9}", fullmatch=True) | st.just(""),
+        title=st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12),
         classes=st.lists(words.filter(bool), unique=True, max_size=4).map(tuple),
-        encoder_options=st.dictionaries(words, st.integers() | words, max_size=3),
+        encoder_options=st.dictionaries(words, whole | words, max_size=3),
         aggregator_options=st.dictionaries(
-            words, st.integers() | words | st.booleans() | st.floats(allow_nan=False, allow_infinity=False), max_size=3
+            words, whole | words | st.booleans() | st.floats(allow_nan=False, allow_infinity=False), max_size=3
         ),
         window=st.tuples(st.floats(-1e4, 1e4), st.floats(1e-6, 1e300)),
     ),
@@ -54,7 +56,7 @@ configs = st.builds(
         lambda recipe, rate, epochs: dataclasses.replace(recipe, rate=rate, epochs=epochs),
         st.sampled_from(list(RECIPES.values())), st.floats(1e-300, 1e300), st.integers(1, 10**6),
     ),
-    seed=st.integers(0, 2**63),
+    seed=st.integers(0, 2**63 - 1),
     checkpoint_minutes=st.floats(0, 1e6),
 )  # fmt: skip
 
@@ -144,6 +146,11 @@ def test_a_recipe_by_name_or_by_what_differs(tmp_path):
         ('[data]\nfolder = "x"\n[model]\nclasses = ["a", "b"]\nnegative_class = "c"', "none of model.classes"),
         ('[data]\nfolder = "x"\n[model]\nclasses = "a"', "model.classes must be a list"),
         ('[data]\nfolder = "x"\n[model]\nencoder_options = { width = [1] }', "encoder_options.width must be .* a list"),
+        ('[data]\nfolder = "x"\n[model]\nname = "../My Model"', "model.name is '../My Model'; it takes lower case"),
+        ('[data]\nfolder = "x"\n[model]\ntitle = "a\\u001b[31m"', "model.title must be one line of plain text"),
+        ('[data]\nfolder = "x"\n[recipe]\nepochs = 10000000000', "recipe.epochs is larger than such a number can be"),
+        ('[data]\nfolder = "x"\n[recipe]\nrate = 1' + 400 * "0", "recipe.rate is larger than such a number can be"),
+        ('seed = 99999999999999999999\n[data]\nfolder = "x"', "seed is larger than such a number can be"),
         ('schema = 2\n[data]\nfolder = "x"', "schema 2, and this program knows schema 1"),
     ],
 )
@@ -189,6 +196,9 @@ def test_paths_that_are_not_there_are_named(tmp_path):
     with pytest.raises(InputError, match=r"model.weights is .*, which is no file"):
         require_paths(RunConfig(DataConfig(str(tmp_path)), ModelConfig(weights=str(tmp_path))))
     require_paths(RunConfig(DataConfig(str(tmp_path), labels=str(tmp_path / "file"))))
+    with pytest.raises(InputError, match="x…, which does not exist") as caught:
+        require_paths(RunConfig(DataConfig(str(tmp_path / ("x" * 5000)))))
+    assert len(str(caught.value)) < 200
 
 
 def test_the_digest_is_of_what_decides_the_result():
