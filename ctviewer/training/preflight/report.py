@@ -214,7 +214,9 @@ def _lines(report: PreflightReport) -> Iterator[str]:
     for table in report.tables:
         yield from _table_lines(table)
     if report.shortcuts:
-        yield "How well such facts alone predict a class (AUC on patients not fitted to, 95 % interval):"
+        yield (
+            "How well such facts alone predict a class (AUC on patients not fitted to, 95 % interval; 0.5 or less: not at all):"
+        )
     for found in report.shortcuts:
         yield f"  {found.label} by {found.fact}: {interval_text(found.auc, found.low, found.high)}"
     if report.widths:
@@ -250,10 +252,11 @@ def _table_lines(table: CrossTable) -> Iterator[str]:
 
 def _estimate_line(estimate: Estimate) -> str:
     minutes = max(1, round(estimate.seconds / 60))
-    time = f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    time = "a minute" if minutes == 1 else f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    steps = "one timed step" if estimate.steps == 1 else f"{estimate.steps} timed steps"
     return (
         f"The run takes about {time}, {amount_text(estimate.memory)} of memory and {amount_text(estimate.disk)} of disk "
-        f"(from {estimate.steps} timed steps)."
+        f"(from {steps})."
     )
 
 

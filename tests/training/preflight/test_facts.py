@@ -52,6 +52,20 @@ def test_a_date_that_is_none_is_not_known(toy):
     assert read_facts(labelled(toy, study=Study(date="2024")), "a0").case.date == ""
 
 
+def test_bone_that_is_left_where_values_lie_1024_too_low_is_no_soft_tissue(toy):
+    """An intercept applied twice: only bone of more than 724 HU lies above -300, where soft tissue should."""
+
+    class TooLow(type(labelled(toy))):
+        def load(self, study):
+            volume, labels = super().load(study)
+            stored = volume.stored.copy()
+            stored[:, :2, :20] = 1000
+            return replace(volume, stored=stored - 1024), labels
+
+    assert read_facts(TooLow("a", 2), "a1").tissue is None
+    assert read_facts(labelled(toy), "a1").tissue is not None
+
+
 @pytest.mark.parametrize(
     ("error", "text"), [(InputError("x.dcm is damaged."), "x.dcm is damaged."), (OSError(5, "I/O"), "I/O")]
 )

@@ -90,6 +90,7 @@ def test_clean_data_pass():
         ({"air": -600.0}, "hu-out-of-range", DOUBT),
         ({"failed": 2}, "failed-slices", DOUBT),
         ({"notices": (Notice("holes", NoticeSeverity.DANGER, "Slices are missing."),)}, "holes", DOUBT),
+        ({"notices": (Notice("unreadable-files", NoticeSeverity.WARNING, "3 files."),)}, "unreadable-files", DOUBT),
         ({"notices": (Notice("odd", NoticeSeverity.WARNING, "It is odd."),)}, "odd", INFO),
     ],
 )
