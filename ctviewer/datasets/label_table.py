@@ -46,6 +46,8 @@ _SPLIT_WORDS = {
 _SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)  # Excel's own first line
 _DRIVE = re.compile(r"[A-Za-z]:")
 _MOST_BYTES = 64 << 20
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_GERMAN_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")  # as Excel turns ISO dates on saving
 
 
 @dataclass(frozen=True)
@@ -241,13 +243,18 @@ def _classes(text: str) -> tuple[str, ...]:
     found = tuple(part.strip() for part in text.split("|"))
     if not all(found):
         raise ValueError(f"the class {text!r} has an empty part")
+    if _CONTROL.search(text):
+        raise ValueError(f"the class {text!r} is no plain text on one line")
     if len(set(found)) < len(found):
         raise ValueError(f"the class {text!r} names one class twice")
     return tuple(sorted(found))
 
 
 def _date(text: str) -> str:
+    dotted = _GERMAN_DATE.fullmatch(text)
     try:
+        if dotted:
+            return date(int(dotted[3]), int(dotted[2]), int(dotted[1])).isoformat()
         return text and date.fromisoformat(text).isoformat()
     except ValueError:
         raise ValueError(f"the date {text!r} is not of the form 2024-01-31") from None

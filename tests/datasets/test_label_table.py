@@ -56,6 +56,11 @@ def test_unknown_columns_are_kept_and_blank_lines_passed_over(tmp_path):
     assert rows[0].patient == "007" and [row.line for row in rows] == [3, 5]
 
 
+def test_a_date_is_read_as_excel_writes_it_in_germany(tmp_path):
+    rows = read_labels(table(tmp_path, "study;patient;class;date\na;1;x;31.01.2024\nb;2;y;2024-02-01\n"))
+    assert [row.date for row in rows] == ["2024-01-31", "2024-02-01"]
+
+
 @pytest.mark.parametrize(
     ("word", "split"),
     [
@@ -91,6 +96,8 @@ def test_splits_are_read(tmp_path, word, split):
         ("study,patient,class,spacing\na,p,x,1x0x1\n", 2, "The statement 1x0x1: a distance of 0 mm is not possible."),
         ("study,patient,class,order\na,p,x,upwards\n", 2, "neither head-first nor feet-first"),
         ("study,patient,class,date\na,p,x,31.1.24\n", 2, "not of the form 2024-01-31"),
+        ("study,patient,class,date\na,p,x,31.02.2024\n", 2, "not of the form 2024-01-31"),
+        ('study,patient,class\na,p,"x\ny"\n', 3, "no plain text on one line"),
         ("study,patient,class,values\na,p,x,window=-600/0\n", 2, "window without width"),
     ],
 )
