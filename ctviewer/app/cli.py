@@ -1,7 +1,7 @@
 """The command line: `ctviewer [PATH]`, `ctviewer info`, `analyze`, `models`, `train`, `evaluate`, `demo`.
 
-Exit codes: 0 done, 1 internal error, 2 bad input or usage, 3 abstained, 4 done with unreadable files left out,
-5 paused, 130 cancelled.
+Exit codes: 0 done, 1 failed (an internal error, a device, a loss that is not finite), 2 bad input or usage,
+3 abstained, 4 done with unreadable files left out, 5 paused, 130 cancelled.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ctviewer",
         description=f"CT viewer with slice attention and lesion findings. {RESEARCH_USE}",
-        epilog="Exit codes: 0 done, 1 internal error, 2 bad input or usage, 3 abstained, 4 done with unreadable files "
-        "left out, 5 paused, 130 cancelled.",
+        epilog="Exit codes: 0 done, 1 failed (an internal error, a device, a loss that is not finite), 2 bad input or "
+        "usage, 3 abstained, 4 done with unreadable files left out, 5 paused, 130 cancelled.",
     )
     parser.add_argument("--version", action="version", version=f"ctviewer {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

@@ -14,8 +14,9 @@ Ctrl+C pauses: a checkpoint is written and the program ends; so does a signal of
 once. A paused run, or one whose process died of anything, goes on by `ctviewer train --resume RUN`.
 Several GPUs or processes: `torchrun --nproc-per-node 2 -m ctviewer train run.toml`; all must see the same disks.
 
-Exit codes: 0 done, 2 bad input, blocked, or doubts that are not accepted; 5 paused; 130 cancelled. Under torchrun,
-and with --events, a paused or cancelled run gives 0."""
+Exit codes: 0 done; 1 failed, such as a loss that is not finite (the last good state is kept); 2 bad input, blocked,
+or doubts that are not accepted (--check with doubts alone gives 0); 5 paused; 130 cancelled. Under torchrun, and with
+--events, a paused or cancelled run gives 0."""
 
 
 def add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser], path: Callable[[str], Path]) -> None:

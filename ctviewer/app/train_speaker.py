@@ -184,7 +184,7 @@ def _sentences(event: Event, folds: int) -> tuple[str, ...]:
     if isinstance(event, RunFinished):
         how = "Stopped; the best state so far was kept" if event.stopped else "Finished"
         figures = (f"  {name}: {value:.3f}" for name, value in event.metrics.items())
-        return (f"{how}: {event.key}, in {event.bundle}", *figures)
+        return (f"{how}: {event.key}, in {event.bundle}; its card there, README.md, gives the intervals.", *figures)
     return ()
 
 

@@ -123,7 +123,7 @@ def _loss(value: float | None) -> str:
 def _holdout(one: HoldOut) -> str:
     what = counted(one.patients, "patient")
     studies = "1 study" if one.studies == 1 else f"{one.studies} studies"
-    return f"**{_part(one.part).capitalize()}: {studies} of {what}.** {looks_text(one)}"
+    return f"**{_begun(_part(one.part))}: {studies} of {what}.** {looks_text(one)}"
 
 
 def _part(part: str) -> str:
@@ -139,3 +139,8 @@ def _duration(seconds: float) -> str:
     if minutes < 1:
         return f"{seconds:.0f} seconds"
     return counted(minutes, "minute") if minutes < 120 else f"{minutes // 60} hours {minutes % 60} minutes"
+
+
+def _begun(text: str) -> str:
+    """With a capital at its beginning; names within stay as they are."""
+    return text[:1].upper() + text[1:]

@@ -45,7 +45,8 @@ def test_a_file_gets_stages_and_epochs():
         "CPU in float32, going on from step 17.",
         "ctviewer: Fold 2 of 11, epoch 2 of 12: loss 0.5000, validation loss 0.2500, AUC 0.750 (best so far)",
         "ctviewer: Fold 2 of 11, epoch 3 of 12: loss 0.5000",
-        "ctviewer: Stopped; the best state so far was kept: toy 1.0.0, in /b/toy",
+        "ctviewer: Stopped; the best state so far was kept: toy 1.0.0, in /b/toy; its card there, "
+        "README.md, gives the intervals.",
         "ctviewer:   accuracy: 0.500",
     ]
     assert shown(events[:2], io.StringIO(), quiet=True) == ""

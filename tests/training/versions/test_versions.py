@@ -221,6 +221,13 @@ def test_a_cross_validation_is_one_part_and_says_what_its_figures_are_of(
     assert "5 folds, repeated 2 times" in m.run.split and "not measured themselves" in m.run.split
 
 
+def test_an_external_set_keeps_its_name_in_the_card(
+    base: Bundle, bundles: Path, make_result: Make, make_predictions: Predict
+) -> None:
+    made = make_child(make_result(predictions=make_predictions(("a", "b"), "external:Rom")), base, bundles)
+    assert "**External set Rom: 2 studies of 2 patients.**" in (made.folder / CARD).read_text(encoding="utf-8")
+
+
 def test_the_hash_of_a_cross_validation_is_of_what_was_learned_from(
     base: Bundle, bundles: Path, make_result: Make, make_predictions: Predict, content_of: Callable[[str], str]
 ) -> None:
