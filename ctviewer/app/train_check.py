@@ -213,4 +213,4 @@ def kept_report(folder: Path) -> PreflightReport:
     except OSError as error:
         raise InputError(f"{path} could not be read: {reason(error)}.") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise InputError(f"{path} is damaged.") from error
+        raise InputError(f"{path} is damaged; remove it, and pre-flight looks at the studies again.") from error

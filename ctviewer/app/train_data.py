@@ -21,6 +21,7 @@ from ctviewer.training.source import LabelledSource
 
 DATA = "data.json"
 _SCHEMA = 1
+_DAMAGED = "{} is damaged; remove it, and all studies are looked at again."
 _LOOKING = "Looking whether the data are the same"
 
 
@@ -65,6 +66,10 @@ def require_same(source: LabelledSource, report: PreflightReport, folder: Path) 
         InputError: what differs, in words that name nobody.
     """
     known = _remembered(folder)
+    if known is None:
+        yield from _require_checked(source, report)
+        remember(source, folder)
+        return
     ids = source.ids()
     missing, added = set(known) - set(ids), set(ids) - set(known)
     if missing or added:
@@ -83,6 +88,24 @@ def require_same(source: LabelledSource, report: PreflightReport, folder: Path) 
         remember(source, folder)
 
 
+def _require_checked(source: LabelledSource, report: PreflightReport) -> Iterator[Event]:
+    """The same where nothing is left of what the data looked like: classes and pixels of all parts decide."""
+    from ctviewer.training.preflight.facts import data_sha256, read_facts
+
+    parts = report.split.parts if report.split is not None else {}
+    found, total = 0, sum(map(len, parts.values()))
+    if missing := {study for studies in parts.values() for study in studies} - set(source.ids()):
+        raise _changed(f"of the studies in the table of labels {len(missing)} missing")
+    for part, studies in parts.items():
+        facts = []
+        for study in studies:
+            yield Progress(_LOOKING, found, total)
+            found += 1
+            facts.append(read_facts(source, study))
+        if data_sha256(facts) != report.data_sha256.get(part):
+            raise _changed(f"the studies of {part} are not those that were checked")
+
+
 def _changed(how: str) -> InputError:
     return InputError(
         f"The data have changed since the run began: {how}. Undo that to go on with it, or begin a new run."
@@ -99,17 +122,19 @@ def _content(source: LabelledSource, study: str) -> str:
     return read_facts(source, study).content.sha256
 
 
-def _remembered(folder: Path) -> dict[str, Any]:
+def _remembered(folder: Path) -> dict[str, Any] | None:
     path = folder / DATA
     try:
         studies: dict[str, Any] = json.loads(path.read_bytes())["studies"]
         if all({"row", "files"} <= set(one) for one in studies.values()):
             return studies
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise InputError(f"{path} could not be read: {reason(error)}.") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is damaged.") from error
-    raise InputError(f"{path} is damaged.")
+        raise InputError(_DAMAGED.format(path)) from error
+    raise InputError(_DAMAGED.format(path))
 
 
 def row_digest(source: LabelledSource, study: str) -> str:

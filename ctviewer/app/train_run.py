@@ -23,7 +23,7 @@ from ctviewer.app.train_check import (
     preflight_of,
     require_accepted,
 )
-from ctviewer.app.train_data import DATA, open_source, remember, require_same
+from ctviewer.app.train_data import open_source, remember, require_same
 from ctviewer.app.train_speaker import Speaker, without_names
 from ctviewer.core.errors import CtviewerError, DeviceError, InputError
 from ctviewer.core.events import Event, Message, Progress
@@ -125,7 +125,7 @@ def make_ready(folder: Path, accepted: tuple[str, ...], device: str, speaker: Sp
         keep_report(folder, preflight_of(config, source, base, folder, speaker.say, control))
     report = kept_report(folder)
     accept_doubts(folder, require_accepted(report, (*accepted, *accepted_doubts(folder))))
-    if fresh or not (folder / DATA).exists():
+    if fresh:
         remember(source, folder)
     else:
         for event in require_same(source, report, folder):

@@ -97,7 +97,7 @@ def accepted_doubts(folder: Path) -> tuple[str, ...]:
     except OSError as error:
         raise InputError(f"{path} could not be read: {reason(error)}.") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise InputError(f"{path} is damaged.") from error
+        raise InputError(f"{path} is damaged; remove it, and accept the doubts again.") from error
 
 
 def doubt_notes(folder: Path, report: PreflightReport) -> tuple[str, ...]:
