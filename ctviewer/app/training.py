@@ -252,4 +252,6 @@ def _command(*arguments: str) -> ChildCommand:
     home = str(Path(ctviewer.__file__).parents[1])
     paths = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH", ""))))
     environment = {"PYTHONPATH": paths, "PYTHONUTF8": "1", "PYTHONFAULTHANDLER": "1"}
+    # its threads wait asleep: those that wait awake take the processor from the viewer, and the run itself gets slower
+    environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
     return ChildCommand((str(python), "-P", "-m", "ctviewer", *arguments), environment)

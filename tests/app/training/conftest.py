@@ -23,12 +23,13 @@ SPLITS = ("train", "train", "val", "test")
 PATIENCE = 100.0  # of a busy machine
 
 NURSERY = """
-import json, os, sys, threading
+import json, os, signal, sys, threading
 import torch, torchmetrics, scipy.stats, scipy.optimize, safetensors.torch
 import ctviewer.app.train, ctviewer.training.engine.run, ctviewer.training.preflight.run, ctviewer.training.evaluation
 from ctviewer.app.cli import main
 torch.set_num_threads(1)
-print("ready", flush=True)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
+print(json.dumps(sorted(sys.modules)), flush=True)
 for line in sys.stdin:
     told = json.loads(line)
     pid = os.fork()
@@ -109,10 +110,15 @@ def make_studies():
     return write_studies
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def studies(tmp_path_factory) -> Path:
     """Sixteen studies that nobody writes to."""
     return write_studies(tmp_path_factory.mktemp("data") / "studies")
+
+
+def write_config(path: Path, folder: Path, epochs=2, minutes=0.0, more="") -> Path:
+    path.write_text(CONFIG.format(epochs=epochs, minutes=minutes, folder=Path(folder).as_posix()) + more)
+    return path
 
 
 @pytest.fixture
@@ -120,9 +126,7 @@ def make_config(tmp_path, studies):
     """Write a configuration: `make_config(epochs=2, minutes=0, folder=studies)`."""
 
     def make(epochs=2, minutes=0.0, folder=studies, name="run.toml", more=""):
-        path = tmp_path / name
-        path.write_text(CONFIG.format(epochs=epochs, minutes=minutes, folder=Path(folder).as_posix()) + more)
-        return path
+        return write_config(tmp_path / name, folder, epochs, minutes, more)
 
     return make
 
@@ -188,7 +192,7 @@ def nursery(tmp_path_factory):
     process = subprocess.Popen(
         [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
     )
-    assert process.stdout.readline().strip() == "ready"
+    process.modules = json.loads(process.stdout.readline())
     yield process
     process.stdin.close()
     process.kill()
@@ -196,38 +200,53 @@ def nursery(tmp_path_factory):
     process.stdout.close()
 
 
+def begin(nursery, place: Path, arguments, home: str, commands=False, environment=None) -> Process:
+    """Start `ctviewer train ARGUMENTS` in a process of its own, whose traces lie in `place`."""
+    write = None
+    if commands:
+        os.mkfifo(place / "in")
+        write = os.open(place / "in", os.O_RDWR)
+    told = {
+        "arguments": ["train", *map(str, arguments)],
+        "environment": {"CTVIEWER_HOME": home, **(environment or {})},
+        "stdin": str(place / "in") if commands else os.devnull,
+        "parent": commands,
+        **{name: str(place / file) for name, file in (("stdout", "out"), ("stderr", "errors"), ("end", "end"))},
+    }
+    (place / "out").touch()
+    (place / "errors").touch()
+    nursery.stdin.write(json.dumps(told) + "\n")
+    nursery.stdin.flush()
+    return Process(int(nursery.stdout.readline()), place, write)
+
+
 @pytest.fixture
 def start(nursery, tmp_path_factory, private_folders):
     """Start `ctviewer train ARGUMENTS`; with `commands=True` its standard input is a pipe of the test's."""
     begun: list[Process] = []
 
-    def begin(*arguments, commands=False, environment=None) -> Process:
-        place = tmp_path_factory.mktemp("process")
-        write = None
-        if commands:
-            os.mkfifo(place / "in")
-            write = os.open(place / "in", os.O_RDWR)
-        told = {
-            "arguments": ["train", *map(str, arguments)],
-            "environment": {"CTVIEWER_HOME": os.environ["CTVIEWER_HOME"], **(environment or {})},
-            "stdin": str(place / "in") if commands else os.devnull,
-            "parent": commands,
-            **{name: str(place / file) for name, file in (("stdout", "out"), ("stderr", "errors"), ("end", "end"))},
-        }
-        (place / "out").touch()
-        (place / "errors").touch()
-        nursery.stdin.write(json.dumps(told) + "\n")
-        nursery.stdin.flush()
-        process = Process(int(nursery.stdout.readline()), place, write)
-        begun.append(process)
-        return process
+    def begin_one(*arguments, commands=False, environment=None) -> Process:
+        place, home = tmp_path_factory.mktemp("process"), os.environ["CTVIEWER_HOME"]
+        begun.append(begin(nursery, place, arguments, home, commands, environment))
+        return begun[-1]
 
-    yield begin
+    yield begin_one
     for process in begun:
         if process.code is None:
             with contextlib.suppress(ProcessLookupError):
                 process.signal(signal.SIGKILL)
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(nursery, studies, tmp_path_factory) -> Path:
+    """The folder of a run to which nothing happens; how often it saves does not matter to what it learns."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    config = write_config(place / "run.toml", studies, minutes=5)
+    arguments = (config, "--out", place / "run", "--accept-doubts", "all")
+    process = begin(nursery, place, arguments, str(place / "home"))
+    assert process.wait() == 0, process.errors
+    return place / "run"
 
 
 @pytest.fixture

@@ -17,21 +17,9 @@ def bundle_of(folder):
     return load_bundle(type(folder)(read_state(folder).bundle))
 
 
-@pytest.fixture
-def undisturbed(start, make_config, tmp_path, losses):
-    """The folder of a run to which nothing happens."""
-
-    def made(**changes):
-        process = start(make_config(**changes), "--out", tmp_path / "undisturbed", "--accept-doubts", "all")
-        assert process.wait() == 0, process.errors
-        return tmp_path / "undisturbed"
-
-    return made
-
-
 @pytest.mark.parametrize("minutes", [0.0, 0.003])
 def test_killed_at_random_moments(start, make_config, undisturbed, losses, tmp_path, minutes):
-    whole, torn = undisturbed(minutes=minutes), tmp_path / "torn"
+    whole, torn = undisturbed, tmp_path / "torn"
     seed = time.time_ns()
     moments = random.Random(seed)
     command = [make_config(minutes=minutes), "--out", torn, "--accept-doubts", "all"]
@@ -57,7 +45,7 @@ def test_killed_at_random_moments(start, make_config, undisturbed, losses, tmp_p
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_pauses(start, make_config, undisturbed, losses, tmp_path, number):
-    whole, folder = undisturbed(minutes=5), tmp_path / "paused"
+    whole, folder = undisturbed, tmp_path / "paused"
     process = start(make_config(minutes=5), "--out", folder, "--accept-doubts", "all")
     while not losses(folder)[0]:
         assert process.code is None, process.errors

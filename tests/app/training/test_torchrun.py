@@ -35,10 +35,8 @@ def in_company(start, *arguments, count=2, **options):
     ]
 
 
-def test_two_processes_by_torchrun(start, make_config, losses, tmp_path):
-    config = make_config()
-    alone, together = tmp_path / "alone", tmp_path / "together"
-    single = start(config, "--out", alone, "--accept-doubts", "all")
+def test_two_processes_by_torchrun(make_config, undisturbed, losses, tmp_path):
+    config, together = make_config(), tmp_path / "together"
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port())),
         *("-m", "ctviewer", "train", str(config), "--out", str(together), "--accept-doubts", "all", "--quiet"),
@@ -47,15 +45,13 @@ def test_two_processes_by_torchrun(start, make_config, losses, tmp_path):
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert single.wait() == 0, single.errors
-    close_to(losses(alone), losses(together))
+    close_to(losses(undisturbed), losses(together))
     assert done.stderr.count("Finished: toy ") == 1 and done.stdout.count("16 studies of 16 patients") == 1
     assert read_state(together).state == "finished"
 
 
-def test_two_processes_pause_together_and_one_goes_on(start, make_config, losses, tmp_path):
-    config, alone, together = make_config(minutes=5), tmp_path / "alone", tmp_path / "together"
-    single = start(config, "--out", alone, "--accept-doubts", "all")
+def test_two_processes_pause_together_and_one_goes_on(start, make_config, undisturbed, losses, tmp_path):
+    config, together = make_config(minutes=5), tmp_path / "together"
     first, second = in_company(
         start, config, "--out", together, "--accept-doubts", "all", "--events", "jsonl", commands=True
     )
@@ -67,5 +63,4 @@ def test_two_processes_pause_together_and_one_goes_on(start, make_config, losses
     assert len(losses(together)[0]) < 6
     resumed = start("--resume", together)
     assert resumed.wait() == 0, resumed.errors
-    assert single.wait() == 0, single.errors
-    close_to(losses(alone), losses(together))
+    close_to(losses(undisturbed), losses(together))

@@ -38,6 +38,13 @@ def paused(start, make_config, make_studies, tmp_path):
     return tmp_path / "run"
 
 
+def test_training_imports_neither_qt_nor_widgets(nursery):
+    """What the other tests' processes have imported before they are forked: all that training needs."""
+    assert "ctviewer.training.engine.run" in nursery.modules
+    assert not {name.partition(".")[0] for name in nursery.modules} & {"PySide6", "shiboken6", "pyqtgraph"}
+    assert not any(name.startswith("ctviewer.ui") for name in nursery.modules)
+
+
 def test_check_says_what_there_is_to_say_and_writes_nothing(make_config, studies, private_folders, tmp_path, capsys):
     config = make_config()
     before = tree(studies), tree(tmp_path)

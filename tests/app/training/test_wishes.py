@@ -12,6 +12,14 @@ from ctviewer.training.control import Wish
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
 
+@pytest.fixture(autouse=True)
+def interrupts_heard():
+    """As in a terminal: the background of a shell ignores Ctrl+C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def heard(wishes, wanted):
     deadline = time.monotonic() + 5
     while wishes() is not wanted and time.monotonic() < deadline:
