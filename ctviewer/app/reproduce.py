@@ -19,6 +19,7 @@ from ctviewer.core.events import Done, Message
 from ctviewer.core.files import reason, refuse_inside, write_bytes
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.training.config import DataConfig
+from ctviewer.training.event_lines import plain
 from ctviewer.training.events import RunFinished
 from ctviewer.training.preflight.report import PreflightReport
 
@@ -37,6 +38,8 @@ def run_reproduce(options: argparse.Namespace) -> int:
     """
     from ctviewer.training.reproduction.ye import YeInputs
 
+    if not options.folder.is_dir():
+        raise InputError(f"{options.folder} is not a folder.")
     refuse_inside(options.out, options.folder)
     settings = _settings(options)
     data = DataConfig(
@@ -138,5 +141,5 @@ def _write(inputs: YeInputs, runs: tuple[ArmRun, ...], out: Path) -> None:
         "models": [to_json(run) for run in runs],
         "notice": RESEARCH_USE,
     }
-    write_bytes(out / _JSON, (json.dumps(told, indent=2) + "\n").encode())
+    write_bytes(out / _JSON, (json.dumps(plain(told), indent=2, allow_nan=False) + "\n").encode())
     write_bytes(out / _PAGE, page_of(inputs, runs).encode())

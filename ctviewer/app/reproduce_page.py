@@ -31,6 +31,7 @@ from ctviewer.training.reproduction.ye_published import (
     Arm,
 )
 from ctviewer.training.reproduction.ye_results import ArmRun, Sample, convergence, mean_and_range
+from ctviewer.training.run_record import text_without_names
 from ctviewer.training.source import StudySource
 
 _SIDE = 152 * 2  # pixels of a picture, for sharp screens
@@ -63,10 +64,11 @@ def _limits(inputs: YeInputs, runs: Sequence[ArmRun]) -> Iterator[str]:
     settings, report = inputs.settings, inputs.report
     train = sum(one.studies for one in report.counts if one.part == "train")
     test = sum(one.studies for one in report.counts if one.part == "test")
+    brackets = "; the values in brackets are the range over seeds and say nothing about other patients"
     yield f"The encoders start {_STARTS[settings.start]}."
     yield (
         f"{train} training studies (the paper: 1050) and {test} test studies (the paper: 77). With so few test studies "
-        "every figure is coarse; the values in brackets are the range over seeds and say nothing about other patients."
+        f"every figure is coarse{brackets if settings.seeds > 1 else ''}."
         if test < 77
         else f"{train} training studies (the paper: 1050) and {test} test studies (the paper: 77)."
     )
@@ -84,8 +86,8 @@ def _limits(inputs: YeInputs, runs: Sequence[ArmRun]) -> Iterator[str]:
         yield f"There are {len(classes)} classes ({', '.join(classes)}) and not two; metrics are the mean over them."
     yield f"{settings.seeds} run{'s' if settings.seeds > 1 else ''} of each model, {len(runs)} in all."
     yield "The paper's scores near 1.00 are confounded: its positive and negative studies come from different providers."
-    for finding in report.doubts:
-        yield f"Pre-flight: {finding.text}"
+    for told in dict.fromkeys(map(text_without_names, report.doubts)):
+        yield f"Pre-flight: {told}"
 
 
 def _under(inputs: YeInputs) -> str:
@@ -123,8 +125,10 @@ def _figure_1(runs: Sequence[ArmRun]) -> Iterator[str]:
         for encoder, lines in by_encoder.items()
     ]
     yield page.figures(charts)
-    yield page.text(convergence(runs).verdict)
-    yield page.text("The interval is over pairs of one encoder and seed, all on the same studies.", "small")
+    found = convergence(runs)
+    yield page.text(found.verdict)
+    if found.low is not None:
+        yield page.text("The interval is over pairs of one encoder and seed, all on the same studies.", "small")
     yield page.text(f"The paper, whose figure has no numbers: {FIGURE_1}")
 
 

@@ -12,7 +12,7 @@ from ctviewer.core.events import Event
 from ctviewer.core.files import reason, write_bytes
 from ctviewer.training.event_lines import from_line, to_line
 from ctviewer.training.events import EpochDone, StepDone
-from ctviewer.training.preflight.report import PreflightReport
+from ctviewer.training.preflight.report import Finding, PreflightReport
 from ctviewer.training.run_folder import ACCEPTED, EVENTS, now_text
 
 
@@ -107,8 +107,13 @@ def doubt_notes(folder: Path, report: PreflightReport) -> tuple[str, ...]:
         InputError: the file is damaged.
     """
     codes = accepted_doubts(folder)
-    told = [one.text if one.code in _NAMES_NOBODY else one.code for one in report.doubts if one.code in codes]
+    told = [text_without_names(one) for one in report.doubts if one.code in codes]
     return tuple(f"Accepted by the user before training: {text}" for text in dict.fromkeys(told))
+
+
+def text_without_names(finding: Finding) -> str:
+    """What pre-flight found, for pages that are passed on: the code alone where the text may name a study or patient."""
+    return finding.text if finding.code in _NAMES_NOBODY else finding.code
 
 
 _NAMES_NOBODY = (

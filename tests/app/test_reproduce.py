@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from ctviewer.app import reproduce
@@ -31,7 +33,7 @@ def made(studies, tmp_path_factory):
 
 
 def _told(out: Path):
-    return json.loads((out / "reproduction.json").read_text(encoding="utf-8"))
+    return json.loads((out / "reproduction.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
 
 
 def test_every_model_has_its_curve_metrics_and_external_probabilities(made):
@@ -124,3 +126,23 @@ def test_without_imagenet_weights_the_choices_are_named(studies, tmp_path, monke
 def test_nothing_is_written_into_the_studies(studies, capsys):
     assert main(["reproduce", "ye", str(studies), "--out", str(studies / "out"), *QUICK]) == BAD_INPUT
     assert not (studies / "out").exists()
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path, capsys):
+    assert main(["reproduce", "ye", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == BAD_INPUT
+    assert f"{tmp_path / 'none'} is not a folder." in capsys.readouterr().err
+
+
+def test_the_page_names_no_patient(made, studies, tmp_path, monkeypatch):
+    """Two patients of the labels are one by their files: pre-flight says which, the page does not."""
+    folder = tmp_path / "studies"
+    shutil.copytree(studies, folder)
+    first = pydicom.dcmread(next((folder / "S001").iterdir()))
+    for path in (folder / "S002").iterdir():
+        slices = pydicom.dcmread(path)
+        slices.PatientID, slices.PatientName = first.PatientID, first.PatientName
+        slices.save_as(path)
+    out = tmp_path / "out"
+    assert main(["reproduce", "ye", str(folder), "--out", str(out), *QUICK, "--aggregator", "max_pool"]) == OK
+    page = (out / "reproduction.html").read_text(encoding="utf-8")
+    assert "patient-under-two-names" in page and "PHANTOM-00" not in page
