@@ -15,7 +15,6 @@ from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import Metric
 from ctviewer.training.evaluation import Evaluation
 from ctviewer.training.scores.notes import DEFINITIONS
-from ctviewer.training.scores.targets import counted_studies
 
 SCHEMA, VERSION = "ctviewer.evaluation", 1
 NAMES = "Studies are named as in the folder; look through the names before you send this to anyone."
@@ -101,12 +100,12 @@ def _lines(record: Record) -> Iterator[str]:
 
 def set_title(one: Evaluation) -> str:
     """For instance "test: 45 studies of 40 patients"."""
-    return f"{one.part}: {counted_studies(one.studies)} of {counted(one.patients, 'patient')}"
+    return f"{one.part}: {counted(one.studies, 'study')} of {counted(one.patients, 'patient')}"
 
 
 def classes_line(one: Evaluation) -> str:
     """How many of each class."""
-    shown = (f"{c.name} {counted_studies(c.studies)} ({counted(c.patients, 'patient')})" for c in one.classes)
+    shown = (f"{c.name} {counted(c.studies, 'study')} ({counted(c.patients, 'patient')})" for c in one.classes)
     return f"Classes: {', '.join(shown)}."
 
 
@@ -143,12 +142,12 @@ def about_data(record: Record) -> Iterator[str]:
     if m.probabilities:
         yield f"What its probabilities refer to: {m.probabilities}"
     if record.left_out:
-        yield f"{counted_studies(len(record.left_out))} could not be read and count in no figure."
+        yield f"{counted(len(record.left_out), 'study')} could not be read and count in no figure."
     if record.in_part:
-        yield f"Of {counted_studies(len(record.in_part))} some slices could not be read; the rest of them was judged."
+        yield f"Of {counted(len(record.in_part), 'study')} some slices could not be read; the rest of them was judged."
     if record.outside:
         yield (
-            f"Outside the limits of the model: {counted_studies(len(record.outside))}. The viewer would show no number there; "
+            f"Outside the limits of the model: {counted(len(record.outside), 'study')}. The viewer would show no number there; "
             "the figures count them all the same."
         )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ctviewer.app.folders import data_folder
 from ctviewer.core.errors import InputError
-from ctviewer.training.preflight.report import amount_text
+from ctviewer.core.words import amount_text
 from ctviewer.training.run_folder import (
     KILLED,
     PAUSED,

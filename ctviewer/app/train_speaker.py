@@ -13,6 +13,7 @@ from typing import TextIO
 
 from ctviewer.core.errors import StorageError
 from ctviewer.core.events import Event, Message, Progress
+from ctviewer.core.words import duration_text
 from ctviewer.training.event_lines import to_line
 from ctviewer.training.events import (
     Checked,
@@ -195,12 +196,3 @@ def _epoch_text(event: EpochDone, folds: int) -> str:
     best = " (best so far)" if event.best else ""
     text = f"{fold}epoch {event.epoch} of {event.epochs}: loss {event.loss:.4f}{judged}{figures}{best}"
     return text[0].upper() + text[1:]
-
-
-def duration_text(seconds: float) -> str:
-    """A time as a reader takes it: "40 s", "12 min", "3 h 20 min"."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest} min" if hours else f"{minutes} min"

@@ -122,7 +122,7 @@ def _loss(value: float | None) -> str:
 
 def _holdout(one: HoldOut) -> str:
     what = counted(one.patients, "patient")
-    studies = "1 study" if one.studies == 1 else f"{one.studies} studies"
+    studies = counted(one.studies, "study")
     return f"**{_begun(_part(one.part))}: {studies} of {what}.** {looks_text(one)}"
 
 

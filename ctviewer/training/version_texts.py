@@ -145,5 +145,5 @@ def other_shares(prevalence: Mapping[str, float], predictions: Predictions, mode
 
 def learned_from(studies: int, patients: int) -> str:
     """For instance "40 studies of 38 patients"."""
-    what = "1 study" if studies == 1 else f"{studies} studies"
+    what = counted(studies, "study")
     return f"{what} of {counted(patients, 'patient')}" if patients else what

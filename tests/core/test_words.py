@@ -2,11 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from ctviewer.core.words import counted, enumerated
+from ctviewer.core.words import amount_text, counted, duration_text, enumerated
 
 
 @pytest.mark.parametrize(
-    ("count", "one", "text"), [(1, "slice", "1 slice"), (2, "slice", "2 slices"), (3, "series", "3 series")]
+    ("count", "one", "text"),
+    [
+        (1, "slice", "1 slice"),
+        (2, "slice", "2 slices"),
+        (3, "series", "3 series"),
+        (1, "study", "1 study"),
+        (0, "study", "0 studies"),
+    ],
 )
 def test_counted(count, one, text):
     assert counted(count, one) == text
@@ -17,3 +24,22 @@ def test_counted(count, one, text):
 )
 def test_enumerated(words, text):
     assert enumerated(words) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "under a minute"),
+        (29, "under a minute"),
+        (90, "2 min"),
+        (3599, "1 h"),
+        (12_000, "3 h 20 min"),
+        (200_000, "2.3 days"),
+    ],
+)
+def test_times_in_words(seconds, text):
+    assert duration_text(seconds) == text
+
+
+def test_amounts_in_words():
+    assert amount_text(850_000_000) == "850 MB" and amount_text(12_500_000_000) == "12.5 GB"

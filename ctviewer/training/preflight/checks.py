@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ctviewer.core.geometry import Plane
 from ctviewer.core.series import LEFT_OUT
 from ctviewer.core.series import Severity as NoticeSeverity
+from ctviewer.core.words import counted
 from ctviewer.models.metadata import InputLimits
 from ctviewer.training.preflight.facts import StudyFacts
 from ctviewer.training.preflight.report import SUSPICIOUS_AUC, Finding, Severity, Shortcut
@@ -182,7 +183,7 @@ def _classes(facts: Sequence[StudyFacts], criteria: Criteria) -> Iterator[Findin
             continue
         studies = tuple(one.study for one in facts if name in one.case.classes)
         severity = Severity.ERROR if len(found) < 3 else Severity.DOUBT
-        who = "1 patient" if len(found) == 1 else f"{len(found)} patients"
+        who = counted(len(found), "patient")
         needed = f"under {criteria.least_patients} no AUC is given"
         why = "3 are needed to learn, to choose and to judge by" if severity is Severity.ERROR else needed
         yield Finding(severity, "too-few", f"The class {name} has {who}; {why}.", studies)
@@ -291,4 +292,4 @@ def _by(facts: Sequence[StudyFacts], key: Callable[[StudyFacts], str]) -> dict[s
 
 
 def _studies(those: Sequence[object]) -> str:
-    return "1 study" if len(those) == 1 else f"{len(those)} studies"
+    return counted(len(those), "study")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctviewer.core.events import Done, Event, Progress
-from ctviewer.training.preflight.report import Estimate, Finding, Severity, amount_text
+from ctviewer.core.words import amount_text
+from ctviewer.training.preflight.report import Estimate, Finding, Severity
 
 _CACHED_EPOCH = 0.1  # of one that encodes: what cached features must reach at least
 _TIGHT = 0.8  # of what is free: other programs want some too

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from ctviewer.core.records import read_record
+from ctviewer.core.words import amount_text, counted
 from ctviewer.models.metadata import Metric
 from ctviewer.training.splits import Split
 
@@ -260,19 +261,13 @@ def _estimate_line(estimate: Estimate) -> str:
     )
 
 
-def amount_text(size: int) -> str:
-    """Bytes as a reader takes them: "850 MB", "12.5 GB"."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
-
-
 def interval_text(value: float, low: float | None, high: float | None) -> str:
     """`0.85 (0.78 to 0.92)`; without an interval the value alone."""
     return f"{value:.2f}" if low is None or high is None else f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _of(studies: int, patients: int) -> str:
-    what, whose = "study" if studies == 1 else "studies", "patient" if patients == 1 else "patients"
-    return f"{studies} {what} of {patients} {whose}"
+    return f"{counted(studies, 'study')} of {counted(patients, 'patient')}"
 
 
 def _named(studies: tuple[str, ...]) -> str:

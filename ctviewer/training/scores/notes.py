@@ -8,7 +8,7 @@ from ctviewer.core.words import counted, enumerated
 from ctviewer.models.metadata import Metric
 from ctviewer.training.predictions import Predictions
 from ctviewer.training.scores.figures import AREAS, ECE, FIRST_TENTH, LAST_TENTH, SHARES
-from ctviewer.training.scores.targets import Target, answers, counted_studies, patients_of, targets
+from ctviewer.training.scores.targets import Target, answers, patients_of, targets
 from ctviewer.training.scores.weighted import BINS, chance_error
 
 
@@ -38,7 +38,7 @@ def _absent(predictions: Predictions) -> Iterator[str]:
     for i, name in enumerate(predictions.classes):
         if not truth[:, i].any():
             wrongly = int(called[:, i].sum())
-            taken = f"{counted_studies(wrongly)} {'was' if wrongly == 1 else 'were'}" if wrongly else "none was"
+            taken = f"{counted(wrongly, 'study')} {'was' if wrongly == 1 else 'were'}" if wrongly else "none was"
             yield f"No study of this set shows {name}, so that it has no sensitivity; {taken} taken for it."
 
 
@@ -85,7 +85,7 @@ def _repeated(predictions: Predictions) -> Iterator[str]:
     patients = len(set(predictions.patients))
     if patients < len(predictions.cases):
         yield (
-            f"{counted_studies(len(predictions.cases))} are of {counted(patients, 'patient')}: figures count studies, "
+            f"{counted(len(predictions.cases), 'study')} are of {counted(patients, 'patient')}: figures count studies, "
             "intervals draw patients with all their studies."
         )
 

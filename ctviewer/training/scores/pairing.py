@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
+from ctviewer.core.words import counted
 from ctviewer.training.predictions import Prediction, Predictions
-from ctviewer.training.scores.targets import counted_studies, require_labels
+from ctviewer.training.scores.targets import require_labels
 
 NO_FINDING, WITH_FINDING = "no finding", "finding"
 
@@ -24,14 +25,16 @@ def common(old: Predictions, new: Predictions) -> tuple[Predictions, Predictions
     pairs = [(before[case.study], case) for case in new.cases if case.study in before]
     notes = []
     if alone := len(old.cases) + len(new.cases) - 2 * len(pairs):
-        notes.append(f"Left out: {counted_studies(alone)} that only one of the models was asked about.")
+        notes.append(f"Left out: {counted(alone, 'study')} that only one of the models was asked about.")
     same = [(a, b) for a, b in pairs if not (a.content and b.content) or a.content == b.content]
     if len(same) < len(pairs):
-        notes.append(f"Left out: {counted_studies(len(pairs) - len(same))} with other pixels than before.")
+        notes.append(f"Left out: {counted(len(pairs) - len(same), 'study')} with other pixels than before.")
     if not same:
         raise InputError(f"{old.model} and {new.model} were asked about no study in common.")
     if other := sum(set(a.truth) != set(b.truth) or a.patient != b.patient for a, b in same):
-        raise InputError(f"The labels of {counted_studies(other)} differ: both models must be judged by the same ones.")
+        raise InputError(
+            f"The labels of {counted(other, 'study')} differ: both models must be judged by the same ones."
+        )
     return replace(old, cases=tuple(a for a, _ in same)), replace(new, cases=tuple(b for _, b in same)), notes
 
 

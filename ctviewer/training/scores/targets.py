@@ -57,18 +57,13 @@ def require_labels(truths: list[tuple[str, ...]], classes: tuple[str, ...], excl
     for name in (name for truth in truths for name in truth if name not in classes):
         unknown[name] = unknown.get(name, 0) + 1
     if unknown:
-        named = ", ".join(f"{name!r} ({counted_studies(count)})" for name, count in list(unknown.items())[:5])
+        named = ", ".join(f"{name!r} ({counted(count, 'study')})" for name, count in list(unknown.items())[:5])
         raise InputError(f"The model does not know the class {named}; its classes are {', '.join(classes)}.")
     if bare := sum(not truth for truth in truths):
-        raise InputError(f"{counted_studies(bare)} without a class cannot be judged.")
+        raise InputError(f"{counted(bare, 'study')} without a class cannot be judged.")
     if exclusive and (several := sum(len(truth) > 1 for truth in truths)):
-        what = f"The labels give several classes to {counted_studies(several)}"
+        what = f"The labels give several classes to {counted(several, 'study')}"
         raise InputError(f"{what}, and the classes of the model exclude each other: {', '.join(classes)}.")
-
-
-def counted_studies(count: int) -> str:
-    """For instance "1 study", "12 studies"."""
-    return "1 study" if count == 1 else f"{count} studies"
 
 
 def probabilities(predictions: Predictions) -> NDArray[np.float64]:
@@ -141,4 +136,4 @@ def patients_of(positive: NDArray[np.bool_], patients: tuple[str, ...]) -> tuple
 def counts(predictions: Predictions) -> str:
     """For instance "45 studies of 40 patients"."""
     patients = len(set(predictions.patients))
-    return f"{counted_studies(len(predictions.cases))} of {counted(patients, 'patient')}"
+    return f"{counted(len(predictions.cases), 'study')} of {counted(patients, 'patient')}"

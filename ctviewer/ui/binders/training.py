@@ -11,10 +11,11 @@ from PySide6.QtWidgets import QToolButton
 from ctviewer.core.errors import CtviewerError
 from ctviewer.core.events import Progress
 from ctviewer.core.series import Severity
+from ctviewer.core.words import duration_text
 from ctviewer.jobs import JobRunner
 from ctviewer.ui.finetune import closing
 from ctviewer.ui.finetune.services import UnfinishedRun
-from ctviewer.ui.finetune.state import Phase, TrainingState, duration_text, fold_text
+from ctviewer.ui.finetune.state import Phase, TrainingState, fold_text
 from ctviewer.ui.message_bar import MessageBar
 from ctviewer.ui.presenters.training import TrainingPresenter
 from ctviewer.ui.services import Services

@@ -5,13 +5,14 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from ctviewer.core.words import counted
 from ctviewer.training.comparison import Comparison
 from ctviewer.ui.finetune import pages
 from ctviewer.ui.finetune.comparison_figures import DifferencesPanel, RegressionPanel, verdict_text
 from ctviewer.ui.finetune.comparison_pictures import ConfusionPanel, ReliabilityPanel
 from ctviewer.ui.finetune.comparison_studies import ChangedPanel
 from ctviewer.ui.finetune.services import FinishedRun
-from ctviewer.ui.finetune.widgets import note, patients_text, say, scrolled, studies_text
+from ctviewer.ui.finetune.widgets import note, say, scrolled
 from ctviewer.ui.panels.common import Panel
 from ctviewer.ui.theme import SPACE
 
@@ -113,8 +114,8 @@ class ComparisonPage(pages.ComparisonPage):
 
 def _where(comparison: Comparison) -> str:
     return (
-        f"New: {comparison.new}. Old: {comparison.old}. Both on the same {studies_text(comparison.studies)} of "
-        f"{patients_text(comparison.patients)}."
+        f"New: {comparison.new}. Old: {comparison.old}. Both on the same {counted(comparison.studies, 'study')} of "
+        f"{counted(comparison.patients, 'patient')}."
     )
 
 

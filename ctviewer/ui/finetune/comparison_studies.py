@@ -8,9 +8,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QTreeWidget, QTreeWidgetItem, QWidget
 
+from ctviewer.core.words import counted
 from ctviewer.training.comparison import CORRECTED, LOST, STILL_WRONG, Changed
 from ctviewer.ui import theme
-from ctviewer.ui.finetune.widgets import note, say, studies_text
+from ctviewer.ui.finetune.widgets import note, say
 from ctviewer.ui.panels.common import DASH, Panel, is_enter, plain_tip
 
 _HEADINGS = ("", "Study", "True class", "Answer, old → new", "Finding")
@@ -93,7 +94,7 @@ def changed_text(changed: Sequence[Changed]) -> str:
     counts = [(sum(one.outcome == outcome for one in changed), words) for outcome, words in _COUNTED]
     told = ", ".join(f"{count} {words}" for count, words in counts if count)
     cut = f" The first {_MOST} are shown." if len(changed) > _MOST else ""
-    return f"{studies_text(len(changed))}: {told}. A click opens a study in the viewer.{cut}"
+    return f"{counted(len(changed), 'study')}: {told}. A click opens a study in the viewer.{cut}"
 
 
 _COUNTED = ((LOST, "lost"), (CORRECTED, "corrected"), (STILL_WRONG, "wrong in both, in another way"))

@@ -8,9 +8,10 @@ from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from ctviewer.core.words import counted
 from ctviewer.training.preflight.report import Finding, PreflightReport, Severity
 from ctviewer.ui import theme
-from ctviewer.ui.finetune.widgets import clear, studies_text
+from ctviewer.ui.finetune.widgets import clear
 from ctviewer.ui.panels.common import Panel, role_label
 from ctviewer.ui.theme import SPACE
 
@@ -155,5 +156,5 @@ def verdict(report: PreflightReport, open_doubts: int) -> tuple[Severity, str]:
     if open_doubts:
         what = "1 doubt wants" if open_doubts == 1 else f"{open_doubts} doubts want"
         return Severity.DOUBT, f"Nothing blocks this run; {what} your tick."
-    many = f"{studies_text(report.studies)} can be used." if not report.doubts else "All doubts are accepted."
+    many = f"{counted(report.studies, 'study')} can be used." if not report.doubts else "All doubts are accepted."
     return Severity.INFO, f"Nothing stands against this run. {many}"

@@ -6,11 +6,12 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ctviewer.core.events import Progress
+from ctviewer.core.words import counted
 from ctviewer.training.preflight.report import PreflightReport, Severity, to_lines
 from ctviewer.ui.finetune import pages
 from ctviewer.ui.finetune.preflight_findings import FindingsPanel, SeverityMark, verdict
 from ctviewer.ui.finetune.preflight_tables import CountsPanel, EstimatePanel, ShortcutsPanel, WidthsPanel
-from ctviewer.ui.finetune.widgets import clear, note, patients_text, say, scrolled, studies_text
+from ctviewer.ui.finetune.widgets import clear, note, say, scrolled
 from ctviewer.ui.panels.common import ElidedLabel, Panel
 from ctviewer.ui.theme import SPACE
 
@@ -143,6 +144,6 @@ def _counted(report: PreflightReport) -> str:
         f"{len(report.doubts)} {'doubt' if len(report.doubts) == 1 else 'doubts'}",
     ]
     return (
-        f"{studies_text(report.studies)} of {patients_text(report.patients)} were looked at: {', '.join(many)}, "
+        f"{counted(report.studies, 'study')} of {counted(report.patients, 'patient')} were looked at: {', '.join(many)}, "
         f"{notes} {'note' if notes == 1 else 'notes'}."
     )

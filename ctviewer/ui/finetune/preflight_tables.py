@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from ctviewer.core.words import amount_text
 from ctviewer.training.preflight.report import (
     ALL_FACTS,
     SUSPICIOUS_AUC,
     CrossTable,
     PreflightReport,
     Shortcut,
-    amount_text,
     interval_text,
 )
 from ctviewer.ui.finetune.plots import IntervalPlot, Scale, ScaleAxis

@@ -17,11 +17,12 @@ from PySide6.QtWidgets import (
 )
 
 from ctviewer.core.events import Progress
+from ctviewer.core.words import amount_text, duration_text
 from ctviewer.ui import theme
 from ctviewer.ui.finetune.curves import CurvePlot, Line
 from ctviewer.ui.finetune.history import RunHistory
 from ctviewer.ui.finetune.pages import Page
-from ctviewer.ui.finetune.state import STEERABLE, Phase, TrainingState, duration_text, fold_text, memory_text
+from ctviewer.ui.finetune.state import STEERABLE, Phase, TrainingState, fold_text
 from ctviewer.ui.panels.common import DASH, ElidedLabel, role_label
 
 _FACTS = ("Time left", "Step", "Epoch", "Fold", "Memory", "Device", "Studies")
@@ -176,7 +177,7 @@ class RunPage(Page):
             told["Time left"] = DASH if left is None else duration_text(left)
             told["Step"] = f"{step.step} of {step.steps}"
             told["Epoch"] = str(step.epoch)
-            told["Memory"] = memory_text(step.memory)
+            told["Memory"] = amount_text(step.memory)
             done = (step.fold + step.step / max(step.steps, 1)) / max(folds, 1)
         epochs = history.current.epochs
         if epochs:

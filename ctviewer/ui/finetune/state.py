@@ -63,24 +63,6 @@ class TrainingState:
         return self.phase in ACTIVE
 
 
-def duration_text(seconds: float) -> str:
-    """A time as a reader takes it: "under a minute", "12 min", "3 h 20 min"."""
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return "under a minute"
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    if hours >= 24:
-        return f"{hours / 24:.1f} days"
-    return f"{hours} h {rest} min" if rest else f"{hours} h"
-
-
-def memory_text(size: int) -> str:
-    """Bytes: "850 MB", "12.5 GB"."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
-
-
 def fold_text(fold: int, folds: int) -> str:
     """Which fold: "Fold 2 of 11"; the last of a cross-validation is the training of the model itself."""
     if folds <= 1:

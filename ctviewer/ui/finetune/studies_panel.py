@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from ctviewer.core.words import enumerated
+from ctviewer.core.words import counted, enumerated
 from ctviewer.training.config import DataConfig
 from ctviewer.ui.finetune.services import ReadStudies, TrainingChoices
 from ctviewer.ui.finetune.widgets import (
@@ -18,9 +18,7 @@ from ctviewer.ui.finetune.widgets import (
     ask_folder,
     clear,
     note,
-    patients_text,
     say,
-    studies_text,
 )
 from ctviewer.ui.panels.common import ElidedLabel, Panel, role_label
 from ctviewer.ui.presenters.looking import FoundClass, FoundStudies
@@ -208,7 +206,7 @@ class StudiesPanel(Panel):
             name = ElidedLabel(one.name)
             self._classes.addWidget(name, row, 0)
             self._classes.addWidget(ShareBar(one.studies / total), row, 3)
-            for column, text in enumerate((studies_text(one.studies), patients_text(one.patients)), 1):
+            for column, text in enumerate((counted(one.studies, "study"), counted(one.patients, "patient")), 1):
                 label = role_label(text if column == 1 or one.patients else "", "small")
                 label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self._classes.addWidget(label, row, column)
@@ -221,14 +219,14 @@ def _summary_of(found: FoundStudies) -> str:
     names = {"train": "train", "val": "validation", "test": "test"}
     given = [f"{n} {names.get(split, split)}" for split, n in found.splits if split]
     parts = f"; the table gives {enumerated(given)}" if given else ""
-    return f"{studies_text(found.studies)} of {patients_text(found.patients)}{parts}"
+    return f"{counted(found.studies, 'study')} of {counted(found.patients, 'patient')}{parts}"
 
 
 def hints(found: FoundStudies) -> tuple[str, ...]:
     """What does not fit between the table and the folder, a sentence each."""
     said = []
     if found.absent:
-        said.append(f"{studies_text(found.absent)} of the table {_is(found.absent)} not in the folder.")
+        said.append(f"{counted(found.absent, 'study')} of the table {_is(found.absent)} not in the folder.")
     if found.unlisted:
         what = "1 item" if found.unlisted == 1 else f"{found.unlisted} items"
         said.append(f"{what} of the folder {_is(found.unlisted)} not in the table and will not be used.")
@@ -239,8 +237,8 @@ def read_text(read: ReadStudies) -> str:
     """How many were read, and by whom their classes are."""
     own = f"{read.own} with a class of your own" if read.own else ""
     accepted = [f"{n} accepted from {model}" for model, n in sorted(read.accepted.items())]
-    of = f" of {patients_text(read.patients)}" if read.patients else ""
-    text = f"{studies_text(read.studies)}{of}: {enumerated([own, *accepted] if own else accepted)}."
+    of = f" of {counted(read.patients, 'patient')}" if read.patients else ""
+    text = f"{counted(read.studies, 'study')}{of}: {enumerated([own, *accepted] if own else accepted)}."
     return f"{text} What was accepted from a model is never used to judge that model." if accepted else text
 
 

@@ -66,16 +66,6 @@ def add_row(form: QFormLayout, text: str, field: QWidget) -> QLabel:
     return label
 
 
-def studies_text(count: int) -> str:
-    """For instance "1 study", "12 studies"."""
-    return f"{count} {'study' if count == 1 else 'studies'}"
-
-
-def patients_text(count: int) -> str:
-    """For instance "1 patient", "12 patients"."""
-    return f"{count} {'patient' if count == 1 else 'patients'}"
-
-
 class _Explanation(QLabel):
     """The text of a choice; a click on it chooses."""
 

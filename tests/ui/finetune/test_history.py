@@ -10,7 +10,7 @@ import pytest
 from ctviewer.core.events import Progress
 from ctviewer.training.events import EpochDone, RunBegun, StepDone
 from ctviewer.ui.finetune.history import FoldCurves, RunHistory
-from ctviewer.ui.finetune.state import duration_text, fold_text, memory_text
+from ctviewer.ui.finetune.state import fold_text
 
 
 def step(number: int, loss: float, fold: int = 0) -> StepDone:
@@ -84,22 +84,6 @@ def test_the_newest_fold_is_the_current_one():
     assert history.folds[0].steps[1].tolist() == [1.0]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "under a minute"),
-        (29, "under a minute"),
-        (90, "2 min"),
-        (3599, "1 h"),
-        (12_000, "3 h 20 min"),
-        (200_000, "2.3 days"),
-    ],
-)
-def test_times_in_words(seconds, text):
-    assert duration_text(seconds) == text
-
-
-def test_folds_and_memory_in_words():
+def test_folds_in_words():
     assert fold_text(0, 1) == "One training, no folds"
     assert fold_text(1, 11) == "Fold 2 of 11" and fold_text(10, 11) == "Final training (11 of 11)"
-    assert memory_text(850_000_000) == "850 MB" and memory_text(12_500_000_000) == "12.5 GB"
