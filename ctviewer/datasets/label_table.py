@@ -16,7 +16,7 @@ from ctviewer.core.interpretation import Interpretation
 from ctviewer.datasets.stating import Statement, read_statement
 
 LABELS_NAME = "labels.csv"
-SPLITS = ("train", "train-only", "val", "test")
+TRAIN_ONLY = "train-only"
 EXTERNAL = "external:"
 
 _NAMES = {
@@ -37,7 +37,7 @@ _NEEDED = ("study", "patient", "class")
 _SPLIT_WORDS = {
     "train": "train",
     "training": "train",
-    "train-only": "train-only",
+    TRAIN_ONLY: TRAIN_ONLY,
     "val": "val",
     "valid": "val",
     "validation": "val",

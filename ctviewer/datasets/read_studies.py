@@ -4,34 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ctviewer.core.interpretation import Interpretation
 from ctviewer.core.label import LabelledStudy
-from ctviewer.datasets.label_table import LabelRow, write_labels
+from ctviewer.datasets.label_table import TRAIN_ONLY, LabelRow, write_labels
 from ctviewer.datasets.stating import Statement
 from ctviewer.datasets.study_folder import ListedStudies
-
-TRAIN_ONLY = "train-only"
-
-
-@dataclass(frozen=True)
-class ReadCounts:
-    """What the studies read in the viewer are good for.
-
-    Attributes:
-        studies, patients: all.
-        accepted: studies whose label is accepted output of a model of the comparison.
-        corrected: studies whose label was stated against the answer of such a model.
-        judging: patients that may be in a hold-out.
-    """
-
-    studies: int
-    patients: int
-    accepted: int
-    corrected: int
-    judging: int
 
 
 class ReadStudies(ListedStudies):
@@ -52,8 +31,7 @@ class ReadStudies(ListedStudies):
 
     def __init__(self, studies: Iterable[LabelledStudy], compared: Collection[str] = ()) -> None:
         found = tuple(studies)
-        self._compared = frozenset(compared)
-        self._learning = {study.patient for study in found if study.label.knows(self._compared)}
+        self._learning = {study.patient for study in found if study.label.knows(compared)}
         self._studies = {_id(study): study for study in found}
         super().__init__(self._row_of(study) for study in self._studies.values())
 
@@ -61,20 +39,6 @@ class ReadStudies(ListedStudies):
     def rows(self) -> tuple[LabelRow, ...]:
         """As a table: each with its absolute path, its series, and where its label comes from."""
         return tuple(self._rows.values())
-
-    @property
-    def counts(self) -> ReadCounts:
-        """What there is to learn from and to judge by."""
-        known = [study for study in self._studies.values() if study.label.knows(self._compared)]
-        accepted = sum(self._repeats(study) for study in known)
-        patients = {study.patient for study in self._studies.values()}
-        judging = len(patients - self._learning)
-        return ReadCounts(len(self._studies), len(patients), accepted, len(known) - accepted, judging)
-
-    def _repeats(self, study: LabelledStudy) -> bool:
-        """Whether a compared model had said what the label says."""
-        said = (answer for answer in study.label.seen if answer.sha256 in self._compared)
-        return any(set(answer.classes) == set(study.label.classes) for answer in said)
 
     def _row_of(self, study: LabelledStudy) -> LabelRow:
         return LabelRow(

@@ -98,13 +98,6 @@ def to_text(config: RunConfig) -> str:
     return "\n".join(lines) + "\n"
 
 
-def recipe_changes(recipe: Recipe) -> dict[str, Any]:
-    """What differs from the recipe of that name; all values where the name is not known."""
-    known = RECIPES.get(recipe.name)
-    values = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(recipe) if f.name not in (*_WORDS, "name")}
-    return {name: value for name, value in values.items() if known is None or value != getattr(known, name)}
-
-
 def _recipe(told: Any) -> Recipe:
     """From a name, or a table that begins with one."""
     if isinstance(told, str):

@@ -10,7 +10,7 @@ from ctviewer.core.errors import InputError
 from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
 from ctviewer.training.config_check import check, require_paths
 from ctviewer.training.config_example import example_text
-from ctviewer.training.config_file import from_table, read_config, recipe_changes, to_text, write_config
+from ctviewer.training.config_file import from_table, read_config, to_text, write_config
 from ctviewer.training.recipes import RECIPES
 
 
@@ -112,7 +112,6 @@ def test_a_recipe_by_name_or_by_what_differs(tmp_path):
     told = read_config(written(tmp_path, '[data]\nfolder = "x"\n[recipe]\nname = "paper"\nepochs = 6\nclip = 1'))
     assert told.recipe == dataclasses.replace(RECIPES["paper"], epochs=6, clip=1.0)
     assert isinstance(told.recipe.clip, float)
-    assert recipe_changes(told.recipe) == {"epochs": 6, "clip": 1.0}
     assert read_config(written(tmp_path, '[data]\nfolder = "x"\n[recipe]\nepochs = 6')).recipe.name == "tuned"
 
 

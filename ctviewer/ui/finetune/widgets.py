@@ -280,10 +280,6 @@ class Fold(QWidget):
         self.button.toggled.connect(self._show)
         self._show(False)
 
-    def set_open(self, is_open: bool) -> None:
-        """Open or close it."""
-        self.button.setChecked(is_open)
-
     def _show(self, is_open: bool) -> None:
         self._content.setVisible(is_open)
         self.button.setArrowType(Qt.ArrowType.DownArrow if is_open else Qt.ArrowType.RightArrow)
