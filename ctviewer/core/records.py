@@ -1,14 +1,19 @@
-"""Frozen dataclasses out of plain JSON, strictly: what `dataclasses.asdict` and `json.dumps` wrote, or a reason why not."""
+"""Frozen dataclasses as JSON and back, strictly: what `dataclasses.asdict` and `json.dumps` wrote, or a reason why not."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any, TypeVar
+
+from ctviewer.core.errors import InputError
+from ctviewer.core.files import reason, write_bytes
 
 T = TypeVar("T")
 
@@ -29,6 +34,64 @@ def read_record(kind: type[T], data: object, name: str = "it", *, finite: bool =
         ValueError: a missing, unknown or ill-typed field; the text is a clause that follows "because".
     """
     return _record(kind, data, name, "", finite)
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """How files of one kind say what they are.
+
+    Attributes:
+        schema: "ctviewer.comparison".
+        version: that this program reads and writes.
+        name: of such a thing, for texts: "comparison".
+    """
+
+    schema: str
+    version: int
+    name: str
+
+    def to_json(self, record: Any) -> dict[str, Any]:
+        """A dataclass as plain dicts and lists for `json.dumps`, under its heading."""
+        return {"schema": self.schema, "version": self.version, **dataclasses.asdict(record)}
+
+    def from_json(self, kind: type[T], data: object) -> T:
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: it is something else or incomplete; the text is a clause after "because".
+        """
+        if not isinstance(data, dict) or data.get("schema") != self.schema:
+            raise ValueError(f"it holds no {self.name}")
+        if data.get("version") != self.version:
+            raise ValueError(f"it has version {data.get('version')!r} and this program reads version {self.version}")
+        return read_record(kind, {name: value for name, value in data.items() if name not in ("schema", "version")})
+
+    def write(self, path: Path, record: Any) -> None:
+        """Write a file, atomically, readable by its owner alone.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        write_bytes(path, (json.dumps(self.to_json(record), allow_nan=False) + "\n").encode())
+
+    def read(self, path: Path, make: Callable[[object], T]) -> T:
+        """Read a file.
+
+        Args:
+            path: of it.
+            make: something of its JSON, or raises ValueError as `from_json` does.
+
+        Raises:
+            InputError: it cannot be read or used; the text names the file and the reason.
+        """
+        try:
+            return make(json.loads(path.read_bytes()))
+        except OSError as error:
+            raise InputError(f"{path} could not be read: {reason(error)}.") from error
+        except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors too
+            unread = isinstance(error, json.JSONDecodeError | UnicodeError | RecursionError)
+            because = "it is not valid JSON" if unread else error
+            raise InputError(f"The {self.name} {path} cannot be used because {because}.") from error
 
 
 def _record(kind: type[T], data: object, name: str, prefix: str, finite: bool) -> T:

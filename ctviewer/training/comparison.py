@@ -5,10 +5,8 @@ The data classes are what the window shows and what `comparison.json` of a run h
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctviewer.core.errors import InputError
-from ctviewer.core.files import reason, write_bytes
-from ctviewer.core.records import read_record
+from ctviewer.core.records import Format
 from ctviewer.training.predictions import Predictions
 from ctviewer.training.scores.curves import Confusion, Reliability, confusion, reliability
 from ctviewer.training.scores.figures import (
@@ -41,7 +37,7 @@ from ctviewer.training.scores.targets import (
     targets,
 )
 
-SCHEMA, VERSION = "ctviewer.comparison", 1
+_FORMAT = Format("ctviewer.comparison", 1, "comparison")
 BETTER, WORSE, OPEN = "better", "worse", "open"
 CORRECTED, LOST, STILL_WRONG = "corrected", "lost", "still wrong"
 _NO_CHANCE = 6
@@ -258,7 +254,7 @@ def _changed(old: Predictions, new: Predictions) -> Iterator[Changed]:
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
     """Plain dicts and lists for `json.dumps`."""
-    return {"schema": SCHEMA, "version": VERSION, **dataclasses.asdict(comparison)}
+    return _FORMAT.to_json(comparison)
 
 
 def from_json(data: object) -> Comparison:
@@ -267,11 +263,7 @@ def from_json(data: object) -> Comparison:
     Raises:
         ValueError: it is something else or incomplete; the text is a clause after "because".
     """
-    if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
-        raise ValueError("it holds no comparison")
-    if data.get("version") != VERSION:
-        raise ValueError(f"it has version {data.get('version')!r} and this program reads version {VERSION}")
-    return read_record(Comparison, {name: value for name, value in data.items() if name not in ("schema", "version")})
+    return _FORMAT.from_json(Comparison, data)
 
 
 def write_comparison(path: Path, comparison: Comparison) -> None:
@@ -280,7 +272,7 @@ def write_comparison(path: Path, comparison: Comparison) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    write_bytes(path, (json.dumps(to_json(comparison), allow_nan=False) + "\n").encode())
+    _FORMAT.write(path, comparison)
 
 
 def read_comparison(path: Path) -> Comparison:
@@ -289,11 +281,4 @@ def read_comparison(path: Path) -> Comparison:
     Raises:
         InputError: it cannot be read; the text names the file and the reason.
     """
-    try:
-        return from_json(json.loads(path.read_bytes()))
-    except OSError as error:
-        raise InputError(f"{path} could not be read: {reason(error)}.") from error
-    except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors too
-        unread = isinstance(error, json.JSONDecodeError | UnicodeError | RecursionError)
-        because = "it is not valid JSON" if unread else error
-        raise InputError(f"The comparison {path} cannot be used because {because}.") from error
+    return _FORMAT.read(path, from_json)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Any
 
-from ctviewer.core.errors import InputError
-from ctviewer.core.files import reason, write_bytes
-from ctviewer.core.records import read_record
+from ctviewer.core.records import Format
 from ctviewer.training.predictions import Predictions
 
-SCHEMA, VERSION = "ctviewer.predictions", 1
+_FORMAT = Format("ctviewer.predictions", 1, "predictions")
 
 
 def to_json(predictions: Predictions) -> dict[str, Any]:
     """Plain dicts and lists for `json.dumps`."""
-    return {"schema": SCHEMA, "version": VERSION, **dataclasses.asdict(predictions)}
+    return _FORMAT.to_json(predictions)
 
 
 def from_json(data: object) -> Predictions:
@@ -27,12 +23,7 @@ def from_json(data: object) -> Predictions:
     Raises:
         ValueError: it is something else, incomplete, or contradicts itself; the text is a clause after "because".
     """
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise ValueError("it holds no predictions")
-    if data.get("version") != VERSION:
-        raise ValueError(f"it has version {data.get('version')!r} and this program reads version {VERSION}")
-    plain = {name: value for name, value in data.items() if name not in ("schema", "version")}
-    predictions = read_record(Predictions, plain)
+    predictions = _FORMAT.from_json(Predictions, data)
     _check(predictions)
     return predictions
 
@@ -43,7 +34,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    write_bytes(path, (json.dumps(to_json(predictions), allow_nan=False) + "\n").encode())
+    _FORMAT.write(path, predictions)
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -52,14 +43,7 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
         InputError: it cannot be read; the text names the file and the reason.
     """
-    try:
-        return from_json(json.loads(path.read_bytes()))
-    except OSError as error:
-        raise InputError(f"{path} could not be read: {reason(error)}.") from error
-    except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors too
-        unread = isinstance(error, json.JSONDecodeError | UnicodeError | RecursionError)
-        because = "it is not valid JSON" if unread else error
-        raise InputError(f"The predictions {path} cannot be used because {because}.") from error
+    return _FORMAT.read(path, from_json)
 
 
 def _check(p: Predictions) -> None:
