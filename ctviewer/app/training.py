@@ -97,6 +97,8 @@ class AppTraining:
 
     def config_of(self, folder: Path) -> RunConfig:
         """What a run was told."""
+        if not folder.is_dir():
+            raise InputError(f"The run in {folder} is not there any more.")
         return read_config(folder / CONFIG)
 
     def said(self, folder: Path) -> Iterator[Event]:

@@ -110,7 +110,7 @@ def create(runs: Path, config: RunConfig, title: str = "") -> Path:
     Args:
         runs: folder of all runs; made where it is not there.
         config: of the run; its paths absolute.
-        title: for the list of runs; the model's by default.
+        title: for the list of runs; the model's by default, else its base's.
 
     Raises:
         StorageError: it cannot be made.
@@ -144,7 +144,8 @@ def begin(folder: Path, config: RunConfig, title: str = "") -> Path:
         raise StorageError(f"{folder} cannot be used for a run: {reason(error)}.") from error
     write_config(folder / CONFIG, config)
     now = now_text()
-    write_state(folder, RunState(NEW, 0, now, now, title or config.model.title or config.model.name))
+    model = config.model
+    write_state(folder, RunState(NEW, 0, now, now, title or model.title or model.name or model.base))
     return folder
 
 

@@ -77,6 +77,11 @@ def write_run(config: RunConfig, state: str, title: str = "") -> Path:
     return folder
 
 
+def test_a_run_that_is_gone_is_said_to_be_gone(services):
+    with pytest.raises(InputError, match="is not there any more"):
+        services.config_of(runs_folder() / "20261122-101500-run")
+
+
 def test_choices_name_the_classifiers_the_active_one_first(services, tiny_models, read_studies):
     choices = services.choices()
     assert choices.bases[0].active and choices.bases[0].key == tiny_models[0].key

@@ -89,6 +89,8 @@ def test_a_name_makes_no_path(tmp_path, config):
     assert folder.parent == tmp_path / "runs"
     odd = RunConfig(config.data, ModelConfig(name="", title=""))
     assert create(tmp_path / "runs", odd, title="../Ärger").parent == tmp_path / "runs"
+    unnamed = RunConfig(config.data, ModelConfig(base="lung-net 1.0.0"))
+    assert read_state(create(tmp_path / "runs", unnamed)).title == "lung-net 1.0.0"
 
 
 def test_one_process_at_a_time(tmp_path, config, holder):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ctviewer.core.events import Event
 from ctviewer.jobs.child import ChildEnd
 from ctviewer.training.events import Paused, RunFailed, RunFinished
@@ -14,6 +16,20 @@ BEFORE_LEARNING_KEPT = "Ended before training began; Resume begins it."
 _OWN_WORDS = "ctviewer: "  # how the command line begins the sentence of an error
 
 
+@dataclass(frozen=True)
+class SavedState:
+    """The last checkpoint of a run that was told.
+
+    Attributes:
+        fold, step: its place.
+        time: when, in words; "" for one of an earlier process.
+    """
+
+    fold: int
+    step: int
+    time: str = ""
+
+
 def finished_text(last: RunFinished) -> str:
     """What was made."""
     if last.stopped:
@@ -21,20 +37,22 @@ def finished_text(last: RunFinished) -> str:
     return f"Finished. The new model is {last.key}."
 
 
-def paused_text(last: Paused, history: RunHistory, saved: str) -> str:
+def paused_text(last: Paused, history: RunHistory, saved: SavedState | None) -> str:
     """Where it goes on.
 
     Args:
         last: what the process said.
         history: of the run.
-        saved: time of the checkpoint.
+        saved: its last checkpoint; None where none was told.
     """
+    if not last.step and not last.fold:
+        return "Paused before the first step; Resume begins the training."
     known = history.step or history.begun
     folds = history.begun.folds if history.begun is not None else 1
     of = f" of {known.steps}" if known is not None and known.steps else ""
-    fold = fold_text(last.fold, folds)
-    where = f", {fold[0].lower()}{fold[1:]}" if folds > 1 else ""
-    return f"Paused at step {last.step}{of}{where}; checkpoint saved {saved}."
+    where = f", {_fold(last.fold, folds)}" if folds > 1 else ""
+    when = f"; checkpoint saved {saved.time}" if saved is not None and saved.time else ""
+    return f"Paused at step {last.step}{of}{where}{when}."
 
 
 def failed_text(begin: str, end: ChildEnd, last: Event | None) -> str:
@@ -51,12 +69,22 @@ def failed_text(begin: str, end: ChildEnd, last: Event | None) -> str:
     return own[-1].removeprefix(_OWN_WORDS) if own and end.code is not None else f"{begin} {end.words}"
 
 
-def resuming_text(saved: tuple[int, str] | None) -> str:
+def resuming_text(saved: SavedState | None, history: RunHistory) -> str:
     """That it can go on, and from where.
 
     Args:
-        saved: step and time of the last checkpoint that was told.
+        saved: the last checkpoint that was told.
+        history: of the run.
     """
-    if saved is None:
-        return "Resume goes on from the last checkpoint."
-    return f"The last checkpoint is of step {saved[0]} ({saved[1]}); Resume goes on from there."
+    if saved is not None and saved.fold == history.fold:
+        when = f" ({saved.time})" if saved.time else ""
+        return f"The last checkpoint is of step {saved.step}{when}; Resume goes on from there."
+    if not history.fold:
+        return "No checkpoint was written yet; Resume begins the training anew."
+    folds = history.begun.folds if history.begun is not None else 1
+    return f"Resume begins {_fold(history.fold, folds)} anew; what was finished before it is kept."
+
+
+def _fold(fold: int, folds: int) -> str:
+    text = fold_text(fold, folds)
+    return f"{text[0].lower()}{text[1:]}"

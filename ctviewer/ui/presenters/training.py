@@ -32,6 +32,7 @@ from ctviewer.ui.finetune.ends import (
     BEFORE_LEARNING,
     BEFORE_LEARNING_KEPT,
     NOTHING_KEPT,
+    SavedState,
     failed_text,
     finished_text,
     paused_text,
@@ -79,7 +80,7 @@ class TrainingPresenter(QObject):
         self._services, self._clock = services, clock
         self._child: Child | None = None
         self._last: Event | None = None  # the event that says how the run ended
-        self._saved: tuple[int, str] | None = None  # step and time of the last checkpoint
+        self._saved: SavedState | None = None
         self.state = TrainingState()
         self.history = RunHistory()
         self._show_timer = QTimer(self, singleShot=True, interval=_SHOW_EVERY_MS)
@@ -123,12 +124,21 @@ class TrainingPresenter(QObject):
             config, command = self._services.config_of(folder), self._services.resume(folder)
             said = list(self._services.said(folder))
         except CtviewerError as error:
-            self.failed.emit(str(error))
+            self._cannot_resume(folder, str(error))
             return
-        self._begin(command, folder, config, "Reading the checkpoint…")
+        self._begin(command, folder, config, "Reading what was kept…")
         for event in said:
             self.history.add(event)
+            if isinstance(event, Saved):
+                self._saved = SavedState(event.fold, event.step)
         self.curves_changed.emit()
+
+    def _cannot_resume(self, folder: Path, text: str) -> None:
+        """Say why; a run that is at hand and gone on disk is not offered any more."""
+        if self.state.folder == folder and self.state.resumable and not self._can_go_on():
+            self._set(replace(self.state, phase=Phase.FAILED, text=text, resumable=False))
+        else:
+            self.failed.emit(text)
 
     def pause(self) -> None:
         """Write a checkpoint and end the process."""
@@ -246,7 +256,7 @@ class TrainingPresenter(QObject):
         elif isinstance(event, RunPlaced):
             self._set(replace(self.state, folder=Path(event.folder)))
         elif isinstance(event, Saved):
-            self._saved = (event.step, f"{self._clock():%H:%M}")
+            self._saved = SavedState(event.fold, event.step, f"{self._clock():%H:%M}")
         elif isinstance(event, Paused | RunCancelled | RunFinished | RunFailed):
             self._last = event
         else:
@@ -287,17 +297,16 @@ class TrainingPresenter(QObject):
         if self.state.report is not None:
             self._set(replace(self.state, phase=Phase.CHECKED))
             return
-        self._set(
-            replace(self.state, phase=Phase.IDLE, text=failed_text("Pre-flight could not be done.", end, self._last))
-        )
+        text = failed_text("Pre-flight could not be done.", end, self._last)
+        again = " Go back to try again." if end.code is None else ""
+        self._set(replace(self.state, phase=Phase.IDLE, text=f"{text}{again}"))
 
     def _end_run(self, end: ChildEnd) -> None:
         last = self._last
         if isinstance(last, RunFinished):
             self._finish(last)
         elif isinstance(last, Paused):
-            saved = self._saved[1] if self._saved is not None else f"{self._clock():%H:%M}"
-            text = paused_text(last, self.history, saved)
+            text = paused_text(last, self.history, self._saved)
             self._set(replace(self.state, phase=Phase.PAUSED, text=text, resumable=True))
         elif isinstance(last, RunCancelled) and self.state.phase in (Phase.PAUSING, Phase.STOPPING):
             self._ended_before()
@@ -345,7 +354,7 @@ class TrainingPresenter(QObject):
         last = self._last
         resumable = self._can_go_on() and not (isinstance(last, RunFailed) and not last.resumable)
         text = failed_text("The training process ended.", end, last)
-        text += f" {resuming_text(self._saved)}" if resumable else ""
+        text += f" {resuming_text(self._saved, self.history)}" if resumable else ""
         self._set(replace(self.state, phase=Phase.FAILED, text=text, resumable=resumable))
 
     def _change_active(self, change: Callable[[], object]) -> None:

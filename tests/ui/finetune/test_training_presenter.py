@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from datetime import datetime
 
 import pytest
@@ -185,6 +186,28 @@ def test_a_process_that_is_killed_is_told_in_words_and_can_go_on(training, servi
     until(*ENDED)
     assert training.state.phase is Phase.FINISHED
     assert training.history.current.steps[0].tolist() == list(range(1, STEPS + 1)), "steps done twice count once"
+
+
+def test_a_paused_run_that_was_removed_by_hand_is_not_offered_any_more(training, services, begin, until):
+    services.behaviour = "endless"
+    begin()
+    training.pause()
+    until(*ENDED)
+    (services.folder / "checkpoint").unlink()
+    services.error = InputError("The run is not there any more.")
+    training.resume(services.folder)
+    assert training.state.phase is Phase.FAILED and not training.state.resumable
+    assert training.state.text == "The run is not there any more." and training.told == []
+
+
+@posix
+def test_a_check_that_is_killed_says_what_to_do(training, services, until, qtbot, tmp_path, expected_logs):
+    services.behaviour = "slow check"
+    training.check(RunConfig(DataConfig(str(tmp_path))))
+    qtbot.waitUntil(lambda: training._child.pid > 0)
+    os.kill(training._child.pid, signal.SIGKILL)
+    until(Phase.IDLE)
+    assert "(signal 9)" in training.state.text and training.state.text.endswith("Go back to try again.")
 
 
 def test_an_error_of_the_run_is_told_in_its_words(training, services, begin, until):
