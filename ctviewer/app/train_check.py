@@ -50,13 +50,16 @@ def start_notes(config: RunConfig, source: LabelledSource, base: Bundle | None) 
     """What is kept of the base and what is new; to be asked before all studies are read.
 
     Raises:
-        InputError: start, classes and labels do not fit together, or a file of weights is missing.
+        InputError: start, classes, labels and stated prevalence do not fit together, or a file of weights is missing.
     """
+    from ctviewer.training.calibration import require_prevalence
     from ctviewer.training.engine.starts import start_net
 
     if not _tells_classes(source):
         return ()  # pre-flight says so, and more
-    return start_net(config.model, config.recipe, _labels(source), base, config.seed).notes
+    start = start_net(config.model, config.recipe, _labels(source), base, config.seed)
+    require_prevalence(config.data.prevalence, start.classes, start.head != "multi_label")
+    return start.notes
 
 
 def preflight_of(

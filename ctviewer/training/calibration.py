@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,28 @@ def fit(
     return Calibration(temperature, bias, shares, text + refers_to(shares, predictions.exclusive))
 
 
+def require_prevalence(prevalence: Mapping[str, float], classes: Sequence[str], exclusive: bool) -> None:
+    """Refuse a stated prevalence that does not fit the classes; to be asked before a run, not after it.
+
+    Args:
+        prevalence: class to share; empty states nothing.
+        classes: of the model.
+        exclusive: whether one class of a study excludes the others, so that the shares sum to 1.
+
+    Raises:
+        InputError: it does not fit; the text says why.
+    """
+    if not prevalence:
+        return
+    if set(prevalence) != set(classes):
+        raise InputError(f"The prevalence must name each class once: {', '.join(classes)}.")
+    if any(not 0.0 < share < 1.0 for share in prevalence.values()):
+        raise InputError("Each share of the prevalence must lie between 0 and 1.")
+    total = sum(prevalence.values())
+    if exclusive and abs(total - 1.0) > _SUM:
+        raise InputError(f"The shares of the prevalence sum to {total:.3g} and should sum to 1.")
+
+
 def refers_to(prevalence: Mapping[str, float], exclusive: bool = True) -> str:
     """What probabilities mean, for card and window."""
     named = enumerated([f"{name} {share:.1%}" for name, share in prevalence.items()])
@@ -142,13 +164,8 @@ def _stated(predictions: Predictions, prevalence: Mapping[str, float]) -> dict[s
         weights = _patient_weights(predictions)
         shares = weights @ predictions.truth / weights.sum()
         return dict(zip(classes, shares.tolist(), strict=True))
-    if set(prevalence) != set(classes):
-        raise InputError(f"The prevalence must name each class once: {', '.join(classes)}.")
-    if any(not 0.0 < share < 1.0 for share in prevalence.values()):
-        raise InputError("Each share of the prevalence must lie between 0 and 1.")
+    require_prevalence(prevalence, classes, predictions.exclusive)
     total = sum(prevalence.values())
-    if predictions.exclusive and abs(total - 1.0) > _SUM:
-        raise InputError(f"The shares of the prevalence sum to {total:.3g} and should sum to 1.")
     return {name: prevalence[name] / (total if predictions.exclusive else 1.0) for name in classes}
 
 

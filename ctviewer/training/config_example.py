@@ -27,7 +27,7 @@ shares = [0.7, 0.15, 0.15] # of the patients: train, validation, test
 cross_validation = "auto"  # under 50 patients; "always" or "never"
 folds = 5
 repeats = 2
-prevalence = {}            # what probabilities refer to, such as { "covid" = 0.1 }; {} is as frequent as in these data
+prevalence = {}            # what probabilities refer to, each class: { healthy = 0.9, covid = 0.1 }; {} is as in these data
 
 [model]
 name = ""                  # of the new model: lower case, digits, hyphens; "" is the base model's

@@ -70,6 +70,17 @@ def test_what_blocks_gives_2(make_config, make_studies, tmp_path, capsys):
     assert not runs_folder().exists()
 
 
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [('{ "sick" = 0.1 }', "must name each class once: well, sick"), ("{ sick = 0.6, well = 0.6 }", "sum to 1.2")],
+)
+def test_a_prevalence_that_does_not_fit_is_refused_before_training(make_config, tmp_path, capsys, shares, said):
+    config = make_config()
+    config.write_text(config.read_text().replace("[model]", f"prevalence = {shares}\n[model]"))
+    assert main(["train", str(config), "--out", str(tmp_path / "run")]) == BAD_INPUT
+    assert said in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
 def test_doubts_want_to_be_accepted_and_reach_the_card(make_config, make_studies, tmp_path, capsys):
     folder = make_studies(tmp_path / "shortcut", 16, ("ACME", "Bolt"))
     config = make_config(folder=folder, epochs=1)
