@@ -11,6 +11,7 @@ from ctviewer.core.volume import Volume
 from ctviewer.datasets.phantom import Family, PhantomSpec, Variant, generate
 from ctviewer.datasets.sources import phantom_volume
 from ctviewer.models.bundle import Bundle
+from ctviewer.models.card import card
 from ctviewer.models.metrics import auc_roc, dice
 from ctviewer.models.placement import Placement
 from ctviewer.models.postprocess import instances
@@ -52,7 +53,7 @@ def test_bundles_say_what_they_are(task: str) -> None:
     assert m.trained_on == "trained on phantoms only" and "never seen a patient" in m.limits
     assert m.metrics and all("phantom" in metric.data and metric.low is not None for metric in m.metrics)
     assert (bundle.folder / "model.safetensors").stat().st_size < 15_000_000
-    assert "not a medical device" in (bundle.folder / "README.md").read_text(encoding="utf-8")
+    assert (bundle.folder / "README.md").read_text(encoding="utf-8") == card(m), "the card says what the metadata says"
 
 
 @pytest.mark.parametrize("variant", [Variant.CONTROL, Variant.COVID])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from ctviewer.core.words import counted
 from ctviewer.training.comparison import Comparison
@@ -12,7 +12,7 @@ from ctviewer.ui.finetune.comparison_figures import DifferencesPanel, Regression
 from ctviewer.ui.finetune.comparison_pictures import ConfusionPanel, ReliabilityPanel
 from ctviewer.ui.finetune.comparison_studies import ChangedPanel
 from ctviewer.ui.finetune.services import FinishedRun
-from ctviewer.ui.finetune.widgets import note, say, scrolled
+from ctviewer.ui.finetune.widgets import lay_out_page, note, say
 from ctviewer.ui.panels.common import Panel
 from ctviewer.ui.theme import SPACE
 
@@ -58,25 +58,8 @@ class ComparisonPage(pages.ComparisonPage):
         for button in (self.activate, self.keep, self.roll_back):
             choice.addWidget(button)
         self._head.body.addLayout(choice)
-        left, right = QVBoxLayout(), QVBoxLayout()
-        for column, panels in (
-            (left, (self.differences, self.regression, self.changed)),
-            (right, (self.reliability, self.confusion)),
-        ):
-            column.setSpacing(SPACE)
-            for panel in panels:
-                column.addWidget(panel)
-            column.addStretch(1)
-        columns = QHBoxLayout(self._body)
-        columns.setContentsMargins(0, 0, SPACE, 0)
-        columns.setSpacing(SPACE)
-        columns.addLayout(left, 6)
-        columns.addLayout(right, 5)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(SPACE)
-        outer.addWidget(self._head)
-        outer.addWidget(scrolled(self._body), 1)
+        left, right = (self.differences, self.regression, self.changed), (self.reliability, self.confusion)
+        lay_out_page(self, self._head, self._body, left, right)
 
     def set_result(self, result: FinishedRun) -> None:
         """What the run made; again when it is activated or rolled back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from ctviewer.core.events import Progress
 from ctviewer.core.words import counted
@@ -11,9 +11,8 @@ from ctviewer.training.preflight.report import PreflightReport, Severity, to_lin
 from ctviewer.ui.finetune import pages
 from ctviewer.ui.finetune.preflight_findings import FindingsPanel, SeverityMark, verdict
 from ctviewer.ui.finetune.preflight_tables import CountsPanel, EstimatePanel, ShortcutsPanel, WidthsPanel
-from ctviewer.ui.finetune.widgets import clear, note, say, scrolled
+from ctviewer.ui.finetune.widgets import clear, lay_out_page, note, say
 from ctviewer.ui.panels.common import ElidedLabel, Panel
-from ctviewer.ui.theme import SPACE
 
 _BEGINS = "The check begins…"
 _NOT_YET = "Nothing was checked yet."
@@ -59,25 +58,8 @@ class PreflightPage(pages.PreflightPage):
         head.body.addLayout(line)
         for widget in (self._counted, self._bar, self._problem):
             head.body.addWidget(widget)
-        left, right = QVBoxLayout(), QVBoxLayout()
-        for column, panels in (
-            (left, (self.findings, self.shortcuts)),
-            (right, (self.counts, self.widths, self.estimate)),
-        ):
-            column.setSpacing(SPACE)
-            for panel in panels:
-                column.addWidget(panel)
-            column.addStretch(1)
-        columns = QHBoxLayout(self._body)
-        columns.setContentsMargins(0, 0, SPACE, 0)
-        columns.setSpacing(SPACE)
-        columns.addLayout(left, 6)
-        columns.addLayout(right, 5)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(SPACE)
-        outer.addWidget(head)
-        outer.addWidget(scrolled(self._body), 1)
+        left, right = (self.findings, self.shortcuts), (self.counts, self.widths, self.estimate)
+        lay_out_page(self, head, self._body, left, right)
 
     @property
     def ready(self) -> bool:

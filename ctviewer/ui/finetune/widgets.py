@@ -56,6 +56,27 @@ def say(label: QLabel, text: str) -> None:
     label.setVisible(bool(text))
 
 
+def lay_out_page(
+    page: QWidget, head: QWidget, body: QWidget, left: Sequence[QWidget], right: Sequence[QWidget]
+) -> None:
+    """A page as those of pre-flight and comparison are: a head that stays, and two columns of panels that scroll."""
+    columns = QHBoxLayout(body)
+    columns.setContentsMargins(0, 0, SPACE, 0)
+    columns.setSpacing(SPACE)
+    for panels, stretch in ((left, 6), (right, 5)):
+        column = QVBoxLayout()
+        column.setSpacing(SPACE)
+        for panel in panels:
+            column.addWidget(panel)
+        column.addStretch(1)
+        columns.addLayout(column, stretch)
+    outer = QVBoxLayout(page)
+    outer.setContentsMargins(0, 0, 0, 0)
+    outer.setSpacing(SPACE)
+    outer.addWidget(head)
+    outer.addWidget(scrolled(body), 1)
+
+
 def add_row(form: QFormLayout, text: str, field: QWidget) -> QLabel:
     """A row of a form: the name leads to the field by Alt and its letter, and is what a screen reader says."""
     label = QLabel(text)
