@@ -63,11 +63,12 @@ def _about_fixed_set(fixed: Comparison, turn: float) -> list[str]:
     if not worse and not lost:
         return []
     named = "; ".join(f"{one.name} {_told(one, turn)}" for one in worse[:_MOST_NAMED])
-    parts = [
-        *([f"{lost} of {fixed.studies} studies are answered wrong now that were right before"] if lost else []),
-        *([named] if named else []),
-    ]
-    return [f"On the fixed set of phantoms something was forgotten: {'; '.join(parts)}."]
+    if not lost:
+        return [f"On the fixed set of phantoms no right answer was lost, but some figures are worse: {named}."]
+    now, then = ("is", "was") if lost == 1 else ("are", "were")
+    wrong = f"{lost} of {fixed.studies} studies {now} answered wrong now that {then} right before"
+    figures = f"; {named}" if named else ""
+    return [f"On the fixed set of phantoms something was forgotten: {wrong}{figures}."]
 
 
 def _is_worse(one: Difference, turn: float) -> bool:

@@ -164,12 +164,12 @@ def forgetting_text(regression: Comparison) -> str:
     """Whether something that the old version could do was lost, in words."""
     of = f"On the {regression.studies} studies that never change"
     lost = regression.sides.old_right
-    answers = f"{lost} that the old version answered rightly {'is' if lost == 1 else 'are'} wrong now."
-    if regression.main.verdict == WORSE:
-        return f"{of}, the new version is worse: something was forgotten. {answers}"
-    if not lost:
-        return f"{of}, nothing was forgotten: all that the old version answered rightly is right still."
-    return f"{of}, {answers}"
+    if lost:
+        now = "is" if lost == 1 else "are"
+        return f"{of}, something was forgotten: {lost} that the old version answered rightly {now} wrong now."
+    if any(one.verdict == WORSE for one in regression.differences):
+        return f"{of}, no right answer was lost, but some figures are worse."
+    return f"{of}, nothing was forgotten: all that the old version answered rightly is right still."
 
 
 class Legend(QWidget):

@@ -80,6 +80,11 @@ def test_forgetting_is_told(new: Bundle, base: Bundle) -> None:
     lost = replace(FIXED, sides=Sides(17, 3, 0, 0))
     (told,) = activation_doubts(new, base, compared(BETTER, regression=lost))
     assert "3 of 20 studies are answered wrong now that were right before" in told and "forgotten" in told
+    (told,) = activation_doubts(new, base, compared(BETTER, regression=replace(FIXED, sides=Sides(19, 1, 0, 0))))
+    assert "1 of 20 studies is answered wrong now that was right before" in told
+    worse = replace(FIXED, differences=(difference(LOSS, 0.1, 0.3, 0.1, 0.3),))
+    (told,) = activation_doubts(new, base, compared(BETTER, regression=worse))
+    assert "no right answer was lost, but some figures are worse: log loss +0.200" in told and "forgotten" not in told
     (told,) = activation_doubts(new, base, compared(BETTER))
     assert "not compared with its parent on the fixed set" in told
     other = replace(new.metadata, parent="")

@@ -250,10 +250,12 @@ def test_forgetting_is_told_in_words(page):
     page.set_result(result(comparison()))
     assert "was not looked at" in texts(page.regression)
     page.set_result(result(comparison(regression=comparison(WORSE))))
-    assert "something was forgotten. 3 that the old version answered rightly are wrong now." in texts(page.regression)
+    assert "something was forgotten: 3 that the old version answered rightly are wrong now." in texts(page.regression)
     assert "0.80" in texts(page.regression) and "Scanners differ." in texts(page.regression)
-    kept = comparison(OPEN, sides=Sides(40, 0, 2, 2))
+    kept = comparison(OPEN, sides=Sides(40, 0, 2, 2), differences=(OPEN,))
     assert "nothing was forgotten" in forgetting_text(kept)
+    worse = comparison(WORSE, sides=Sides(40, 0, 2, 2))
+    assert "no right answer was lost, but some figures are worse" in forgetting_text(worse)
 
 
 def test_the_page_holds_with_many_classes_and_long_names(page):
