@@ -21,6 +21,7 @@ from ctviewer.models.metadata import CLASSIFIER, Metadata, Preprocessing
 from ctviewer.models.preprocess import net_input, study_order
 from ctviewer.nets.aggregators import StudyOutput
 from ctviewer.nets.study_classifier import StudyClassifier
+from ctviewer.training.engine.devices import choose_device
 from ctviewer.training.predictions import Prediction, Predictions, patient_digest
 from ctviewer.training.preflight.facts import content_of
 from ctviewer.training.source import LabelledSource
@@ -121,7 +122,8 @@ def predict(
         DeviceError: a memory that does not suffice for one slice, or a model that gives values that are not finite.
     """
     judge = model if isinstance(model, Classifier) else Classifier.of(model)
-    place, cases, known = _device(device), [], contents or {}
+    place = device if isinstance(device, torch.device) else choose_device(device)
+    cases, known = [], contents or {}
     judge.net.eval().to(place)
     for done, study in enumerate(studies):
         yield Progress(PREDICTING, done, len(studies))
@@ -208,13 +210,3 @@ def _prediction(
         attention=attention,
         content=content,
     )
-
-
-def _device(wanted: str | torch.device) -> torch.device:
-    if isinstance(wanted, torch.device):
-        return wanted
-    if wanted != "cpu" and torch.cuda.is_available():
-        return torch.device("cuda", 0)
-    if wanted == "cuda":
-        raise InputError("There is no CUDA device that this installation of torch can use; choose the CPU.")
-    return torch.device("cpu")
