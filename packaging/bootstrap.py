@@ -192,7 +192,8 @@ def works(python: Path) -> bool:
 
 def install(torch: str) -> None:
     """Install the pinned packages, then this checkout itself as an editable package."""
-    uv = [str(PYTHON), "-m", "uv", "pip", "install", "--python", str(PYTHON)]
+    # compiled once: where Python may not keep what it compiles, torch costs every process four seconds more
+    uv = [str(PYTHON), "-m", "uv", "pip", "install", "--python", str(PYTHON), "--compile-bytecode"]
     if torch == "cpu":
         lines = requirements()
         rest = VENV / "cpu-requirements.txt"
