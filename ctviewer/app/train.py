@@ -26,8 +26,16 @@ from ctviewer.app.train_check import (
 )
 from ctviewer.app.train_data import open_source
 from ctviewer.app.train_kept import keep_check, kept_check
-from ctviewer.app.train_run import Begun, carry_on, clear_cancelled, leave_unready, make_ready, start_folder
-from ctviewer.app.train_speaker import Console, Speaker, json_lines, nothing
+from ctviewer.app.train_run import (
+    Begun,
+    carry_on,
+    clear_cancelled,
+    follow,
+    leave_unready,
+    make_ready,
+    start_folder,
+)
+from ctviewer.app.train_speaker import Console, Speaker, json_lines
 from ctviewer.app.wishes import Wishes, signals_heard, words_heard
 from ctviewer.core.errors import CtviewerError, InputError
 from ctviewer.core.events import Event, Message
@@ -57,15 +65,18 @@ def run_train(options: argparse.Namespace) -> int:
     if options.example is not None:
         print(example_text(options.example), end="")
         return OK
-    wishes, leads, lines = Wishes(), os.environ.get("RANK", "0") == "0", options.events == "jsonl"
-    show = nothing if not leads else json_lines if lines else Console(options.quiet)
-    speaker = Speaker(show, wishes.pause_unless_asked)
+    if os.environ.get("RANK", "0") != "0":
+        if not options.check:  # which the first does alone
+            follow()
+        return OK
+    wishes, lines = Wishes(), options.events == "jsonl"
+    speaker = Speaker(json_lines if lines else Console(options.quiet), wishes.pause_unless_asked)
     with ExitStack() as stack:
-        stack.enter_context(signals_heard(wishes, _tell_pausing if leads and not lines else lambda: None))
-        if leads and lines:
+        stack.enter_context(signals_heard(wishes, _tell_pausing if not lines else lambda: None))
+        if lines:
             stack.enter_context(words_heard(wishes))
         try:
-            return _train(options, speaker, wishes, stack) if leads else _follow(options, speaker, wishes, stack)
+            return _train(options, speaker, wishes, stack)
         except CtviewerError as error:
             speaker.say_failed(RunFailed(str(error), resumable=False))
             raise
@@ -109,12 +120,6 @@ def _train(options: argparse.Namespace, speaker: Speaker, wishes: Wishes, stack:
     except Interrupted:
         return _ended(leave_unready(folder, wishes, speaker), folder, options, speaker)
     return _ended(carry_on(begun, speaker, wishes, stack), folder, options, speaker)
-
-
-def _follow(options: argparse.Namespace, speaker: Speaker, wishes: Wishes, stack: ExitStack) -> int:
-    """One of the other processes that torchrun started: it waits for the first, and says nothing."""
-    carry_on(None, speaker, wishes, stack, options.device)
-    return OK
 
 
 def _checked(options: argparse.Namespace, speaker: Speaker, wishes: Wishes) -> tuple[PreflightReport, RunConfig]:

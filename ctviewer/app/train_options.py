@@ -13,6 +13,7 @@ The folder holds one sub-folder, ZIP archive or file per study, and labels.csv w
 Ctrl+C pauses: a checkpoint is written and the program ends; so does a signal of the system. A second Ctrl+C ends at
 once. A paused run, or one whose process died of anything, goes on by `ctviewer train --resume RUN`.
 Several GPUs or processes: `torchrun --nproc-per-node 2 -m ctviewer train run.toml`; all must see the same disks.
+After Ctrl+C torchrun itself ends with a traceback of its own; the run was paused where "Paused at step" stands above it.
 
 Exit codes: 0 done; 1 failed, such as a loss that is not finite (the last good state is kept); 2 bad input, blocked,
 or doubts that are not accepted (--check with doubts alone gives 0); 5 paused; 130 cancelled. Under torchrun, and with

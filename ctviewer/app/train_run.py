@@ -24,14 +24,15 @@ from ctviewer.app.train_check import (
     require_accepted,
 )
 from ctviewer.app.train_data import open_source, remember, require_same
-from ctviewer.app.train_speaker import Speaker, without_names
+from ctviewer.app.train_speaker import Speaker, nothing, without_names
+from ctviewer.app.wishes import Wishes, signals_end, signals_heard
 from ctviewer.core.errors import CtviewerError, DeviceError, InputError
 from ctviewer.core.events import Event, Message, Progress
 from ctviewer.training import run_folder
 from ctviewer.training.config import RunConfig
 from ctviewer.training.config_check import require_paths
 from ctviewer.training.config_file import read_config, write_config
-from ctviewer.training.control import Control, Wish
+from ctviewer.training.control import Control, Wish, never
 from ctviewer.training.events import Paused, RunCancelled, RunFailed, RunFinished, RunPlaced, Saved
 from ctviewer.training.preflight.report import PreflightReport
 from ctviewer.training.run_folder import CHECKPOINTS, CONFIG, NEW, PREFLIGHT, RUNNING
@@ -139,15 +140,26 @@ def make_ready(folder: Path, accepted: tuple[str, ...], device: str, speaker: Sp
     return Begun(str(folder), not fresh, device)
 
 
-def carry_on(begun: Begun | None, speaker: Speaker, control: Control, stack: ExitStack, device: str = "") -> Event:
+def follow() -> None:
+    """Be one of the other processes that torchrun started: wait for the first, do a part of its work, and say nothing.
+
+    Raises:
+        CtviewerError: the run failed, or the first ended.
+    """
+    from ctviewer.training.engine.parallel import joined_world
+
+    with signals_end(), joined_world() as world, signals_heard(Wishes()):  # the first one's wishes count
+        _drive(_inputs(Begun(**json.loads(world.tell(""))), world, never), Speaker(nothing))
+
+
+def carry_on(begun: Begun, speaker: Speaker, control: Control, stack: ExitStack) -> Event:
     """Train until the run ends, is paused, or fails; the state in the folder follows.
 
     Args:
-        begun: None in the processes that follow the first.
+        begun: of `make_ready`.
         speaker: says and keeps events.
         control: what the user wants.
         stack: the processes' company ends with it.
-        device: of a process that follows.
 
     Returns:
         The last event: `Paused`, `RunCancelled` or `RunFinished`.
@@ -158,11 +170,8 @@ def carry_on(begun: Begun | None, speaker: Speaker, control: Control, stack: Exi
     from ctviewer.training.engine.parallel import joined_world
 
     world = stack.enter_context(joined_world())
-    told = world.tell(json.dumps(dataclasses.asdict(begun)) if begun is not None else "")
-    begun = Begun(**json.loads(told))
+    world.tell(json.dumps(dataclasses.asdict(begun)))
     folder = Path(begun.folder)
-    if not world.leads:
-        return _drive(_inputs(begun, world, control), speaker)
     try:
         last = _drive(_inputs(begun, world, control), speaker)
     except KeyboardInterrupt:  # the second Ctrl+C

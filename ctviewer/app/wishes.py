@@ -89,6 +89,18 @@ def signals_heard(wishes: Wishes, tell: Callable[[], None] = lambda: None) -> It
 
 
 @contextlib.contextmanager
+def signals_end() -> Iterator[None]:
+    """Let Ctrl+C end the process where it stands: while it waits in torch's code, no handler of Python's is called."""
+    here = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL) if here else None
+    try:
+        yield
+    finally:
+        if here:
+            signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
 def words_heard(wishes: Wishes, handle: int = 0) -> Iterator[None]:
     """Listen to standard input on a thread of its own: a word a line. Its end means that the parent died: pause.
 

@@ -104,8 +104,8 @@ class World:
             if not isinstance(error, distributed.DistError) and not _PARTED.search(str(error)):
                 raise
             raise DeviceError(
-                f"Another of the {self.size} training processes ended, so that this one cannot go on; the run can go on "
-                "from its last checkpoint."
+                f"Another of the {self.size} training processes ended, so that this one cannot go on; the run can be "
+                "resumed."
             ) from error
 
 

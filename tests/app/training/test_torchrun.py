@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 
 import pytest
 
+from ctviewer.app.cli import BAD_INPUT
 from ctviewer.training.run_folder import read_state
 
 
@@ -64,3 +66,17 @@ def test_two_processes_pause_together_and_one_goes_on(start, make_config, undist
     resumed = start("--resume", together)
     assert resumed.wait() == 0, resumed.errors
     close_to(losses(undisturbed), losses(together))
+
+
+def test_those_that_wait_for_the_first_end_when_they_are_told_to(start, make_config, tmp_path):
+    """torchrun ends the others by a signal where the first has refused the run; they still wait for it in torch's code."""
+    first, second = in_company(start, make_config(), "--out", tmp_path / "refused")
+    assert first.wait() == BAD_INPUT and "Pre-flight has doubts" in first.errors
+    second.signal(signal.SIGTERM)
+    assert second.wait() == -signal.SIGTERM
+
+
+def test_the_first_alone_checks(start, make_config):
+    first, second = in_company(start, make_config(), "--check")
+    assert (first.wait(), second.wait()) == (0, 0), first.errors + second.errors
+    assert "16 studies of 16 patients" in first.out and not second.out and not second.errors

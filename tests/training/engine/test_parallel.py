@@ -87,8 +87,7 @@ def test_a_pause_of_two_processes_changes_nothing(said) -> None:
 
 def test_where_one_process_ends_the_others_say_so(said) -> None:
     assert said[1][0]["left"]["failed"] == (
-        "Another of the 2 training processes ended, so that this one cannot go on; the run can go on from its last "
-        "checkpoint."
+        "Another of the 2 training processes ended, so that this one cannot go on; the run can be resumed."
     )
     assert "left" not in said[1][1]
 
