@@ -60,7 +60,7 @@ _EXPLAINED = {
     "batch": "studies a step",
     "sampling": '"inverse_frequency" (all classes equally often) or "even"',
     "augmentation": '"none", "paper" (rotation and crop) or "tuned" (also zoom, contrast, noise)',
-    "draws": "of the augmentation per study; more need more disk where features are kept",
+    "draws": "of the augmentation per study, one an epoch, then again; more need more disk where features are kept",
     "long_study": "training studies of so many slices are split; 0: never",
     "every": "into parts of every so-manyth slice",
     "precision": 'of the encoder: "auto", "float32", "bfloat16" or "float16"',

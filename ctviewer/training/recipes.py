@@ -71,8 +71,9 @@ _PAPER = Recipe(
     "paper",
     "As in the paper (Ye)",
     "Adam at a constant rate of 0.001 for 12 epochs, 8 studies a step, classes drawn equally often, rotation by up to 10 "
-    "degrees and a random crop. The last two modules of the encoder learn too. Nothing is calibrated: probabilities "
-    "refer to classes that are equally frequent.",
+    "degrees and a random crop: one draw per study and epoch, so that a study taken twice in an epoch looks the same both "
+    "times; after 12 epochs the draws come again. The last two modules of the encoder learn too. Nothing is calibrated: "
+    "probabilities refer to classes that are equally frequent.",
     trainable="last_two",
     optimizer="adam",
     encoder_rate=1.0,
