@@ -199,7 +199,7 @@ def install(torch: str) -> None:
         rest = VENV / "cpu-requirements.txt"
         rest.write_text("\n".join(line for line in lines if not line.startswith(NOT_FOR_CPU)), encoding="utf-8")
         pins = [line.split()[0] for line in lines if line.startswith(("torch==", "torchvision=="))]
-        run([*uv, "--require-hashes", "-r", str(rest)])
+        run([*uv, "--require-hashes", "--no-deps", "-r", str(rest)])  # what needs torch would bring the CUDA build
         run([*uv, "--torch-backend", "cpu", *pins])
     else:
         print("Installing packages (about 5 GB with CUDA; `make demo TORCH=cpu` leaves CUDA out)", flush=True)
