@@ -5,6 +5,7 @@ torch is imported by `Bundle.build` and `save_bundle` alone, so that listing bun
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 METADATA, WEIGHTS, CARD = "metadata.json", "model.safetensors", "README.md"
 
 _SETTLED = 2_000_000_000  # ns: the coarsest time stamp of a file system; a younger file may change without showing it
+_LEFT = 3600.0  # seconds: nobody writes a bundle for so long
 _hashes: dict[tuple[str, int, int, int, int], str] = {}
 
 
@@ -176,6 +178,7 @@ def weights_sha256(state: Mapping[str, Tensor]) -> str:
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left(folder.parent)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
         for name, data in files.items():
@@ -188,6 +191,14 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     except OSError:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _remove_left(bundles: Path) -> None:
+    """Remove what processes that were killed left half written; what is young may be in another's hands."""
+    for part in bundles.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > _LEFT:
+                shutil.rmtree(part, ignore_errors=True)
 
 
 def _read(folder: Path, name: str) -> bytes:

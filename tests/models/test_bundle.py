@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -195,6 +196,18 @@ def test_what_cannot_be_a_bundle_leaves_nothing_behind(
     with pytest.raises(BundleError, match="not finite as float16"):
         save_bundle(target, metadata, state)
     assert not target.parent.exists() or not list(target.parent.iterdir())
+
+
+def test_what_a_killed_process_left_goes_when_it_is_old(
+    tmp_path: Path, metadata: Metadata, state: dict[str, torch.Tensor]
+) -> None:
+    old, young = tmp_path / ".tiny-1.0.0.x1.part", tmp_path / ".tiny-1.0.0.x2.part"
+    for part in (old, young):
+        part.mkdir()
+        (part / WEIGHTS).write_bytes(b"half")
+    os.utime(old, (1, 1))
+    save_bundle(tmp_path / "tiny", metadata, state)
+    assert sorted(tmp_path.iterdir()) == [young, tmp_path / "tiny"]
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path, metadata: Metadata, state: dict[str, torch.Tensor]) -> None:
