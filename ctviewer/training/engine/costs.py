@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ctviewer.models.bundle import Bundle
 from ctviewer.nets.aggregators import StudyOutput
@@ -53,6 +53,7 @@ def reckon(
         draws=config.recipe.draws if config.recipe.augmentation != "none" else 1,
         feature_bytes=start.net.encoder.out_features * _FLOAT32 if frozen else 0,
         square_bytes=start.preprocessing.size**2 * _STORED_GREY,
+        state_bytes=_state_bytes(start.net, _trainings(config, patients)),
         free_memory=_free_memory(device),
         free_disk=_free_disk(folder),
     )
@@ -64,6 +65,16 @@ def _trainings(config: RunConfig, patients: int) -> int:
     data = config.data
     crossed = data.cross_validation == "always" or (data.cross_validation == "auto" and patients < FEW_PATIENTS)
     return data.folds * data.repeats + 1 if crossed else 1
+
+
+def _state_bytes(net: nn.Module, trainings: int) -> int:
+    """Of the last two checkpoints and the one that is being written; of a cross-validation also those of the fold before.
+
+    Each holds the net, and of all that learns two moments and the best so far.
+    """
+    learns: int = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    one: int = _FLOAT32 * (sum(tensor.numel() for tensor in net.state_dict().values()) + 3 * learns)
+    return one * (3 if trainings == 1 else 5)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class RunPlan:
         draws: of augmentation per study, as far as features are cached.
         feature_bytes: of one slice's cached features; 0 where nothing is cached.
         square_bytes: of one slice as it is kept prepared.
+        state_bytes: of all checkpoints that there are at a time.
         free_memory, free_disk: bytes; None where nobody knows.
     """
 
@@ -48,11 +49,14 @@ class RunPlan:
     draws: int = 8
     feature_bytes: int = 0
     square_bytes: int = 0
+    state_bytes: int = 0
     free_memory: int | None = None
     free_disk: int | None = None
 
 
-def estimate_run(step: Step, train: Sequence[int], judged: Sequence[int], plan: RunPlan) -> Iterator[Event]:
+def estimate_run(
+    step: Step, train: Sequence[int], judged: Sequence[int], plan: RunPlan, held_out: Sequence[int] = ()
+) -> Iterator[Event]:
     """Time steps of a short, a middling and the longest sequence, and reckon from them.
 
     Judging a study is counted as a step, which is too much rather than too little.
@@ -62,6 +66,7 @@ def estimate_run(step: Step, train: Sequence[int], judged: Sequence[int], plan: 
         train: slices of each training sequence, at least one.
         judged: slices of each study that an epoch is chosen by.
         plan: of the run.
+        held_out: slices of each study that the finished model is judged by.
 
     Yields:
         `Progress`, last `Done` with an `Estimate`.
@@ -79,9 +84,10 @@ def estimate_run(step: Step, train: Sequence[int], judged: Sequence[int], plan: 
     if slope < 0 or start < 0:  # noise: in proportion then
         slope, start = float(seconds.sum() / sizes.sum()), 0.0
     per_epoch = (len(train) + len(judged)) * start + (sum(train) + sum(judged)) * slope
-    disk = (sum(train) * plan.draws + sum(judged)) * plan.feature_bytes + (sum(train) + sum(judged)) * plan.square_bytes
+    plain = sum(judged) + sum(held_out)
+    disk = (sum(train) * plan.draws + plain) * plan.feature_bytes + (sum(train) + plain) * plan.square_bytes
     memory = max(cost.memory for cost in costs)
-    yield Done(Estimate(float(_passes(plan) * per_epoch), memory, disk, len(lengths)))
+    yield Done(Estimate(float(_passes(plan) * per_epoch), memory, disk + plan.state_bytes, len(lengths)))
 
 
 def _passes(plan: RunPlan) -> float:

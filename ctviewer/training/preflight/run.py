@@ -24,7 +24,7 @@ from ctviewer.training.preflight.report import Count, Estimate, Finding, Preflig
 from ctviewer.training.preflight.shortcuts import cross_tables, find_shortcuts
 from ctviewer.training.sampling import training_sequences
 from ctviewer.training.source import LabelledSource
-from ctviewer.training.splits import PARTS, TEST, TRAIN_ONLY, VALIDATION, Case, Split, split_stratified
+from ctviewer.training.splits import PARTS, TEST, TRAIN, TRAIN_ONLY, VALIDATION, Case, Split, split_stratified
 
 Divide = Callable[[Sequence[Case]], Split]
 Baseline = Callable[[Sequence[str]], Iterator[Event]]
@@ -124,7 +124,9 @@ def _tried(
         sequences = training_sequences({study: lengths[study] for study in split.train})
         train = [-(-(lengths[one.study] - one.start) // one.step) for one in sequences]
         judged = [lengths[study] for study in split.validation]
-        estimate: Estimate = yield from _last(estimate_run(request.step, train, judged, plan))
+        parts = {part: studies for part, studies in split.parts.items() if part not in (TRAIN, VALIDATION)}
+        held_out = [lengths[study] for studies in parts.values() for study in studies]
+        estimate: Estimate = yield from _last(estimate_run(request.step, train, judged, plan, held_out))
         findings = _ordered([*report.findings, *room_findings(estimate, plan)])
         report = replace(report, estimate=estimate, findings=findings)
     judged_by = split.test or split.validation

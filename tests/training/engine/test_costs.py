@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from ctviewer.core.events import Done
 from ctviewer.training.engine import costs
+from ctviewer.training.engine.run import run
 from ctviewer.training.engine.starts import start_net
 from ctviewer.training.preflight.estimates import estimate_run
 
@@ -24,6 +26,16 @@ def test_a_step_is_timed_and_leaves_the_net_alone(small_config, tmp_path, monkey
     assert (plan.epochs, plan.feature_bytes) == (2, 0)
     assert plan.free_disk is not None
     assert isinstance(list(estimate_run(step, [3, 5], [4], plan))[-1], Done)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_checkpoints_take_room(small_config, inputs, tmp_path) -> None:
+    plan, _ = costs.reckon(small_config(), LABELS, 80, None, tmp_path)
+    wanted = inputs(small_config(minutes=0.0, epochs=1))
+    list(run(wanted))
+    kept = [path.stat().st_size for path in (wanted.folder / "checkpoints").iterdir()]
+    assert len(kept) == 2
+    assert max(kept) * 3 == pytest.approx(plan.state_bytes, rel=0.05)
 
 
 def test_folds_count_and_frozen_features_take_room(small_config, toy_bundle, tmp_path) -> None:

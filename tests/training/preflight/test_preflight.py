@@ -298,6 +298,8 @@ def test_time_memory_and_disk_are_reckoned_from_steps():
     assert all(isinstance(event, Progress) for event in events[:-1])
     events = list(estimate_run(step, [50, 60, 100], [200], RunPlan(10, square_bytes=1000)))
     assert events[-1].value.disk == 410 * 1000, "prepared slices are kept without cached features too"
+    *_, done = estimate_run(step, [50], [20], RunPlan(1, 2, 10, 1000, state_bytes=7), held_out=[30, 40])
+    assert done.value.disk == (100 + 90) * 10 + 140 * 1000 + 7
     assert list(estimate_run(step, [50], [], RunPlan(9)))[-1].value.seconds == pytest.approx(9.0)
 
 
