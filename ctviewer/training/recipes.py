@@ -99,8 +99,8 @@ _TUNED = Recipe(
 _DEEP = Recipe(
     "tuned-deep",
     "Tuned: head and last two modules",
-    "As above, and the last two modules of the encoder learn at a tenth of the rate. Slower; worth trying from about a "
-    "hundred patients per class.",
+    "Attention and classifier learn, and the last two modules of the encoder at a tenth of their rate; stopped and "
+    "calibrated as where the head learns alone. Slower; worth trying from about a hundred patients per class.",
     trainable="last_two",
     rate=3e-4,
     epochs=20,

@@ -29,6 +29,15 @@ _MOUSE = (
 )
 
 
+def stand_beside(dialog: QDialog) -> None:
+    """Let a dialog lie behind its main window too: what is opened from it is seen. It still ends with that window."""
+    dialog.setWindowFlags(Qt.WindowType.Window)
+    dialog.winId()  # the window of the system is there from here on, and has a parent
+    handle = dialog.windowHandle()
+    if handle is not None:
+        handle.setTransientParent(None)  # type: ignore[arg-type]  # the stub leaves out that there may be none
+
+
 def _dialog(parent: QWidget, title: str) -> tuple[QDialog, QVBoxLayout]:
     dialog = QDialog(parent)
     dialog.setWindowTitle(title)

@@ -124,7 +124,7 @@ class MainWindow(QMainWindow):
             changed.connect(self.stating.refresh_classes)
         self.choosing.changed.connect(self.training.look_anew)
         self.training.models_changed.connect(self.models.refresh)
-        self.models.study_requested.connect(self.open_path)
+        self.models.study_requested.connect(self.show_path)
         for source in (opening.said, analysing.said, self.reporting.said):
             source.connect(self.parts.messages.say)
         for source in (reading.failed, self.reporting.failed):
@@ -209,6 +209,7 @@ class MainWindow(QMainWindow):
         self.image.cine_stopped.connect(lambda: self.actions_["cine"].setChecked(False))
         parts.view.maximise_requested.connect(self.actions_["panels"].toggle)
         parts.comment.escape_pressed.connect(parts.view.setFocus)
+        parts.result.reader_class.left.connect(parts.view.setFocus)
 
     def _apply_preferences(self) -> None:
         preferences = self.services.preferences()
@@ -224,6 +225,12 @@ class MainWindow(QMainWindow):
     def open_path(self, path: Path) -> None:
         """Open a folder or file; what was open stays until something readable is found."""
         self.files.open_path(path)
+
+    def show_path(self, path: Path) -> None:
+        """Open a folder or file that was asked for in another window, and come before that."""
+        self.open_path(path)
+        self.raise_()
+        self.activateWindow()
 
     def _open_key(self, key: str) -> None:
         catalog, current = self.session.catalog, self.session.series

@@ -126,12 +126,14 @@ class ModelsDialog(QDialog):
             problems: a sentence for each bundle that cannot be used.
             before: key of the model used before, by task.
         """
-        chosen = self._key
+        chosen, before_card = self._key, self._cards.get(self._key)
         self._cards = {card.key: card for card in cards}
         self._before = {task: before(task) for task in dict.fromkeys(card.task for card in cards)}
         self.set_failure("")
         self._fill()
-        self._choose(chosen if chosen in self._cards else next((c.key for c in cards if c.active), ""))
+        task = "" if before_card is None else before_card.task  # of one that is gone
+        others = sorted((c for c in cards if c.active), key=lambda c: c.task != task)
+        self._choose(chosen if chosen in self._cards else next((c.key for c in others), ""))
         while (item := self._problems.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
@@ -219,7 +221,7 @@ class ModelsDialog(QDialog):
             self._verdict.setText(f"Against {comparison.old}: {verdict_text(comparison)}")
             self._verdict.show()
         doubts = () if result is None or card.active else result.doubts
-        self._warning.setText(" ".join(doubts))
+        self._warning.setText("\n".join(doubts))
         self._warning.setVisible(bool(doubts))
 
     def _ask_roll_back(self) -> None:

@@ -155,6 +155,8 @@ QFrame#hoverCard { background: $raised; border: 1px solid $border; border-radius
 QFrame#hoverCard QLabel { font-size: ${small}px; }
 QWidget[role="panel"] { background: $panel; }
 QLabel[role="title"] { color: $muted; font-size: ${small}px; font-weight: 600; }
+QLabel[role="step"] { color: $faint; }
+QLabel[role="step"][current="true"] { color: $text; font-weight: 700; }
 QLabel[role="small"] { color: $muted; font-size: ${small}px; }
 QLabel[role="faint"] { color: $faint; font-size: ${small}px; }
 QLabel[role="warning"] { color: $warning; font-size: ${small}px; }

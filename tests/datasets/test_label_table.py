@@ -142,7 +142,7 @@ def test_what_is_no_table_is_refused(tmp_path, raw):
 
 
 def test_an_absent_table_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"labels\.csv could not be read"):
+    with pytest.raises(InputError, match=r"^There is no labels\.csv in "):
         read_labels(tmp_path / "labels.csv")
 
 

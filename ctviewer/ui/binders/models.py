@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
+from ctviewer.ui.dialogs import stand_beside
 from ctviewer.ui.models_dialog import ModelsDialog
 from ctviewer.ui.presenters.models import ModelsPresenter
 
@@ -90,7 +91,7 @@ class ModelsBinder(QObject):
         from ctviewer.ui.finetune.comparison_page import ComparisonPage
 
         page, dialog = ComparisonPage(), QDialog(self._window)
-        dialog.setWindowFlag(Qt.WindowType.WindowMaximizeButtonHint, True)
+        stand_beside(dialog)
         dialog.resize(*_SIZE)
         closing = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         closing.rejected.connect(dialog.close)

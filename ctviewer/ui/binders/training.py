@@ -14,6 +14,7 @@ from ctviewer.core.series import Severity
 from ctviewer.core.words import duration_text
 from ctviewer.jobs import JobRunner
 from ctviewer.ui.finetune import closing
+from ctviewer.ui.finetune.preflight_findings import verdict
 from ctviewer.ui.finetune.services import UnfinishedRun
 from ctviewer.ui.finetune.state import Phase, TrainingState, fold_text
 from ctviewer.ui.message_bar import MessageBar
@@ -40,6 +41,7 @@ class TrainingBinder(QObject):
         self._messages, self._window = messages, window
         self._desk: FineTuneDesk | None = None
         self._closing = self._asking = False
+        self._phase = Phase.IDLE
         self._sign = QToolButton()
         self._sign.setAutoRaise(True)
         self._sign.setToolTip("Open the fine-tuning window")
@@ -66,7 +68,7 @@ class TrainingBinder(QObject):
             from ctviewer.ui.finetune.desk import FineTuneDesk  # pyqtgraph takes its time: when it is asked for
 
             self._desk = FineTuneDesk(self._training, self._services, self._jobs, self._window)
-            self._desk.study_requested.connect(self._window.open_path)
+            self._desk.study_requested.connect(self._window.show_path)
         self._desk.bring_up()
 
     def may_close(self) -> bool:
@@ -103,11 +105,13 @@ class TrainingBinder(QObject):
     # the status line
 
     def _on_changed(self, state: TrainingState) -> None:
+        before, self._phase = self._phase, state.phase
         self._show_sign()
         hidden = self._desk is None or not self._desk.dialog.isVisible()
-        if state.phase in _TOLD and hidden and not self._closing:
-            severity = Severity.WARNING if state.phase is Phase.FAILED else Severity.INFO
-            self._messages.say(f"Training: {state.text}", severity, (("Show", self.show_dialog),))
+        text = _ending(before, state)
+        if text and hidden and not self._closing:
+            severity = Severity.WARNING if state.phase in (Phase.FAILED, Phase.IDLE) else Severity.INFO
+            self._messages.say(text, severity, (("Show", self.show_dialog),))
 
     def _show_sign(self) -> None:
         state = self._training.state
@@ -172,3 +176,14 @@ class TrainingBinder(QObject):
         self._messages.clear()
         self._training.resume(run.folder)
         self.show_dialog()
+
+
+def _ending(before: Phase, state: TrainingState) -> str:
+    """What is told where the dialog is closed: how a run or a check ended; "" for nothing new."""
+    if state.phase in _TOLD:
+        return f"Training: {state.text}"
+    if before is not Phase.CHECKING:
+        return ""
+    if state.phase is Phase.CHECKED and state.report is not None:
+        return f"The data for training were checked. {verdict(state.report, len(state.report.doubts))[1]}"
+    return state.text if state.phase is Phase.IDLE else ""

@@ -74,7 +74,7 @@ class AdvancedPanel(QFrame):
                 "Training",
                 (
                     ("E&pochs", self.epochs),
-                    ("Learnin&g rate", self.rate),
+                    ("Learning rate", self.rate),
                     ("Studies a step", self.batch),
                     ("Seed", self.seed),
                 ),

@@ -18,7 +18,7 @@ _WHY = (
     "in screening."
 )
 _CHOICES = (
-    (AS_DATA, "As among the patients of the &training data", ""),
+    (AS_DATA, "As &among the patients of the training data", ""),
     (STATED, "As I s&tate it, for the patients this model is for", ""),
 )
 _NOT_CALIBRATED = "This recipe does not calibrate: its probabilities hold where all classes are equally frequent."
@@ -145,6 +145,7 @@ class ClassesPanel(Panel):
         clear(self._rows)
         self._spins = {}
         shares = shares_of(self._classes)
+        before: QWidget = self.source.button(STATED)
         for row, one in enumerate(self._classes):
             spin = QDoubleSpinBox()
             spin.setRange(0.0, 100.0)
@@ -157,6 +158,8 @@ class ClassesPanel(Panel):
             self._rows.addWidget(name, row, 0)
             self._rows.addWidget(spin, row, 1)
             self._spins[one.name] = spin
+            QWidget.setTabOrder(before, spin)
+            before = spin
         self._rows.setColumnStretch(0, 1)
 
     def _on_value(self) -> None:

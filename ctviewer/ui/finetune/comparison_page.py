@@ -69,7 +69,7 @@ class ComparisonPage(pages.ComparisonPage):
         say(self._looks, looks_text(result.looks))
         own = () if comparison is None else comparison.notes
         say(self._notes, " ".join(dict.fromkeys((*result.notes, *own))))
-        say(self._warning, "" if result.active else " ".join(result.doubts))
+        say(self._warning, "" if result.active else "\n".join(result.doubts))
         self._follow_choice(result)
         self._body.setVisible(comparison is not None)
         if comparison is not None:
@@ -89,10 +89,13 @@ class ComparisonPage(pages.ComparisonPage):
         self.keep.setToolTip(f"{before} stays in use; the new version stays in Model, Models…")
         self.roll_back.setText("&Roll back")
         self.roll_back.setToolTip("Use the model again that was in use before")
+        had_focus = any(one.hasFocus() for one in (self.activate, self.keep, self.roll_back))
         self.activate.setVisible(not result.active)
         self.keep.setVisible(not result.active)
         self.roll_back.setVisible(result.active)
         self.setFocusProxy(self.roll_back if result.active else self.activate)
+        if had_focus:
+            self.setFocus()
 
 
 def _where(comparison: Comparison) -> str:

@@ -15,7 +15,7 @@ from ctviewer.ui.finetune.widgets import note, say
 from ctviewer.ui.panels.common import DASH, Panel, is_enter, plain_tip
 
 _HEADINGS = ("", "Study", "True class", "Answer, old → new", "Finding")
-_SHARES = (0.16, 0.32, 0.17, 0.22, 0.13)  # of the width
+_SHARES = (0.19, 0.22, 0.17, 0.27, 0.15)  # of the width
 _WORDS = {LOST: "✕ lost", CORRECTED: "✓ corrected", STILL_WRONG: "still wrong"}
 _TIPS = {
     LOST: "The old version was right, the new one is not",

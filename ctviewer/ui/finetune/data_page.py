@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from ctviewer.training.config import DataConfig, RunConfig
@@ -58,12 +59,14 @@ class DataPage(pages.DataPage):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(SPACE)
-        outer.addWidget(scrolled(self._drop), 1)
+        self._area = scrolled(self._drop)
+        outer.addWidget(self._area, 1)
         outer.addWidget(self._problem)
         outer.addWidget(self._missing)
 
     def _connect(self) -> None:
         self._drop.dropped.connect(self.studies.take)
+        self.fold.button.toggled.connect(lambda _open: QTimer.singleShot(0, self.advanced, self._show_advanced))
         self.studies.look_requested.connect(self.look_requested)
         self.studies.read_requested.connect(self.read_studies_requested)
         for panel in (self.studies, self.classes, self.model, self.recipe, self.version, self.advanced):
@@ -137,6 +140,11 @@ class DataPage(pages.DataPage):
         )
 
     # Inside
+
+    def _show_advanced(self) -> None:
+        """What was unfolded lies below the edge: come to it, once it has its place."""
+        if self.advanced.isVisible():
+            self._area.ensureWidgetVisible(self.advanced)
 
     def _on_recipe_number(self) -> None:
         self.recipe.set_recipe(self.advanced.changed_recipe(self.recipe.recipe))

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.ui import theme
+from ctviewer.ui.dialogs import stand_beside
 from ctviewer.ui.finetune.closing import unfinished_text
 from ctviewer.ui.finetune.pages import Page
 from ctviewer.ui.finetune.services import UnfinishedRun
@@ -44,12 +45,12 @@ class FineTuneDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("fine_tune_dialog")
         self.setWindowTitle("Fine-tune")
-        self.setWindowFlag(Qt.WindowType.WindowMaximizeButtonHint, True)
+        stand_beside(self)
         self.resize(1000, 700)
         self._pages = tuple(pages)
         self._offered: UnfinishedRun | None = None
         self._question: QMessageBox | None = None
-        self._headings = [role_label(f"{number}  {page.heading}", "") for number, page in enumerate(pages, 1)]
+        self._headings = [role_label(f"{number}  {page.heading}", "step") for number, page in enumerate(pages, 1)]
         self._problem = role_label("", "danger", wrap=True)
         self._problem.hide()
         self._stack = QStackedWidget()
@@ -85,10 +86,11 @@ class FineTuneDialog(QDialog):
         if changed:
             self.set_problem("")
         for label, one in zip(self._headings, self._pages, strict=True):
-            font = label.font()
-            font.setBold(one is page)
-            label.setFont(font)
-            label.setEnabled(one is page)
+            label.setProperty(
+                "current", one is page
+            )  # the theme's to show: a font of its own is lost where that changes
+            label.style().unpolish(label)
+            label.style().polish(label)
         self._follow()
         if changed and self.isVisible() and not page.isAncestorOf(self.focusWidget() or self._close):
             page.setFocus()  # no button of the page before keeps it
@@ -125,7 +127,7 @@ class FineTuneDialog(QDialog):
         offer = QHBoxLayout(self._offer)
         offer.setContentsMargins(0, 0, 0, 0)
         offer.addWidget(self._offer_text, 1)
-        for text, slot in (("&Resume", self._resume), ("Re&move…", self._ask_remove)):
+        for text, slot in (("Res&ume", self._resume), ("Remove…", self._ask_remove)):
             button = QPushButton(text)
             button.setAutoDefault(False)
             button.clicked.connect(slot)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from ctviewer.core.words import amount_text
+from ctviewer.core.words import amount_text, counted
 from ctviewer.training.preflight.report import (
     ALL_FACTS,
     SUSPICIOUS_AUC,
@@ -30,6 +30,7 @@ _WHY = (
 _NONE_TOLD = "No fact of how the studies were made tells a class (all AUC at most 0.7)."
 _NOT_TRIED = "Too few patients to try, or the studies do not differ in such facts."
 _MOST_SHORTCUTS = 6
+_NAMES_PX = 110  # of the names at the least, however many columns there are
 _WIDTH_TEXT = "Even a good model can show no more with this many patients: the 95 % interval to expect of its AUC."
 _NOT_KNOWN = "Not known: no step was timed."
 _NO_BASELINE = "The base model was not judged on these studies."
@@ -195,7 +196,10 @@ class EstimatePanel(Panel):
             self._grid.addWidget(role_label(name, "small"), row, 0)
             self._grid.addWidget(QLabel(text), row, 1)
         self._grid.setColumnStretch(1, 1)
-        say(self._told, f"Reckoned from {found.steps} timed steps of this computer. It may be paused at any time.")
+        say(
+            self._told,
+            f"Reckoned from {counted(found.steps, 'timed step')} of this computer. It may be paused at any time.",
+        )
 
 
 def time_text(seconds: float) -> str:
@@ -226,8 +230,9 @@ def _fill(grid: QGridLayout, rows: Sequence[Sequence[str]]) -> None:
     right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
     for row, cells in enumerate(rows):
         for column, text in enumerate(cells):
-            label = ElidedLabel(text) if column == 0 else role_label(text, "small" if row == 0 else "")
+            label = ElidedLabel(text) if column == 0 else role_label(text, "" if row else "small", wrap=not row)
             if column:
                 label.setAlignment(right)
             grid.addWidget(label, row, column)
     grid.setColumnStretch(0, 1)
+    grid.setColumnMinimumWidth(0, _NAMES_PX)

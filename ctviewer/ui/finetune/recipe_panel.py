@@ -16,12 +16,12 @@ from ctviewer.ui.theme import SPACE
 _TRAINED = (
     (
         "none",
-        "The &head only: attention and classifier",
+        "The head onl&y: attention and classifier",
         "Fast, and safe with few patients. The slice encoder stays as it is.",
     ),
     (
         "last_two",
-        "The head and the &last two modules of the encoder",
+        "The head and the last two &modules of the encoder",
         "Slower; from about a hundred patients per class.",
     ),
     ("all", "E&verything", "Slowest, and the most easily misled: for many hundreds of patients."),

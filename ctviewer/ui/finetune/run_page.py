@@ -192,7 +192,9 @@ class RunPage(Page):
     def _show_curves(self, history: RunHistory) -> None:
         fold = history.current
         step, loss, smooth = fold.steps
-        self._steps.set_lines((Line("each step", step, loss, faint=True), Line("smoothed", step, smooth)))
+        self._steps.set_lines(
+            (Line("each step", step, loss, faint=True), Line("smoothed", step, smooth, points=step.size == 1))
+        )
         others = [one for number, one in history.folds.items() if number != history.fold]
         faint = [Line("", one.losses[0], one.losses[2], faint=True) for one in others]
         epoch, training, validation = fold.losses

@@ -28,6 +28,7 @@ FOLDER, READ = "folder", "read"
 _FOLDER_TEXT = "Each study is a sub-folder, an archive or a file; labels.csv names its patient and its class. Nothing is written there."
 _NONE_READ = "None yet: open a study and state its class beside the result, and it is listed here."
 _MOST_CLASSES = 8
+_PARTS = {"train": "training", "train-only": "training only", "val": "validation", "test": "test"}
 
 
 class StudiesPanel(Panel):
@@ -216,15 +217,18 @@ class StudiesPanel(Panel):
 
 
 def _summary_of(found: FoundStudies) -> str:
-    names = {"train": "train", "val": "validation", "test": "test"}
-    given = [f"{n} {names.get(split, split)}" for split, n in found.splits if split]
-    parts = f"; the table gives {enumerated(given)}" if given else ""
-    return f"{counted(found.studies, 'study')} of {counted(found.patients, 'patient')}{parts}"
+    return f"{counted(found.studies, 'study')} of {counted(found.patients, 'patient')}"
+
+
+def _part(split: str) -> str:
+    kind, _, name = split.partition(":")
+    return f"{_PARTS.get(kind, kind)} ({name})" if name else _PARTS.get(kind, kind)
 
 
 def hints(found: FoundStudies) -> tuple[str, ...]:
-    """What does not fit between the table and the folder, a sentence each."""
-    said = []
+    """What the table shares out, and what does not fit between it and the folder, a sentence each."""
+    parts = sorted((one for one in found.splits if one[0]), key=lambda one: (*_PARTS, one[0]).index(one[0]))
+    said = [f"The table gives {enumerated([f'{n} {_part(split)}' for split, n in parts])}."] if parts else []
     if found.absent:
         said.append(f"{counted(found.absent, 'study')} of the table {_is(found.absent)} not in the folder.")
     if found.unlisted:

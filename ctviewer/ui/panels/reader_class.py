@@ -61,8 +61,10 @@ class ReaderClass(QWidget):
         chosen: a class was clicked.
         cleared: nothing shall be stated any more.
         typed: a class in the reader's own words.
+        left: the field for it is closed; the focus is free.
     """
 
+    left = Signal()
     chosen = Signal(str)
     cleared = Signal()
     typed = Signal(str)
@@ -171,8 +173,11 @@ class ReaderClass(QWidget):
 
     def _close_field(self) -> None:
         if not self._field.isHidden():
+            had_focus = self._field.hasFocus()
             self._field.hide()
             self._field.clear()
+            if had_focus:  # Qt would hand it on to the button that analyses
+                self.left.emit()
 
     def _on_typed(self) -> None:
         text = self._field.text()

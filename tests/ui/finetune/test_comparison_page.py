@@ -117,7 +117,7 @@ def test_the_verdict_is_in_words(main, words):
 def test_what_to_know_before_activating_is_warned_of_until_it_is_done(page):
     doubts = ("The interval includes zero.", "Something was forgotten.")
     page.set_result(result(comparison(OPEN), doubts=doubts))
-    assert page._warning.text() == "The interval includes zero. Something was forgotten." and page._warning.isVisible()
+    assert page._warning.text() == "The interval includes zero.\nSomething was forgotten." and page._warning.isVisible()
     page.set_result(result(comparison(OPEN), doubts=doubts, active=True))
     assert page._warning.isHidden(), "the choice was made"
 

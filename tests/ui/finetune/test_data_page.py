@@ -6,17 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox, QDialog, QLineEdit, QVBoxLayout
+from PySide6.QtWidgets import QComboBox, QDialog, QLineEdit, QPushButton, QVBoxLayout
 
 from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
 from ctviewer.training.recipes import RECIPES
 from ctviewer.ui.finetune.classes_panel import STATED
 from ctviewer.ui.finetune.data_page import DataPage
 from ctviewer.ui.finetune.services import BaseModel, ReadStudies, TrainingChoices
-from ctviewer.ui.finetune.studies_panel import READ, read_text
+from ctviewer.ui.finetune.studies_panel import READ, hints, read_text
 from ctviewer.ui.finetune.version_panel import slug
 from ctviewer.ui.presenters.looking import FoundClass, FoundStudies
 
@@ -61,11 +61,38 @@ def test_a_folder_is_asked_about_and_its_classes_are_counted(page, qtbot, tmp_pa
     with qtbot.waitSignal(page.ready_changed) as ready:
         page.set_found(tmp_path, FOUND, "")
     assert ready.args == [True] and page.ready
-    assert page.studies._summary.text() == "10 studies of 8 patients; the table gives 2 test"
+    assert page.studies._summary.text() == "10 studies of 8 patients"
     assert page.studies._hints.text() == (
-        "1 study of the table is not in the folder. 3 items of the folder are not in the table and will not be used."
+        "The table gives 2 test. 1 study of the table is not in the folder. 3 items of the folder are not in the table and will not be used."
     )
     assert "Your labels have its classes" in page.model._fit.text()
+
+
+def test_the_parts_of_the_table_are_told_in_words_and_in_order():
+    splits = (("external:Ulm", 3), ("test", 9), ("train", 9), ("val", 4))
+    found = FoundStudies(25, 25, FOUND.classes, splits, False, 0, 0)
+    assert hints(found) == ("The table gives 9 training, 4 validation, 9 test and 3 external (Ulm).",)
+
+
+def test_shares_are_next_after_the_choice_that_wants_them(page, tmp_path):
+    fill(page, tmp_path)
+    chosen = page.classes.source.button("stated")
+    chosen.click()
+    spins = list(page.classes._spins.values())
+    assert chosen.nextInFocusChain() is spins[0]
+    after, between = spins[0].nextInFocusChain(), set()
+    while after is not spins[1]:
+        between.add(after)
+        after = after.nextInFocusChain()
+    assert not [one for one in between if isinstance(one, QPushButton | QComboBox)], "nothing else is in between"
+
+
+def test_advanced_settings_come_into_view_when_they_are_unfolded(page, qtbot):
+    page.resize(980, 600)
+    page.fold.button.click()
+    qtbot.waitUntil(lambda: page._area.verticalScrollBar().value() > 0)
+    top = page.advanced.mapTo(page._area.viewport(), QPoint(0, 0)).y()
+    assert top + page.advanced.height() // 2 < page._area.viewport().height()
 
 
 def test_enter_gives_the_path_that_was_typed_and_opens_no_dialog(page, qtbot, tmp_path):

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from ctviewer.core.errors import InputError
 from ctviewer.training.config import DataConfig, RunConfig
+from ctviewer.ui import theme
 from ctviewer.ui.finetune import closing
 from ctviewer.ui.finetune.state import Phase
 from ctviewer.ui.presenters import analysing
@@ -98,6 +99,42 @@ def test_pages_follow_the_run_and_reading_goes_on_beside_it(
     assert dialog.page is desk.comparison
     desk.comparison.activate_requested.emit()
     assert services.training.active == "lung 1.1.0"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "phase", "text"),
+    [
+        ("", Phase.CHECKED, "The data for training were checked. Nothing stands against this run."),
+        (
+            "doubt",
+            Phase.CHECKED,
+            "The data for training were checked. Nothing blocks this run; 1 doubt wants your tick.",
+        ),
+        ("unreadable", Phase.IDLE, "The table labels.csv has no column 'study'."),
+    ],
+)
+def test_a_check_that_ends_while_the_dialog_is_closed_is_told(
+    window, training, desk, until, tmp_path, behaviour, phase, text
+):
+    training.behaviour = behaviour
+    window.training.check(RunConfig(DataConfig(str(tmp_path))))
+    desk.dialog.close()
+    until(phase)
+    assert text in window.parts.messages._text.text() and offered(window) == ["Show"]
+    press(window, "Show")
+    assert desk.dialog.isVisible() and desk.dialog.page is desk.preflight
+
+
+def test_the_dialog_may_lie_behind_the_window_that_shows_its_studies(window, desk):
+    assert desk.dialog.windowHandle().transientParent() is None
+    assert desk.dialog.parent() is window, "and ends with it"
+
+
+def test_the_step_on_show_is_bold_in_each_theme(window, desk, begin, qapp):
+    begin()
+    for name in ("light", "dark"):
+        theme.apply_theme(qapp, name)
+        assert [label.font().bold() for label in desk.dialog._headings] == [False, False, True, False]
 
 
 def test_going_back_from_the_check_and_a_check_that_fails(window, training, desk, until, tmp_path, qtbot):

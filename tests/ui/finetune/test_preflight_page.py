@@ -150,6 +150,19 @@ def test_all_numbers_of_the_report_are_there(page):
     assert "about 2 hours" in taken and "3.0 GB" in taken and "next to nothing" in taken and "3 timed steps" in taken
 
 
+def test_classes_keep_their_names_beside_many_parts(page, qapp):
+    parts = ("train", "val", "test", "external:University Hospital Ulm", "external:Phantom D")
+    page.resize(980, 620)
+    page.set_report(report(counts=tuple(Count(part, "pneumonia-like", 3, 3) for part in parts)))
+    qapp.processEvents()
+    (name,) = [label for label in page.counts.findChildren(QLabel) if label.text() == "pneumonia-like"]
+    assert name.width() >= name.fontMetrics().horizontalAdvance(name.text())
+    numbers = [label for label in page.counts.findChildren(QLabel) if label.text() == "3 (3)"]
+    assert len(numbers) == 5 and all(
+        n.mapTo(page.counts, n.rect().topRight()).x() < page.counts.width() for n in numbers
+    )
+
+
 def test_what_is_not_known_is_said(page):
     page.set_report(report(ERROR))
     assert "Not known" in texts(page.estimate) and "was not judged" in texts(page.widths)
