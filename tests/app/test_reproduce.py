@@ -8,11 +8,14 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from ctviewer.app import reproduce
+from ctviewer.app import reproduce, reproduce_options
 from ctviewer.app.cli import BAD_INPUT, OK, PAUSED, main
 from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.datasets.hard_studies import SMALL, write_hard_studies
+from ctviewer.nets.aggregators import AGGREGATORS
+from ctviewer.nets.encoders import ENCODERS
 from ctviewer.training.control import Wish
+from ctviewer.ui.finetune import model_panel
 
 QUICK = ["--encoder", "resnet18", "--start", "scratch", "--size", "36", "--crop", "32", "--epochs", "1,2", "--quiet"]
 TWO = ["--aggregator", "lstm", "--aggregator", "lstm_attention"]
@@ -113,6 +116,12 @@ def test_senseless_options_are_refused(studies, tmp_path, arguments):
     with pytest.raises(SystemExit) as end:
         main(["reproduce", "ye", str(studies), "--out", str(tmp_path / "out"), *arguments])
     assert end.value.code == BAD_INPUT
+
+
+def test_every_net_there_is_can_be_asked_for():
+    """On the command line and in the window, which do not import torch to know it."""
+    assert set(reproduce_options.ENCODERS) == set(ENCODERS) == {key for key, _ in model_panel._ENCODERS}
+    assert set(reproduce_options.AGGREGATORS) == set(AGGREGATORS) == {key for key, _ in model_panel._AGGREGATORS}
 
 
 def test_without_imagenet_weights_the_choices_are_named(studies, tmp_path, monkeypatch, capsys):
