@@ -109,6 +109,7 @@ def _request(config: RunConfig, source: LabelledSource, base: Bundle | None, roo
     return Request(
         criteria=Criteria() if base is None else Criteria.of(base.metadata.input_limits),
         divide=_divide(config),
+        cross_validation=config.data.cross_validation,
         unlisted=unlisted(),
         plan=plan,
         step=step,

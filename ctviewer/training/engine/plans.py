@@ -15,7 +15,7 @@ from ctviewer.core.errors import InputError
 from ctviewer.core.files import reason, write_bytes
 from ctviewer.training.config import DataConfig
 from ctviewer.training.engine.judging import Judged
-from ctviewer.training.preflight.checks import FEW_PATIENTS
+from ctviewer.training.preflight.checks import cross_validates
 from ctviewer.training.run_folder import CHECKPOINTS
 from ctviewer.training.source import LabelledSource
 from ctviewer.training.splits import EXTERNAL, TRAIN_ONLY, Case, Split, repeated_folds
@@ -42,7 +42,7 @@ def folds_of(cases: Sequence[Case], data: DataConfig, seed: int) -> tuple[Split,
         InputError: there are fewer patients than folds.
     """
     patients = {case.patient for case in cases if not case.split.startswith(EXTERNAL)}
-    wanted = data.cross_validation == "always" or (data.cross_validation == "auto" and len(patients) < FEW_PATIENTS)
+    wanted = cross_validates(data.cross_validation, len(patients))
     return repeated_folds(cases, data.folds, data.repeats, seed) if wanted else ()
 
 

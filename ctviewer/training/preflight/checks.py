@@ -19,6 +19,16 @@ _MOST_COMPARED, _MOST_NAMED = 50, 5
 FEW_PATIENTS = 50  # fewer: repeated cross-validation
 
 
+def cross_validates(setting: str, patients: int) -> bool:
+    """Whether a run judges by cross-validation.
+
+    Args:
+        setting: `DataConfig.cross_validation`.
+        patients: outside external sets.
+    """
+    return setting == "always" or (setting == "auto" and patients < FEW_PATIENTS)
+
+
 @dataclass(frozen=True)
 class Criteria:
     """What studies must be.

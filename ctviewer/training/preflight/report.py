@@ -16,6 +16,7 @@ from ctviewer.training.splits import Split
 SCHEMA = 1
 ALL_FACTS = "all of these together"
 SUSPICIOUS_AUC = 0.7  # from which a fact alone predicts a class well enough to be learned instead of the disease
+CROSS_VALIDATION = "cross-validation"  # code of the finding that the run judges by it
 _MOST_NAMED = 5
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
+from ctviewer.core.words import counted
 from ctviewer.models.metadata import Metric
 from ctviewer.training.preflight.checks import (
     FEW_PATIENTS,
     Criteria,
+    cross_validates,
     shortcut_findings,
     split_findings,
     study_findings,
@@ -20,11 +22,20 @@ from ctviewer.training.preflight.checks import (
 from ctviewer.training.preflight.estimates import RunPlan, Step, estimate_run, room_findings
 from ctviewer.training.preflight.facts import StudyFacts, data_sha256, read_facts
 from ctviewer.training.preflight.precision import auc_interval
-from ctviewer.training.preflight.report import Count, Estimate, Finding, PreflightReport, Severity, Shortcut, Width
+from ctviewer.training.preflight.report import (
+    CROSS_VALIDATION,
+    Count,
+    Estimate,
+    Finding,
+    PreflightReport,
+    Severity,
+    Shortcut,
+    Width,
+)
 from ctviewer.training.preflight.shortcuts import cross_tables, find_shortcuts
 from ctviewer.training.sampling import training_sequences
 from ctviewer.training.source import LabelledSource
-from ctviewer.training.splits import PARTS, TEST, TRAIN, TRAIN_ONLY, VALIDATION, Case, Split, split_stratified
+from ctviewer.training.splits import EXTERNAL, PARTS, TEST, TRAIN, TRAIN_ONLY, VALIDATION, Case, Split, split_stratified
 
 Divide = Callable[[Sequence[Case]], Split]
 Baseline = Callable[[Sequence[str]], Iterator[Event]]
@@ -41,6 +52,7 @@ class Request:
     Attributes:
         criteria: what studies must be.
         divide: makes the split of the studies that can be read.
+        cross_validation: `DataConfig.cross_validation`: by what the run will judge.
         unlisted: names in the folder that the labels do not mention.
         plan, step: what the run takes is reckoned where both are given.
         baseline: judges the base model on the hold-out; None for a start without one.
@@ -48,6 +60,7 @@ class Request:
 
     criteria: Criteria = field(default_factory=Criteria)
     divide: Divide = split_stratified
+    cross_validation: str = "auto"
     unlisted: tuple[str, ...] = ()
     plan: RunPlan | None = None
     step: Step | None = None
@@ -89,7 +102,13 @@ def check(
         request: what is to be checked.
     """
     read = [one for one in facts if not one.error]
-    findings = [*study_findings(facts, request.criteria), *_about_size(facts), *_about_unlisted(request.unlisted)]
+    inside = [one for one in read if not one.case.split.startswith(EXTERNAL)]
+    crossed = cross_validates(request.cross_validation, len({one.case.patient for one in inside}))
+    findings = [
+        *study_findings(facts, request.criteria),
+        *_about_judging(inside, crossed),
+        *_about_unlisted(request.unlisted),
+    ]
     split, torn = _divided(read, request.divide)
     if split is not None:
         findings += split_findings(read, split)
@@ -107,7 +126,7 @@ def check(
         counts=tuple(_counts(members)),
         tables=cross_tables(read),
         shortcuts=tuple(shortcuts),
-        widths=tuple(_widths(read, members)),
+        widths=tuple(_widths(inside if crossed else (), members)),
         data_sha256={part: data_sha256(those) for part, those in members.items()},
         study_sha256={one.study: one.content.sha256 for one in read},
     )
@@ -157,18 +176,23 @@ def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(dict.fromkeys(findings), key=lambda one: _ORDER.index(one.severity)))
 
 
-def _about_size(facts: Sequence[StudyFacts]) -> Iterator[Finding]:
-    patients = len({one.case.patient for one in facts if not one.error})
-    if 0 < patients < FEW_PATIENTS:
-        text = (
-            f"There are {patients} patients; under {FEW_PATIENTS}, repeated cross-validation says more than one split."
+def _about_judging(inside: Sequence[StudyFacts], crossed: bool) -> Iterator[Finding]:
+    """By one split, or by cross-validation; and what the latter makes of parts that the labels name."""
+    patients = len({one.case.patient for one in inside})
+    few = 0 < patients < FEW_PATIENTS
+    if not crossed:
+        if few:
+            text = f"{counted(patients, 'patient')}, under {FEW_PATIENTS}: repeated cross-validation would say more than one split."
+            yield Finding(Severity.INFO, "few-patients", text)
+        return
+    why = f"{counted(patients, 'patient')}, under {FEW_PATIENTS}: it says more than one split" if few else "as chosen"
+    text = f"This run judges by repeated cross-validation ({why})."
+    if any(one.case.split in PARTS for one in inside):
+        text += (
+            " It does not keep to the parts that the labels name: in the end all studies but external sets are learned "
+            "from, those of the test part too. To keep them apart, choose 'never' for the cross-validation."
         )
-        if any(one.case.split in PARTS for one in facts):
-            text += (
-                " It does not keep to the parts that the labels name: in the end all studies but external sets are learned "
-                "from, those of the test part too. To keep them apart, choose 'never' for the cross-validation."
-            )
-        yield Finding(Severity.INFO, "few-patients", text)
+    yield Finding(Severity.INFO, CROSS_VALIDATION, text)
 
 
 def _about_unlisted(names: Sequence[str]) -> Iterator[Finding]:
@@ -185,15 +209,13 @@ def _counts(members: dict[str, list[StudyFacts]]) -> Iterator[Count]:
             yield Count(part, label, len(found), len({one.case.patient for one in found}))
 
 
-def _widths(read: Sequence[StudyFacts], members: dict[str, list[StudyFacts]]) -> Iterator[Width]:
-    """For the part that the run is judged by, and for all patients where there are few."""
-    judged = {TEST: members[TEST]} if TEST in members else {}
-    if not judged and VALIDATION in members:
-        judged = {VALIDATION: members[VALIDATION]}
-    inside = [one for one in read if not one.case.split.startswith("external:")]
-    if len({one.case.patient for one in inside}) < FEW_PATIENTS:
-        learned = {one.case.patient for one in inside if one.case.split == TRAIN_ONLY}
-        judged["cross-validation"] = [one for one in inside if one.case.patient not in learned]
+def _widths(folded: Sequence[StudyFacts], members: dict[str, list[StudyFacts]]) -> Iterator[Width]:
+    """For what the run is judged by: all that a cross-validation tests in turn, else the hold-out."""
+    if folded:
+        learned = {one.case.patient for one in folded if one.case.split == TRAIN_ONLY}
+        judged = {"cross-validation": [one for one in folded if one.case.patient not in learned]}
+    else:
+        judged = next(({part: members[part]} for part in (TEST, VALIDATION) if part in members), {})
     for part, those in judged.items():
         everyone: dict[str, set[str]] = defaultdict(set)
         for one in those:

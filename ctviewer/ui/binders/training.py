@@ -85,6 +85,8 @@ class TrainingBinder(QObject):
         if answer is closing.Answer.AT_ONCE:
             return True
         if answer is closing.Answer.GO_ON:
+            if self._closing:
+                self._messages.clear()  # it said that the window will close
             self._closing = False
             return False
         self._closing = True

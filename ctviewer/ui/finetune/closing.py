@@ -41,7 +41,7 @@ def ask_again(parent: QWidget) -> Answer:
         parent,
         "Training is being ended",
         "The training is finishing its chunk of slices; the window closes by itself after that.\n"
-        "Closed at once, the run can go on from its last checkpoint.",
+        "Closed at once, it loses what it learned since its last checkpoint.",
         (
             (Answer.PAUSE, "&Wait", QMessageBox.ButtonRole.AcceptRole),
             (Answer.AT_ONCE, "&Close at once", QMessageBox.ButtonRole.DestructiveRole),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QTreeWidget, QTreeWidgetItem, QWidget
 
@@ -56,6 +56,7 @@ class ChangedPanel(Panel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Studies that changed side", parent)
+        self._changed: tuple[Changed, ...] = ()
         self._told = note()
         self.table = _Tree()
         self.table.setAccessibleName("Studies that changed side")
@@ -75,8 +76,15 @@ class ChangedPanel(Panel):
         self.body.addWidget(self._told)
         self.body.addWidget(self.table)
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Colours of rows are those of the theme that they were made in."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.set_changed(self._changed)
+
     def set_changed(self, changed: Sequence[Changed]) -> None:
         """Show these."""
+        self._changed = tuple(changed)
         self.table.clear()
         for one in changed[:_MOST]:
             self.table.addTopLevelItem(_row(one))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from PySide6.QtCore import QRect, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -87,6 +87,14 @@ class FindingRow(QWidget):
         return self.finding.severity is Severity.INFO or (
             self.finding.severity is Severity.DOUBT and self.tick.isChecked()
         )
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Links have the colour of the theme that they were made in."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            text = self._links.text()
+            self._links.clear()  # the same text again would be left as it is
+            self._links.setText(text)
 
     def _name_studies(self, most: int) -> None:
         studies = self.finding.studies

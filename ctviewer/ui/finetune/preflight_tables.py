@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from ctviewer.core.words import amount_text, counted
 from ctviewer.training.preflight.report import (
     ALL_FACTS,
+    CROSS_VALIDATION,
     SUSPICIOUS_AUC,
     CrossTable,
     PreflightReport,
@@ -29,6 +30,10 @@ _WHY = (
 )
 _NONE_TOLD = "No fact of how the studies were made tells a class (all AUC at most 0.7)."
 _NOT_TRIED = "Too few patients to try, or the studies do not differ in such facts."
+_FOLDED = (
+    " These parts are those of one split: this run judges by cross-validation instead, where each patient outside external "
+    "sets is tested in turn, by models that did not learn from that patient."
+)
 _MOST_SHORTCUTS = 6
 _NAMES_PX = 110  # of the names at the least, however many columns there are
 _WIDTH_TEXT = "Even a good model can show no more with this many patients: the 95 % interval to expect of its AUC."
@@ -67,7 +72,8 @@ class CountsPanel(Panel):
             self._grid.addWidget(role_label("The data cannot be split.", ""), 0, 0)
         torn = any(one.code == "patient-on-both-sides" for one in report.findings)
         apart = "" if torn else " No patient is in two parts."
-        say(self._told, f"Studies, and patients in brackets.{apart}" if parts else "")
+        folded = any(one.code == CROSS_VALIDATION for one in report.findings)
+        say(self._told, f"Studies, and patients in brackets.{_FOLDED if folded else apart}" if parts else "")
 
 
 class ShortcutsPanel(Panel):

@@ -268,7 +268,7 @@ def test_a_base_model_is_judged_on_the_hold_out_first(make_config, make_studies,
     told = json.loads(capsys.readouterr().out)
     figures = {metric["name"]: metric for metric in told["baseline"]}
     assert figures["accuracy"]["n"] == 15, "what must never judge does not judge the base either"
-    (few,) = (one for one in told["findings"] if one["code"] == "few-patients")
+    (few,) = (one for one in told["findings"] if one["code"] == "cross-validation")
     assert "those of the test part too" in few["text"]
 
 

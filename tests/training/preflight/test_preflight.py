@@ -215,7 +215,10 @@ def test_few_patients_are_told_by_how_few():
     data = clean()
     data[:2] = [replace(d, case=replace(d.case, classes=("rare",))) for d in data[:2]]
     assert codes(check(data))["too-few"] is ERROR
-    assert codes(check(clean(6)))["too-few"] is DOUBT and codes(check(clean(6)))["few-patients"] is INFO
+    assert codes(check(clean(6)))["too-few"] is DOUBT and codes(check(clean(6)))["cross-validation"] is INFO
+    one_split = check(clean(6), request=Request(cross_validation="never"))
+    assert codes(one_split)["few-patients"] is INFO and "cross-validation" not in codes(one_split)
+    assert codes(check(clean(), request=Request(cross_validation="always")))["cross-validation"] is INFO
     assert codes(check(clean()[:30]))["one-class"] is ERROR
 
 
@@ -249,7 +252,8 @@ def test_the_interval_is_that_of_the_part_that_judges():
     assert {w.part for w in widths} == {"test"} and {w.positives + w.negatives for w in widths} == {9}
     assert all(w.low < w.auc <= w.high for w in widths)
     few = {w.part: w.high - w.low for w in check(clean(12)).widths}
-    assert set(few) == {"test", "cross-validation"} and few["cross-validation"] < few["test"]
+    split = {w.part: w.high - w.low for w in check(clean(12), request=Request(cross_validation="never")).widths}
+    assert set(few) == {"cross-validation"} and set(split) == {"test"} and few["cross-validation"] < split["test"]
 
 
 def test_lines_and_json_say_it_all():

@@ -238,6 +238,15 @@ def test_studies_that_changed_side_open_by_click_and_by_enter(page, qtbot):
     assert asked.args == ["a/2"]
 
 
+def test_studies_that_changed_side_follow_the_theme(page, qapp):
+    page.set_result(result(comparison()))
+    theme.apply_theme(qapp, "light")
+    light = page.changed.table.topLevelItem(0).foreground(1).color().name()
+    assert light == theme.colours().focus
+    theme.apply_theme(qapp, "dark")
+    assert page.changed.table.topLevelItem(0).foreground(1).color().name() == theme.colours().focus != light
+
+
 def test_where_no_study_changed_side_it_is_said(page):
     page.set_result(result(comparison(changed=())))
     assert (

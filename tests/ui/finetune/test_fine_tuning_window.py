@@ -125,6 +125,16 @@ def test_a_check_that_ends_while_the_dialog_is_closed_is_told(
     assert desk.dialog.isVisible() and desk.dialog.page is desk.preflight
 
 
+def test_a_window_that_stays_open_after_all_does_not_say_that_it_closes(window, begin, monkeypatch):
+    begin("deaf")
+    answer(monkeypatch, closing.Answer.PAUSE, closing.Answer.GO_ON)
+    for says_so in (True, False):
+        event = QCloseEvent()
+        window.closeEvent(event)
+        assert not event.isAccepted() and window.parts.messages.isVisible() is says_so
+    window.training.shut_down()
+
+
 def test_the_dialog_may_lie_behind_the_window_that_shows_its_studies(window, desk):
     assert desk.dialog.windowHandle().transientParent() is None
     assert desk.dialog.parent() is window, "and ends with it"

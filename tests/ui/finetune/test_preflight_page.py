@@ -20,6 +20,7 @@ from ctviewer.training.preflight.report import (
     Shortcut,
     Width,
 )
+from ctviewer.ui import theme
 from ctviewer.ui.finetune.plots import IntervalPlot
 from ctviewer.ui.finetune.preflight_page import PreflightPage
 from ctviewer.ui.finetune.preflight_tables import time_text
@@ -125,6 +126,18 @@ def test_studies_are_links_that_name_them_as_they_are(page, qtbot):
     assert row._links.textInteractionFlags() & keys
 
 
+def test_links_follow_the_theme(page, qapp):
+    page.set_report(report(DOUBT))
+    links = page.findings.rows[0]._links
+    seen = []
+    for name in ("light", "dark"):
+        theme.apply_theme(qapp, name)
+        picture = links.grab().toImage()
+        colours = {picture.pixelColor(x, y).name() for x in range(picture.width()) for y in range(picture.height())}
+        seen.append(links.palette().link().color().name() in colours)
+    assert seen == [True, True]
+
+
 def test_a_check_that_failed_says_why(page):
     page.set_report(report())
     page.set_problem("The process was ended by the system: out of memory.")
@@ -148,6 +161,12 @@ def test_all_numbers_of_the_report_are_there(page):
     assert "0.71 (0.60 to 0.80)" in widths
     taken = texts(page.estimate)
     assert "about 2 hours" in taken and "3.0 GB" in taken and "next to nothing" in taken and "3 timed steps" in taken
+
+
+def test_where_a_cross_validation_judges_the_parts_are_not_said_to(page):
+    crossed = Finding(Severity.INFO, "cross-validation", "This run judges by repeated cross-validation.")
+    page.set_report(report(crossed, **FULL))
+    assert "cross-validation instead" in texts(page.counts) and "No patient is in two parts" not in texts(page.counts)
 
 
 def test_classes_keep_their_names_beside_many_parts(page, qapp):
