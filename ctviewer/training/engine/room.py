@@ -57,7 +57,7 @@ def _saved(net: StudyClassifier, images: Tensor, precision: torch.dtype | None) 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # itself would hold its graph, which holds it: a circle through C++ that nobody breaks
 
     reduced = torch.autocast(images.device.type, precision, enabled=precision is not None)
     with torch.enable_grad(), reduced, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -69,12 +72,16 @@ def test_a_frozen_encoder_keeps_nothing():
     assert kept_chunks(classifier(trainable="none"), torch.randn(2, 1, 64, 64), 4) == 1
 
 
+@pytest.fixture(scope="module", params=["resnet18", "googlenet", "convnext_tiny"])
+def learning(request) -> StudyClassifier:
+    return classifier(request.param, "last_two", **({} if request.param == "convnext_tiny" else {"norm": "batch"}))
+
+
 @pytest.mark.parametrize("precision", [None, torch.bfloat16])
-@pytest.mark.parametrize("encoder", ["resnet18", "googlenet", "convnext_tiny"])
-def test_what_is_kept_changes_no_bit_of_the_gradients(encoder, precision):
-    found = []
+def test_what_is_kept_changes_no_bit_of_the_gradients(learning, precision):
+    net, found = learning, []
     for kept in (1, 2, 3):
-        net = classifier(encoder, "last_two", **({} if encoder == "convnext_tiny" else {"norm": "batch"}))
+        net.zero_grad(set_to_none=True)
         torch.manual_seed(1)
         images = torch.randn(7, 1, 32, 32)
         work = accumulate_gradients(
@@ -84,3 +91,12 @@ def test_what_is_kept_changes_no_bit_of_the_gradients(encoder, precision):
         assert passed == 7 + max(0, 7 - {1: 1, 2: 4, 3: 7}[kept])
         found.append({name: p.grad for name, p in net.named_parameters() if p.grad is not None})
     assert all(torch.equal(one, other[name]) for other in found[1:] for name, one in found[0].items())
+
+
+def test_measuring_holds_on_to_nothing():
+    net = classifier("resnet18", "all", norm="group")
+    left = [weakref.ref(parameter) for parameter in net.parameters()]
+    assert kept_chunks(net, torch.randn(2, 1, 32, 32), 4) >= 1
+    del net
+    gc.collect()
+    assert not [one for one in left if one() is not None]
