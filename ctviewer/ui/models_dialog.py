@@ -131,9 +131,9 @@ class ModelsDialog(QDialog):
         self._before = {task: before(task) for task in dict.fromkeys(card.task for card in cards)}
         self.set_failure("")
         self._fill()
-        task = "" if before_card is None else before_card.task  # of one that is gone
-        others = sorted((c for c in cards if c.active), key=lambda c: c.task != task)
-        self._choose(chosen if chosen in self._cards else next((c.key for c in others), ""))
+        gone = before_card if chosen not in self._cards else None
+        near = sorted(cards, key=lambda c: (gone is not None and c.task != gone.task, not c.active))
+        self._choose(chosen if chosen in self._cards else next((c.key for c in near), ""))
         while (item := self._problems.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()

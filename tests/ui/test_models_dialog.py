@@ -181,6 +181,16 @@ def test_activating_and_rolling_back_hold_at_once_wherever_they_are_asked_for(bi
     assert services.used == [BASE.key]
 
 
+def test_where_the_chosen_model_is_gone_another_of_its_task_is_shown(dialog):
+    dialog._choose(CHILD.key)
+    others = tuple(card for card in CARDS if card.key != CHILD.key)
+    dialog.set_models(others, ())
+    assert dialog._key == BASE.key
+    dialog._choose(GRAND.key)
+    dialog.set_models((DETECTOR, BASE, CHILD), ())
+    assert dialog._key == CHILD.key, "the one in use"
+
+
 def test_why_something_could_not_be_done_is_shown(binder):
     binder.dialog._choose(CHILD.key)
     binder.dialog.activate.click()
@@ -198,6 +208,9 @@ def test_studies_of_a_comparison_open_where_the_run_is_kept(binder, qtbot):
     with qtbot.assertNotEmitted(binder.study_requested):
         binder.page.study_requested.emit("gone")
     assert "The study gone" in binder.dialog._failure.text()
+    assert "The study gone" in binder._failure.text() and binder._failure.isVisible(), "where it was asked for too"
+    binder.page.study_requested.emit("s1")
+    assert not binder._failure.isVisible()
 
 
 def test_the_window_lists_its_models_and_tells_of_a_result_of_another(ready, qtbot, services):

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
 from ctviewer.ui.dialogs import stand_beside
+from ctviewer.ui.finetune.widgets import note, say
 from ctviewer.ui.models_dialog import ModelsDialog
 from ctviewer.ui.presenters.models import ModelsPresenter
 
@@ -35,7 +36,9 @@ class ModelsBinder(QObject):
         self._comparison: QDialog | None = None
         self._page: ComparisonPage | None = None
         self._compared = ""
+        self._failure: QLabel | None = None  # in the comparison; the list has its own
         models.changed.connect(self.refresh)
+        models.failed.connect(self._tell)
 
     @property
     def dialog(self) -> ModelsDialog | None:
@@ -80,12 +83,18 @@ class ModelsBinder(QObject):
         if result is None:
             return
         self._compared = key
+        self._tell("")
         page = self._page or self._make_comparison()
         page.set_result(result)
         assert self._comparison is not None  # made with its page
         self._comparison.setWindowTitle(f"{key} against {result.parent}" if result.parent else key)
         self._comparison.show()
         self._comparison.raise_()
+
+    def _tell(self, text: str) -> None:
+        """Why something could not be done, where it was asked for."""
+        if self._failure is not None:
+            say(self._failure, text)
 
     def _make_comparison(self) -> ComparisonPage:
         from ctviewer.ui.finetune.comparison_page import ComparisonPage
@@ -97,6 +106,8 @@ class ModelsBinder(QObject):
         closing.rejected.connect(dialog.close)
         box = QVBoxLayout(dialog)
         box.addWidget(page, 1)
+        self._failure = note("", "danger")
+        box.addWidget(self._failure)
         box.addWidget(closing)
         page.activate_requested.connect(lambda: self._models.activate(self._compared))
         page.roll_back_requested.connect(self._roll_back)
@@ -112,6 +123,7 @@ class ModelsBinder(QObject):
             self._models.roll_back(task)
 
     def _open_study(self, study: str) -> None:
+        self._tell("")
         result: FinishedRun | None = self._models.result_for(self._compared)
         place: Path | None = None if result is None else self._models.place_of(result, study)
         if place is not None:
