@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -30,7 +31,7 @@ from ctviewer.training.reproduction.ye_published import (
     TABLE_4,
     Arm,
 )
-from ctviewer.training.reproduction.ye_results import ArmRun, Sample, convergence, mean_and_range
+from ctviewer.training.reproduction.ye_results import ArmRun, Sample, at_chance, convergence, mean_and_range
 from ctviewer.training.run_record import text_without_names
 from ctviewer.training.source import StudySource
 
@@ -82,6 +83,11 @@ def _limits(inputs: YeInputs, runs: Sequence[ArmRun]) -> Iterator[str]:
     if settings.precision != "float32":
         yield f"The encoders compute in the precision {settings.precision}."
     classes = sorted({one.label for one in report.counts})
+    if lost := at_chance(runs, len(classes)):
+        yield (
+            f"{lost} of {len(runs)} models learned next to nothing: their training loss ends within 5 % of what guessing gives "
+            f"(ln {len(classes)} = {math.log(len(classes)):.2f}), so that comparing them says little."
+        )
     if len(classes) > 2:
         yield f"There are {len(classes)} classes ({', '.join(classes)}) and not two; metrics are the mean over them."
     yield f"{settings.seeds} run{'s' if settings.seeds > 1 else ''} of each model, {len(runs)} in all."

@@ -144,7 +144,7 @@ def _text(path: Path) -> str:
             raw = file.read(_MOST_BYTES + 1)
     except FileNotFoundError as error:
         raise InputError(
-            f"There is no {path.name} in {path.parent}: it names each study, its patient and its class."
+            f"There is no {path.name} in {path.parent.absolute()}: it names each study, its patient and its class."
         ) from error
     except OSError as error:
         raise InputError(f"{path} could not be read: {reason(error)}.") from error

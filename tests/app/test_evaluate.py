@@ -194,7 +194,7 @@ def test_names_from_the_table_are_letters_on_the_page(run, tiny_models, write_se
         (["--split", "val"], "no study into 'val'; they name external:far, test. --split all"),
         (["--split", "external:near"], "no study into 'external:near'"),
         (["--values", "hounsfield"], "hounsfield"),
-        (["--labels", "nowhere.csv"], "nowhere.csv could not be read"),
+        (["--labels", "nowhere.csv"], "There is no nowhere.csv in /"),
     ],
 )
 def test_bad_input_is_one_sentence(run, tiny_models, write_set, options, why, monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,6 +105,16 @@ def convergence(runs: Sequence[ArmRun]) -> Convergence:
         half_width = float(t.ppf(0.975, n - 1) * np.std(differences, ddof=1) / np.sqrt(n))
         low, high = mean - half_width, mean + half_width
     return Convergence(n, sum(d > 0 for d in differences), mean, low, high)
+
+
+def at_chance(runs: Sequence[ArmRun], classes: int) -> int:
+    """How many models ended with a training loss of at least 95 % of what guessing gives: ln of the number of classes.
+
+    Args:
+        runs: any.
+        classes: that exclude each other.
+    """
+    return sum(float(np.mean(run.losses[-3:])) >= 0.95 * math.log(classes) for run in runs if run.losses)
 
 
 def mean_and_range(values: Sequence[float]) -> str:

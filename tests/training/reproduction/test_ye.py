@@ -18,6 +18,7 @@ from ctviewer.training.reproduction.ye_published import (
 from ctviewer.training.reproduction.ye_results import (
     ArmRun,
     Sample,
+    at_chance,
     convergence,
     from_json,
     mean_and_range,
@@ -113,6 +114,12 @@ def test_a_run_is_read_back_equal():
         12.5,
     )
     assert from_json(json.loads(json.dumps(to_json(run)))) == run
+
+
+def test_models_that_guess_are_counted():
+    guessing, learning = _run("lstm", [1.5, 1.10, 1.09, 1.10]), _run("lstm", [1.1, 0.9, 0.8, 0.7])
+    assert at_chance([guessing, learning], 3) == 1
+    assert at_chance([_run("lstm", [0.69])], 2) == 1 and at_chance([], 3) == 0
 
 
 def test_mean_and_range():
