@@ -281,9 +281,9 @@ def _keep_end(folder: Path, last: Event) -> None:
     elif isinstance(last, RunCancelled):
         run_folder.set_state(folder, run_folder.CANCELLED)
     elif isinstance(last, RunFinished):
+        run_folder.remove_spent(folder)  # killed here it goes on, and removes the rest; a finished run would keep it
         state = run_folder.STOPPED if last.stopped else run_folder.FINISHED
         run_folder.set_state(folder, state, bundle=last.bundle)
-        run_folder.remove_spent(folder)
 
 
 def clear_cancelled(folder: Path) -> None:

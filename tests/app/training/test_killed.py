@@ -9,7 +9,11 @@ import time
 import pytest
 
 from ctviewer.app.cli import PAUSED
+from ctviewer.app.train_run import _keep_end
 from ctviewer.models.bundle import load_bundle
+from ctviewer.training import run_folder
+from ctviewer.training.config import DataConfig, RunConfig
+from ctviewer.training.events import RunFinished
 from ctviewer.training.run_folder import FINISHED, KILLED, entry, read_state
 
 
@@ -59,3 +63,17 @@ def test_a_signal_pauses(start, make_config, undisturbed, losses, tmp_path, numb
     assert "going on from step" in resumed.errors
     assert losses(folder) == losses(whole)
     assert bundle_of(folder).metadata.weights_sha256 == bundle_of(whole).metadata.weights_sha256
+
+
+def test_killed_while_what_is_spent_is_removed(tmp_path, monkeypatch):
+    """It can go on then, and removes the rest: prepared studies do not stay behind a finished run."""
+    folder = run_folder.begin(tmp_path / "run", RunConfig(DataConfig("studies")))
+    run_folder.set_state(folder, run_folder.RUNNING)
+
+    def killed(_folder):
+        raise SystemExit
+
+    monkeypatch.setattr(run_folder, "remove_spent", killed)
+    with pytest.raises(SystemExit):
+        _keep_end(folder, RunFinished("toy-1.0.0", "toy 1.0.0", False, {}))
+    assert entry(folder).state == KILLED

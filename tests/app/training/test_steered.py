@@ -61,8 +61,7 @@ def test_stop_keeps_the_best_so_far(steered):
 
 def test_cancel_keeps_nothing(steered, private_folders, studies):
     process, folder = steered()
-    process.tell("pause")
-    process.tell("cancel")  # the last word counts
+    process.tell("pause\ncancel")  # the last word counts; in one piece, for a pause is obeyed at once
     assert process.wait() == 0, process.errors
     assert kinds(process)[-1] == "RunCancelled"
     assert not folder.exists() and not list(private_folders.rglob("*.safetensors"))

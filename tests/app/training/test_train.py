@@ -51,7 +51,7 @@ def test_check_says_what_there_is_to_say_and_writes_nothing(make_config, studies
     assert train(config, "--check") == OK
     told = capsys.readouterr()
     assert "16 studies of 16 patients: nothing blocks the run" in told.out
-    assert "train: sick 4 studies of 4 patients" in told.out and " of memory and 0 MB of disk (from " in told.out
+    assert "train: sick 4 studies of 4 patients" in told.out and " MB of memory and " in told.out
     assert "All weights start from random values" in told.err
     assert train(config, "--check", "--json", "--quiet") == OK
     assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["studies"] == 16

@@ -73,7 +73,7 @@ def whole(tmp_path_factory) -> Whole:
 def test_paused_anywhere(whole, inputs, said, after) -> None:
     """In the middle of a step, between steps, while judging, while finishing."""
     config, found, weights = whole.wanted.config, whole.found, whole.weights
-    for number in range(5, whole.asked, 17):
+    for number in range(5, whole.asked, 23):
         wanted = inputs(config, name=f"paused-{number}", control=after(number, Wish.PAUSE))
         first = said(wanted)
         assert isinstance(first.last, Paused), number
@@ -88,7 +88,7 @@ def test_killed_anywhere(whole, inputs, said) -> None:
     config, found, weights = whole.wanted.config, whole.found, whole.weights
     config = dataclasses.replace(config, checkpoint_minutes=0.0)
     lasting = [event for event in found.events if not isinstance(event, Progress | Saved)]
-    for number in range(2, len(lasting), 3):
+    for number in range(2, len(lasting), 4):
         wanted = inputs(config, name=f"killed-{number}")
         first = said([])
         events = run(wanted)
