@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -51,7 +52,7 @@ def test_check_says_what_there_is_to_say_and_writes_nothing(make_config, studies
     assert train(config, "--check") == OK
     told = capsys.readouterr()
     assert "16 studies of 16 patients: nothing blocks the run" in told.out
-    assert "train: sick 4 studies of 4 patients" in told.out and " MB of memory and " in told.out
+    assert "train: sick 4 studies of 4 patients" in told.out and re.search(r"\d [MG]B of memory and \d", told.out)
     assert "All weights start from random values" in told.err
     assert train(config, "--check", "--json", "--quiet") == OK
     assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["studies"] == 16
