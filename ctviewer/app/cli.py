@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_train(commands, _path)
     _add_statements(add_evaluate(commands, _path))
-    add_reproduce(commands, _path)
+    _add_statements(add_reproduce(commands, _path))
 
     demo = commands.add_parser("demo", help="make the sample study once, open it and analyse it")
     demo.add_argument("--out", type=_path, metavar="DIR", help="without a display: where the files go")

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctviewer.app.cli import CANCELLED, OK, PAUSED
+from ctviewer.app.folders import writable_folder
 from ctviewer.app.train_check import Interrupted, base_bundle, preflight_of
 from ctviewer.app.train_data import open_source
 from ctviewer.app.train_speaker import Console
 from ctviewer.app.wishes import Wishes, signals_heard
-from ctviewer.core.errors import InputError, StorageError
+from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Message
-from ctviewer.core.files import reason, refuse_inside, write_bytes
+from ctviewer.core.files import refuse_inside, write_bytes
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.training.config import DataConfig
 from ctviewer.training.event_lines import plain
@@ -36,22 +37,20 @@ def run_reproduce(options: argparse.Namespace) -> int:
     Raises:
         CtviewerError: bad input, a run that failed, or a place that cannot be written.
     """
-    from ctviewer.training.reproduction.ye import YeInputs
-
     if not options.folder.is_dir():
         raise InputError(f"{options.folder} is not a folder.")
     refuse_inside(options.out, options.folder)
     settings = _settings(options)
     data = DataConfig(
-        str(options.folder.absolute()), values=options.values, spacing=options.spacing, order=options.order,
-        cross_validation="never",
+        str(options.folder.absolute()), values=options.values or "", spacing=options.spacing or "",
+        order=options.order or "", cross_validation="never",
     )  # fmt: skip
     show, wishes = Console(options.quiet), Wishes()
     with ExitStack() as stack:
         stack.enter_context(signals_heard(wishes))
         show(Message(RESEARCH_USE))
         try:
-            inputs = _checked(YeInputs, settings, data, options.out, show, wishes)
+            inputs = _checked(settings, data, options.out, show, wishes)
         except Interrupted:
             show(Message("Ended; nothing was begun."))
             return CANCELLED
@@ -84,27 +83,22 @@ def _settings(options: argparse.Namespace) -> YeSettings:
     )
 
 
-def _checked(
-    make: type[YeInputs], settings: YeSettings, data: DataConfig, out: Path, show: Console, wishes: Wishes
-) -> YeInputs:
+def _checked(settings: YeSettings, data: DataConfig, out: Path, show: Console, wishes: Wishes) -> YeInputs:
     """The data looked at; what is doubtful is told and stands on the page.
 
     Raises:
         InputError: something stands against it.
     """
-    from ctviewer.training.reproduction.ye import arm_config
+    from ctviewer.training.reproduction.ye import YeInputs, arm_config
 
-    try:
-        out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StorageError(f"{out} cannot be written: {reason(error)}.") from error
+    writable_folder(out)
     config = arm_config(settings, data, settings.arms[0], 0)
     base, source = base_bundle(config.model), open_source(data)
     report = preflight_of(config, source, base, out, show, wishes)
     if report.blocked:
-        raise InputError(f"The data cannot be used: {next(iter(report.findings)).text}")
+        raise InputError(f"The data cannot be used: {report.findings[0].text}")
     _require_parts(report)
-    return make(settings, data, source, report, out, base, wishes)
+    return YeInputs(settings, data, source, report, out, base, wishes)
 
 
 def _require_parts(report: PreflightReport) -> None:
@@ -133,11 +127,12 @@ def _write(inputs: YeInputs, runs: tuple[ArmRun, ...], out: Path) -> None:
     from ctviewer.app.reproduce_page import page_of
     from ctviewer.training.reproduction.ye_results import convergence, to_json
 
+    found = convergence(runs)
     told = {
         "settings": dataclasses.asdict(inputs.settings),
         "data_sha256": dict(inputs.report.data_sha256),
         "counts": [dataclasses.asdict(one) for one in inputs.report.counts],
-        "convergence": dataclasses.asdict(convergence(runs)) | {"verdict": convergence(runs).verdict},
+        "convergence": dataclasses.asdict(found) | {"verdict": found.verdict},
         "models": [to_json(run) for run in runs],
         "notice": RESEARCH_USE,
     }

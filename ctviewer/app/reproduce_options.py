@@ -17,12 +17,17 @@ Ctrl+C pauses; the same command goes on. Models that are trained already are not
 To try it on generated studies: `python packaging/make_hard_studies.py DIR`, and `make evaluate-models`."""
 
 
-def add_reproduce(commands: argparse._SubParsersAction[argparse.ArgumentParser], path: Callable[[str], Path]) -> None:
-    """Add the command.
+def add_reproduce(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], path: Callable[[str], Path]
+) -> argparse.ArgumentParser:
+    """Add the command, but for its statements about formats that do not say everything themselves.
 
     Args:
         commands: of the program.
         path: makes a path of an argument.
+
+    Returns:
+        The parser of `reproduce ye`.
     """
     command = commands.add_parser(
         "reproduce",
@@ -50,8 +55,7 @@ def add_reproduce(commands: argparse._SubParsersAction[argparse.ArgumentParser],
     ye.add_argument("--precision", choices=("float32", "bfloat16", "auto"), default="float32", help="of the encoders")
     ye.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
     ye.add_argument("--quiet", action="store_true", help="no progress on standard error")
-    for name, told in (("values", "what the values mean"), ("spacing", "mm"), ("order", "head-first or feet-first")):
-        ye.add_argument(f"--{name}", default="", help=f"as for `ctviewer analyze`: {told}")
+    return ye
 
 
 def _count(text: str) -> int:

@@ -191,7 +191,7 @@ def _judged(arm: Arm, seed: int, bundle: Path, folder: Path, settings: YeSetting
     metrics, samples = {}, {}
     for epoch in settings.epochs:
         told = read_predictions(epoch_predictions(folder, epoch * settings.passes))
-        metrics[epoch] = test_metrics(told.of(TEST))
+        metrics[epoch] = mean_metrics(told.of(TEST))
         samples[epoch] = external_samples(told)
     losses = [point.loss for point in record.curves]
     validation = [math.nan if point.validation_loss is None else point.validation_loss for point in record.curves]
@@ -204,7 +204,7 @@ def _by_epoch(losses: Sequence[float], passes: int) -> tuple[float, ...]:
     return tuple(float(np.mean(losses[at : at + passes])) for at in range(0, len(losses), passes))
 
 
-def test_metrics(predictions: Predictions) -> dict[str, float]:
+def mean_metrics(predictions: Predictions) -> dict[str, float]:
     """AP, AUC-PR and AUC-ROC, the mean over the classes where there are several: however few studies there are."""
     asked = targets(predictions)
     if len(predictions.classes) == 2:  # the positive class alone, as in the paper
