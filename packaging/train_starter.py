@@ -66,7 +66,7 @@ def settings(arguments: argparse.Namespace) -> StarterSettings:
         aggregator=plan(10, 80, 1e-3, 40),
         detector=plan(8, 140, 8e-4, 100),
         cache=arguments.cache,
-        tasks=tuple(arguments.task or ("study_classifier", "detector")),
+        tasks=tuple(arguments.task or ("study_classifier", "one_shot")),
     )
 
 
@@ -92,7 +92,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cache", type=Path, default=None, help="folder that keeps prepared phantoms")
-    parser.add_argument("--task", action="append", choices=("study_classifier", "detector"), help="train this only")
+    parser.add_argument("--task", action="append", choices=("study_classifier", "one_shot"), help="train this only")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     started = time.monotonic()

@@ -118,10 +118,10 @@ def make_detector(tmp_path_factory):
         torch.manual_seed(2)
         options = {"size": 64, "width": 16, "channels": 16, "box_hidden": 16}
         described = metadata(
-            "detector", ("background", "lung", "ggo"), options, 64,
+            "one_shot", ("background", "lung", "ggo"), options, 64,
             input_limits=limits, lesion_classes=("ggo",), thresholds=Thresholds(detection_score=threshold),
         )  # fmt: skip
-        net = build_net("detector", 3, options)
+        net = build_net("one_shot", 3, options)
         return save_bundle(tmp_path_factory.mktemp("bundle") / "detector", described, net.state_dict())
 
     return make

@@ -10,7 +10,7 @@ from ctviewer.core.events import Event, Message
 from ctviewer.core.volume import Volume
 from ctviewer.inference import AnalysisSettings, NetCache, analyse, preloading
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import CLASSIFIER, DETECTOR
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
 
 
 class Analyst:
@@ -26,7 +26,7 @@ class Analyst:
 
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the active detector, in order; empty where there is none."""
-        bundle = in_use(DETECTOR)
+        bundle = in_use(ONE_SHOT)
         return bundle.metadata.classes if bundle else ()
 
     def classifier(self) -> Bundle | None:
@@ -36,7 +36,7 @@ class Analyst:
     def active_hashes(self) -> set[str]:
         """SHA-256 of the active models' weights; empty where one of them cannot be used."""
         try:
-            active = [installed().active(task) for task in (CLASSIFIER, DETECTOR)]
+            active = [installed().active(task) for task in (CLASSIFIER, ONE_SHOT)]
         except BundleError:
             return set()
         return {bundle.info.sha256 for bundle in active if bundle is not None}
@@ -52,7 +52,7 @@ class Analyst:
             BundleError: no bundle is in use, or the active one cannot be used.
         """
         registry = installed()
-        classifier, detector = registry.active(CLASSIFIER), registry.active(DETECTOR)
+        classifier, detector = registry.active(CLASSIFIER), registry.active(ONE_SHOT)
         if classifier is None and detector is None:
             raise BundleError(
                 "No model is in use: put a bundle into the bundles folder, or activate one (see Model, Models…)."

@@ -49,7 +49,7 @@ class ModelInfo:
 
     Attributes:
         name, version: from the bundle's metadata.
-        task: "study_classifier" or "one_shot" / "detector".
+        task: "study_classifier" or "one_shot".
         sha256: of model.safetensors, hex.
         classes: in order.
         trained_on: one line for the window, e.g. "trained on phantoms only".
@@ -222,6 +222,62 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Roi:
+    """A region of interest that a one-shot model looked at to tell the class of a slice.
+
+    Attributes:
+        slice_index: volume index.
+        box: x1, y1, x2, y2: edges in columns and rows of the volume's own matrix (0 is the outer edge of the first pixel).
+        label: most probable lesion class.
+        score: of the detection, 0..1, however low.
+        positive, negative: attention in the class-positive and class-negative module; each sums to 1 over a slice.
+    """
+
+    slice_index: int
+    box: tuple[float, float, float, float]
+    label: str
+    score: float
+    positive: float
+    negative: float
+
+
+@dataclass(frozen=True, eq=False)
+class SliceClasses:
+    """What a one-shot model says of whole slices. Never merged with the study classifier's answer.
+
+    Attributes:
+        model: what made it.
+        classes: `image_classes` of its bundle, in the order of the logits.
+        negative_class: the class that means "no finding", "" for none.
+        logits: `[slices, classes]` float64, positive minus negative module; NaN where a slice was not looked at.
+    """
+
+    model: ModelInfo
+    classes: tuple[str, ...]
+    negative_class: str
+    logits: NDArray[np.float64]
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """`[slices, classes]`, each class for itself (sigmoid): they need not sum to 1."""
+        return np.asarray(1.0 / (1.0 + np.exp(-self.logits)))
+
+
+@dataclass(frozen=True)
+class Lungs:
+    """What the model's lung masks (united with the lesions in them) measure: denominators.
+
+    Attributes:
+        right_ml, left_ml: by patient x (LPS); None without spacing or where the midline is in doubt.
+        total_ml: both; None without spacing.
+    """
+
+    right_ml: float | None
+    left_ml: float | None
+    total_ml: float | None
+
+
+@dataclass(frozen=True)
 class Lesion:
     """Instances over neighbouring slices joined into one finding.
 
@@ -234,6 +290,9 @@ class Lesion:
         diameter_mm: longest axial (in-plane) diameter; None without spacing.
         mean_hu: mean over its pixels, padding left out; None where the unit is not HU.
         side: "right", "left", "both" or "" where unknown, from patient x (LPS).
+        ground_glass, consolidation: shares (0..1) of its pixels from -750 to -300 HU, and above: measured, not predicted;
+            None where the unit is not HU.
+        lung_share: its volume as a share of both lungs (lesions included); None without lung masks or spacing.
     """
 
     lesion_id: int
@@ -244,6 +303,9 @@ class Lesion:
     diameter_mm: float | None
     mean_hu: float | None
     side: str = ""
+    ground_glass: float | None = None
+    consolidation: float | None = None
+    lung_share: float | None = None
 
     @property
     def slices(self) -> tuple[int, ...]:
@@ -295,6 +357,9 @@ class AnalysisResult:
         lesion_area: `[slices]` mm2 (pixels without spacing), NaN where the detector has not looked.
         area_unit: "mm2" or "px".
         provenance: what made it.
+        slice_classes: None without a one-shot model that tells classes of slices.
+        rois: what that model looked at, by slice.
+        lungs: None without lung masks.
     """
 
     series_key: str
@@ -306,6 +371,9 @@ class AnalysisResult:
     lesion_area: NDArray[np.float64]
     area_unit: str
     provenance: Provenance
+    slice_classes: SliceClasses | None = None
+    rois: tuple[Roi, ...] = ()
+    lungs: Lungs | None = None
 
     @property
     def detector_classes(self) -> tuple[str, ...]:
@@ -332,10 +400,19 @@ class StudyClassified(Event):
 
 @dataclass(frozen=True)
 class SliceSegmented(Event):
-    """The detector has looked at one slice."""
+    """The one-shot model has looked at one slice.
+
+    Attributes:
+        slice_index: volume index.
+        instances: outlines of lesions.
+        class_logits: of the bundle's image classes; empty where it tells none.
+        rois: what it looked at for them.
+    """
 
     slice_index: int
     instances: tuple[Instance, ...] = field(default=())
+    class_logits: tuple[float, ...] = ()
+    rois: tuple[Roi, ...] = ()
 
 
 @dataclass(frozen=True)

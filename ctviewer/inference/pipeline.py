@@ -32,7 +32,7 @@ from ctviewer.inference.settings import AnalysisSettings
 from ctviewer.inference.suitability import check_all
 from ctviewer.inference.torch_preload import LOADING, preloading
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import CLASSIFIER, DETECTOR
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
 
 if TYPE_CHECKING:  # torch is imported when the suitability check has passed
     from ctviewer.inference.engine import Engine
@@ -118,7 +118,7 @@ def _load(
     from ctviewer.inference import classify, detect
     from ctviewer.inference.engine import Engine
 
-    loaders = {CLASSIFIER: classify.load, DETECTOR: detect.load}
+    loaders = {CLASSIFIER: classify.load, ONE_SHOT: detect.load}
     engines = []
     for done, bundle in enumerate(bundles):
         yield Progress(LOADING, done, len(bundles))

@@ -87,6 +87,6 @@ def _technical(m: Metadata) -> str:
 
 
 def _threshold(m: Metadata) -> tuple[str, str]:
-    if m.task == "detector":
+    if m.task == "one_shot":
         return "Threshold", f"an instance is shown from score {m.thresholds.detection_score:.3f} on"
     return "Threshold", f"a study is positive from finding probability {m.thresholds.finding_probability:.3f} on"

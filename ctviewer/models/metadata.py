@@ -11,10 +11,12 @@ from typing import Any
 from ctviewer.core.records import read_record
 from ctviewer.models.training_run import TrainingRun
 
-SCHEMA = 2
-"""Schema 2 adds `run`. What an older schema lacks has a default, so that its bundles are read as they are."""
-READABLE = (1, 2)
-TASKS = CLASSIFIER, DETECTOR = "study_classifier", "detector"
+SCHEMA = 3
+"""Schema 2 adds `run`, 3 adds `image_classes` and `per_image`. What an older schema lacks has a default, so that its
+bundles are read as they are."""
+READABLE = (1, 2, 3)
+TASKS = CLASSIFIER, ONE_SHOT = "study_classifier", "one_shot"
+_ADDED = {"run": 2, "image_classes": 3}  # fields of the record by the schema that brought them
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
@@ -30,6 +32,8 @@ class Preprocessing:
         size: slices are padded to a square and resized to size x size.
         crop: centre crop after it, in pixels; equal to `size` for none.
         mean, std: statistics of the windowed image: one value, or three for three channels.
+        per_image: each image by its own mean and unbiased standard deviation instead (under 1e-6: zeros); mean and std
+            then only say how many channels there are.
         floor_hu: padding becomes this, and nothing is lower.
         direction: order of slices in a study; only "head_to_feet" is defined.
     """
@@ -42,6 +46,7 @@ class Preprocessing:
     std: tuple[float, ...]
     floor_hu: float = -1024.0
     direction: str = "head_to_feet"
+    per_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Thresholds:
     """Numbers chosen on validation data.
 
     Attributes:
-        finding_probability: of a study, from which it counts as positive; 0.5 for a detector, which has none.
+        finding_probability: of a study, from which it counts as positive; 0.5 for a one-shot model, which has none.
         detection_score: of an instance, from which it is shown; 0.5 for a classifier, which has none.
     """
 
@@ -130,9 +135,10 @@ class Metadata:
         parent: "name version" of the bundle it was tuned from, "" for none.
         task: one of `TASKS`.
         title: name for the window.
-        classes: in the order of the net's outputs; a detector's first is the background.
-        negative_class: the class that means "no finding", "" for none.
-        lesion_classes: a detector's classes that are lesions (the lung is not).
+        classes: in the order of the net's outputs; a one-shot model's first is the background.
+        negative_class: the class (of a one-shot model: of `image_classes`) that means "no finding", "" for none.
+        lesion_classes: a one-shot model's classes that are lesions (the lung is not).
+        image_classes: what a one-shot model tells of a whole slice, in the order of its logits; empty where it does not.
         net: the net's constructor arguments besides the number of classes.
         preprocessing, thresholds, input_limits: how it is used.
         training_data, metrics, recipe: how it came to be; recipe names the settings of the run.
@@ -163,6 +169,7 @@ class Metadata:
     probabilities: str = ""
     negative_class: str = ""
     lesion_classes: tuple[str, ...] = ()
+    image_classes: tuple[str, ...] = ()
     parent: str = ""
     metrics: tuple[Metric, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -210,15 +217,16 @@ def from_json(data: object) -> Metadata:
     if type(schema) is not int or schema not in READABLE:
         known = " and ".join(map(str, READABLE))
         raise ValueError(f"its metadata has schema {schema!r} and this program reads schemas {known}")
-    if schema == 1 and "run" in data:
-        raise ValueError("its metadata has the unknown field 'run'")
+    if early := [name for name, since in _ADDED.items() if name in data and schema < since]:
+        raise ValueError(f"its metadata has the unknown field {early[0]!r}")
     metadata = read_record(Metadata, {**data, "schema": SCHEMA}, "its metadata")
     _check(metadata)
     return metadata
 
 
 def _check(m: Metadata) -> None:
-    p, detector = m.preprocessing, m.task == "detector"
+    p, one_shot = m.preprocessing, m.task == ONE_SHOT
+    told = m.image_classes if one_shot else m.classes
     ranges = (m.input_limits.slices, m.input_limits.slice_spacing_mm, m.input_limits.field_of_view_mm)
     rules = (
         (bool(_NAME.fullmatch(m.name)), f"its name {m.name!r} is not lower case letters, digits and hyphens"),
@@ -226,13 +234,15 @@ def _check(m: Metadata) -> None:
         (m.task in TASKS, f"its task {m.task!r} is not one this program knows ({', '.join(TASKS)})"),
         (bool(_SHA256.fullmatch(m.weights_sha256)), "weights_sha256 is not a SHA-256"),
         (len(set(m.classes)) == len(m.classes) >= 1, "its classes are empty or repeat"),
-        (m.negative_class in (*m.classes, ""), f"its negative class {m.negative_class!r} is none of its classes"),
-        (set(m.lesion_classes) <= set(m.classes[1:] if detector else ()), "its lesion classes are not its classes"),
-        (not detector or bool(m.lesion_classes), "a detector needs lesion classes"),
+        (m.negative_class in (*told, ""), f"its negative class {m.negative_class!r} is none of its classes"),
+        (one_shot or not m.image_classes, "only a one-shot model tells classes of slices"),
+        (len(set(m.image_classes)) == len(m.image_classes), "its image classes repeat"),
+        (set(m.lesion_classes) <= set(m.classes[1:] if one_shot else ()), "its lesion classes are not its classes"),
+        (not one_shot or bool(m.lesion_classes), "a one-shot model needs lesion classes"),
         (p.window_width > 0 and 0 < p.crop <= p.size <= 4096, "its window or size is not usable"),
         (len(p.mean) == len(p.std) and len(p.mean) in (1, 3) and min(p.std) > 0, "its mean or std is not usable"),
         (p.direction == "head_to_feet", f"its slice direction {p.direction!r} is not known"),
-        (not detector or p.crop == p.size, "a detector's crop must equal its size"),
+        (not one_shot or p.crop == p.size, "a one-shot model's crop must equal its size"),
         (all(low <= high for low, high in ranges), "an input limit has its low end above its high end"),
         (
             0 < m.thresholds.finding_probability < 1 and 0 <= m.thresholds.detection_score < 1,

@@ -10,7 +10,7 @@ from torch import nn
 from ctviewer.nets.detector import LesionDetector
 from ctviewer.nets.study_classifier import StudyClassifier
 
-NETS: dict[str, Callable[..., nn.Module]] = {"study_classifier": StudyClassifier, "detector": LesionDetector}
+NETS: dict[str, Callable[..., nn.Module]] = {"study_classifier": StudyClassifier, "one_shot": LesionDetector}
 
 
 def build_net(task: str, classes: int, options: Mapping[str, Any]) -> nn.Module:
@@ -18,7 +18,7 @@ def build_net(task: str, classes: int, options: Mapping[str, Any]) -> nn.Module:
 
     Args:
         task: one of `NETS`.
-        classes: number of classes (a detector's background included).
+        classes: number of classes (a one-shot model's background included).
         options: the other constructor arguments, as a bundle's metadata keeps them.
 
     Raises:

@@ -11,12 +11,36 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ctviewer.models.metadata import CLASSIFIER
 from ctviewer.training.recipes import RECIPES, Recipe
 
 SCHEMA = 1
 STARTS = ("base", "imagenet", "domain", "scratch")
 SPLITTING = ("stratified", "time")
 CROSS_VALIDATION = ("auto", "always", "never")
+FORMATS = ("studies", "cncb", "covidx", "prefixed", "ictcf", "lidc", "covid19_ct_seg")
+"""Where labelled slices come from; `datasets.slices` reads each."""
+
+
+@dataclass(frozen=True)
+class SliceSet:
+    """A set of labelled slices, for a one-shot model.
+
+    Attributes:
+        format: one of `FORMATS`.
+        folder: of the images or studies.
+        table: file that lists them, where the format has one ("labels.csv" of the folder by default).
+        split: part that all its scans are in ("train", "val", "test", "external:NAME"); "" where the set says it, or not.
+        complete: "yes": all lesions of its slices are marked; "no": what is unmarked is unknown; "": as the format says.
+        values: what the values of its pictures mean, where the files do not say it (`datasets.stating`).
+    """
+
+    format: str
+    folder: str
+    table: str = ""
+    split: str = ""
+    complete: str = ""
+    values: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +85,10 @@ class ModelConfig:
         encoder, encoder_options: for "imagenet" and "scratch".
         aggregator, aggregator_options: for a new head.
         head: "binary", "multi_class" or "multi_label"; "" follows the labels (two classes: binary).
-        classes: order of the net's outputs; empty: the base's where the labels have no others, else sorted.
+        classes: order of the net's outputs; empty: the base's where the labels have no others, else sorted. Of a one-shot
+            model the lesion classes, background first.
+        image_classes: of a one-shot model; empty: the base's, or what the labels have, sorted, the negative one first.
+        net: further options of a one-shot net (`nets.one_shot`), by name.
         negative_class: the class that means "no finding"; "" for the base's or none.
         window: centre and width in HU.
         size, crop: pixels; for a base the bundle's own.
@@ -78,6 +105,8 @@ class ModelConfig:
     aggregator_options: Mapping[str, int | float | bool | str] = field(default_factory=dict)
     head: str = ""
     classes: tuple[str, ...] = ()
+    image_classes: tuple[str, ...] = ()
+    net: Mapping[str, int | float | bool | str] = field(default_factory=dict)
     negative_class: str = ""
     window: tuple[float, float] = (-600.0, 1500.0)
     size: int = 256
@@ -89,7 +118,9 @@ class RunConfig:
     """All that decides a run besides pixels and labels.
 
     Attributes:
-        data, model: see there.
+        task: one of `models.metadata.TASKS`: what is trained.
+        data, model: see there. A one-shot run has no `data.folder`.
+        lesions, images: sets of a one-shot run: slices with outlined lesions, and slices with an image class.
         recipe: how it is trained.
         seed: of all draws.
         device: "auto", "cpu" or "cuda".
@@ -104,6 +135,9 @@ class RunConfig:
     device: str = "auto"
     chunk: int = 16
     checkpoint_minutes: float = 5.0
+    task: str = CLASSIFIER
+    lesions: tuple[SliceSet, ...] = ()
+    images: tuple[SliceSet, ...] = ()
 
     def digest(self) -> str:
         """SHA-256 (hex) of all that changes the result: what a checkpoint is resumed under, or refused."""

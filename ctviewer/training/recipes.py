@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
+
 TRAINABLE = ("none", "last_two", "all")
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("constant", "cosine")
@@ -13,6 +15,8 @@ SAMPLINGS = ("inverse_frequency", "even")
 AUGMENTATIONS = ("none", "paper", "tuned")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 KEEPS = ("best", "last")
+LOSSES = ("alternate", "sum")
+COPIES = ("best", "previous_step")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,12 @@ class Recipe:
         keep: weights of the "best" validation epoch, or of the "last".
         supervision: weight of the attention loss where slice labels are known; 0: none.
         calibrate: fit temperature and bias on the validation studies at the stated prevalence.
+        task: what it trains, one of `models.metadata.TASKS`. What follows is of one-shot models alone.
+        losses: "alternate": a step on lesion-labelled slices, then one on image-labelled ones; "sum": both in one step.
+        copy: when the copied branch takes the weights of the segmentation branch: "best" smoothed segmentation loss so far,
+            or each "previous_step". Of no meaning where the net's branches are tied.
+        smoothing: of that loss, 0..1: the share of what it was before.
+        per_class: image-labelled slices taken of each class, drawn once by the seed; 0: all.
     """
 
     name: str
@@ -65,6 +75,11 @@ class Recipe:
     keep: str = "best"
     supervision: float = 0.0
     calibrate: bool = True
+    task: str = CLASSIFIER
+    losses: str = "alternate"
+    copy: str = "best"
+    smoothing: float = 0.9
+    per_class: int = 0
 
 
 _PAPER = Recipe(
@@ -116,4 +131,81 @@ _SCRATCH = Recipe(
     patience=12,
 )
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in (_TUNED, _DEEP, _PAPER, _SCRATCH)})
+_ONE_SHOT_PAPER = Recipe(
+    "one-shot-paper",
+    "One-shot: as in the paper (Ter-Sarkisov)",
+    "Adam at a constant rate of 0.00001 with weight decay 0.001 for 50 epochs, one slice a step: a step on a slice with "
+    "outlined lesions, then one on a slice with an image class. Everything learns, from ImageNet weights. From random "
+    "weights this rate does not move.",
+    trainable="all",
+    optimizer="adam",
+    rate=1e-5,
+    encoder_rate=1.0,
+    decay=1e-3,
+    warm_up=0.0,
+    schedule="constant",
+    epochs=50,
+    batch=1,
+    sampling="even",
+    augmentation="none",
+    draws=1,
+    precision="float32",
+    clip=0.0,
+    patience=0,
+    keep="last",
+    calibrate=False,
+    task=ONE_SHOT,
+)
+_ONE_SHOT_TUNED = Recipe(
+    "one-shot-tuned",
+    "One-shot: tuned (recommended)",
+    "AdamW with a rate that rises, then falls; the backbone at a tenth of it. Slices are turned, shifted and varied in "
+    "contrast; classes of slices are drawn equally often; training stops when validation gets no better.",
+    trainable="all",
+    rate=3e-4,
+    decay=0.01,
+    epochs=30,
+    batch=4,
+    task=ONE_SHOT,
+)
+_ONE_SHOT_SCRATCH = Recipe(
+    "one-shot-scratch",
+    "One-shot: from scratch",
+    "Everything learns from random weights, at one rate. For methods work, and where no weights are at hand.",
+    trainable="all",
+    rate=1e-3,
+    encoder_rate=1.0,
+    epochs=60,
+    batch=4,
+    patience=12,
+    task=ONE_SHOT,
+)
+_ONE_SHOT_TRANSFER = Recipe(
+    "one-shot-transfer",
+    "One-shot: transfer to another set (Ter-Sarkisov, 4.4)",
+    "From a one-shot model to other or fewer image classes: 300 slices of each class are drawn, the settings are the "
+    "paper's; the last layers are new where the classes are others.",
+    trainable="all",
+    optimizer="adam",
+    rate=1e-5,
+    encoder_rate=1.0,
+    decay=1e-3,
+    warm_up=0.0,
+    schedule="constant",
+    epochs=50,
+    batch=1,
+    sampling="even",
+    augmentation="none",
+    draws=1,
+    precision="float32",
+    clip=0.0,
+    patience=0,
+    keep="last",
+    calibrate=False,
+    task=ONE_SHOT,
+    per_class=300,
+)
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in (
+    _TUNED, _DEEP, _PAPER, _SCRATCH, _ONE_SHOT_TUNED, _ONE_SHOT_PAPER, _ONE_SHOT_SCRATCH, _ONE_SHOT_TRANSFER,
+)})  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ctviewer.core.slices import LabelledSlices
 from ctviewer.core.volume import Volume
 
 
@@ -40,4 +41,32 @@ class LabelledSource(StudySource, Protocol):
 
     def split(self, study: str) -> str:
         """The part that the table gives the study: "train", "train-only", "val", "test", "external:NAME", or ""."""
+        ...
+
+
+class SliceSource(Protocol):
+    """Scans whose slices are labelled: by lesions, by an image class, or both. Known without opening anything."""
+
+    def ids(self) -> Sequence[str]:
+        """Identifiers of the scans, in a fixed order."""
+        ...
+
+    def patient(self, scan: str) -> str:
+        """Whose scan it is: what splits and bootstraps keep together."""
+        ...
+
+    def classes(self, scan: str) -> Sequence[str]:
+        """Image classes that slices of the scan have; empty where only lesions are marked."""
+        ...
+
+    def split(self, scan: str) -> str:
+        """As `LabelledSource.split`."""
+        ...
+
+    def load_slices(self, scan: str) -> LabelledSlices:
+        """The labelled slices of a scan.
+
+        Raises:
+            InputError: they cannot be read; the text names the file and the reason.
+        """
         ...

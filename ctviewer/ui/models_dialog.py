@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _KEY = int(Qt.ItemDataRole.UserRole)
 _SIZE = (980, 620)
-_TASKS = {"study_classifier": "Study classifiers", "detector": "Lesion detectors"}
+_TASKS = {"study_classifier": "Study classifiers", "one_shot": "Lesion models"}
 _NO_COMPARISON = "No comparison with its parent is kept on this computer."
 _NOTHING = "No model is installed."
 

@@ -94,12 +94,12 @@ def test_the_same_as_json(run, child):
 def test_what_is_not_there_is_told(run, child):
     code, _, err = run("models", "activate", "nobody 1.0.0")
     assert code == 2 and "The model nobody 1.0.0 is not installed; there are:" in err and CHILD in err
-    code, _, err = run("models", "compare", "tiny-detector")
+    code, _, err = run("models", "compare", "tiny-one-shot")
     assert code == 2 and "is no study classifier" in err
     code, _, err = run("models", "compare", CHILD, CHILD)
     assert code == 2 and "are the same model" in err
     for _ in range(3):
-        code, _, err = run("models", "rollback", "detector")
+        code, _, err = run("models", "rollback", "one_shot")
     assert code == 2 and "no earlier model to go back to" in err
     with pytest.raises(SystemExit):
         run("models", "rollback", "oracle")

@@ -30,7 +30,7 @@ def run(work: Path) -> Iterator[Row]:
     *_, found = scan(folder)
     volume = load_volume(found.value.series[0])
     registry = installed()
-    classifier, detector = registry.active("study_classifier"), registry.active("detector")
+    classifier, detector = registry.active("study_classifier"), registry.active("one_shot")
     cache, settings = NetCache(), AnalysisSettings(device="cpu")
 
     *_, alone = analyse(volume, classifier, None, settings, cache)

@@ -100,7 +100,7 @@ def test_activating_what_is_active_is_no_step(registry: Registry, versions: list
 
 def test_tasks_have_histories_of_their_own(registry: Registry, versions: list[Bundle], own: Path) -> None:
     m = dataclasses.replace(
-        versions[0].metadata, task="detector", name="finder", negative_class="", lesion_classes=("some",),
+        versions[0].metadata, task="one_shot", name="finder", negative_class="", lesion_classes=("some",),
         preprocessing=dataclasses.replace(versions[0].metadata.preprocessing, crop=64),
     )  # fmt: skip
     finders = [
@@ -108,7 +108,7 @@ def test_tasks_have_histories_of_their_own(registry: Registry, versions: list[Bu
     ]  # fmt: skip
     registry.activate(finders[0])
     registry.activate(versions[1])
-    assert registry.roll_back("detector") == finders[1]
+    assert registry.roll_back("one_shot") == finders[1]
     assert registry.active(TASK) == versions[1]
 
 

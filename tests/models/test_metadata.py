@@ -41,7 +41,7 @@ def set_in(data: dict[str, Any], path: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("schema", 3, "schema 3 and this program reads schemas 1 and 2"),
+        ("schema", 4, "schema 4 and this program reads schemas 1 and 2 and 3"),
         ("schema", True, "schema True"),
         ("schema", 1.0, "schema 1.0"),
         ("schema", None, "schema None"),
@@ -84,7 +84,7 @@ def test_a_missing_field_is_named(data: dict[str, Any]) -> None:
 
 
 def test_a_detector_needs_lesion_classes_and_no_crop(data: dict[str, Any]) -> None:
-    data.update(task="detector", negative_class="")
+    data.update(task="one_shot", negative_class="")
     with pytest.raises(ValueError, match="needs lesion classes"):
         from_json(data)
     data["lesion_classes"] = ["some"]

@@ -32,7 +32,7 @@ def registry(tmp_path: Path, metadata: Metadata) -> Registry:
 def test_newest_version_is_active_without_a_choice(registry: Registry) -> None:
     active = registry.active("study_classifier")
     assert active is not None and active.metadata.version == "0.10.0"
-    assert registry.active("detector") is None
+    assert registry.active("one_shot") is None
 
 
 def test_a_choice_holds_and_is_reversible(registry: Registry, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_groups_divide_the_channels(channels: int) -> None:
         ("study_classifier", {"encoder_options": {"norm": "layer"}}, "norm must be batch or group"),
         ("study_classifier", {"encoder": "convnext_tiny", "encoder_options": {"norm": "x"}}, "norm must be batch"),
         ("study_classifier", {"encoder": "resnet18_pyramid", "encoder_options": {"norm": "batch"}}, "norm group only"),
-        ("detector", {"size": 250}, "size in steps"),
+        ("one_shot", {"size": 250}, "size in steps"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_words(task: str, options: dict, words: str) -> None:

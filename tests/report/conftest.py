@@ -107,7 +107,7 @@ def detector(classifier: ModelInfo) -> ModelInfo:
     return replace(
         classifier,
         name="phantom-lesions",
-        task="detector",
+        task="one_shot",
         sha256="fedcba9876543210" * 4,
         classes=("ground glass", "consolidation"),
     )

@@ -46,7 +46,7 @@ def lesion_pixels(volume: Volume, bundle: Bundle, net: torch.nn.Module) -> np.nd
     return marked
 
 
-@pytest.mark.parametrize("task", ["study_classifier", "detector"])
+@pytest.mark.parametrize("task", ["study_classifier", "one_shot"])
 def test_bundles_say_what_they_are(task: str) -> None:
     bundle = shipped(task)
     m = bundle.metadata
@@ -72,7 +72,7 @@ def test_the_classifier_on_a_held_out_phantom(variant: Variant) -> None:
 
 
 def test_the_detector_on_held_out_phantoms() -> None:
-    bundle = shipped("detector")
+    bundle = shipped("one_shot")
     net = bundle.build()
     volume, labels = phantom(Variant.COVID)
     assert dice(lesion_pixels(volume, bundle, net), labels >= 2) > 0.5

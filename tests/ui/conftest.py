@@ -42,7 +42,7 @@ HOT = 8  # volume index with the highest attention and a lesion around it
 CLASSES = ("no finding", "infection-like")
 LESIONS = ("background", "lung", "ground glass")
 CLASSIFIER = ModelInfo("Test classifier", "1.0.0", "study_classifier", "a" * 64, CLASSES, "phantoms only", "No.", "MIT")
-DETECTOR = ModelInfo("Test detector", "1.0.0", "detector", "b" * 64, LESIONS, "phantoms only", "No.", "MIT")
+DETECTOR = ModelInfo("Test detector", "1.0.0", "one_shot", "b" * 64, LESIONS, "phantoms only", "No.", "MIT")
 
 
 def _write_study(folder: Path, seed: int = 0, **attributes: Any) -> Path:

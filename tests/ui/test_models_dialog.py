@@ -20,7 +20,7 @@ BASE = ModelCard(
 )
 CHILD = replace(BASE, version="1.1.0", active=True, card="# Child card", key="starter 1.1.0", parent="starter 1.0.0")
 GRAND = replace(CHILD, version="1.2.0", active=False, card="# Grandchild", key="starter 1.2.0", parent="starter 1.1.0")
-DETECTOR = replace(BASE, title="Detector", task="detector", active=True, key="detector 1.0.0")
+DETECTOR = replace(BASE, title="Detector", task="one_shot", active=True, key="detector 1.0.0")
 CARDS = (DETECTOR, BASE, CHILD, GRAND)
 OPEN = Difference("AUC-ROC, any finding", 0.7, 0.72, -0.05, 0.09, False, 40)
 

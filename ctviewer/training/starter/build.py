@@ -83,7 +83,7 @@ class StarterSettings:
     aggregator: Plan = field(default_factory=lambda: Plan(10, 100, 1e-3))
     detector: Plan = field(default_factory=lambda: Plan(8, 250, 8e-4, warm_up=100))
     cache: Path | None = None
-    tasks: Sequence[str] = ("study_classifier", "detector")
+    tasks: Sequence[str] = ("study_classifier", "one_shot")
 
     @property
     def classifier_input(self) -> Preprocessing:
@@ -133,11 +133,11 @@ def train_starter(sources: StarterSources, out: Path, settings: StarterSettings)
     bundles: list[Bundle] = []
     torch.manual_seed(settings.detector.seed)
     detector = LesionDetector(len(LABEL_CLASSES), **_detector_options(settings))
-    if "detector" in settings.tasks:
+    if "one_shot" in settings.tasks:
         measured = {k: v for k, v in data.held_out.items() if k not in sources.classifier_only}
         yield from _detector(detector, dataclasses.replace(data, held_out=measured), out, settings, bundles)
     if "study_classifier" in settings.tasks:
-        detector.load_state_dict(load_bundle(_folder(out, "detector", settings)).build().state_dict())
+        detector.load_state_dict(load_bundle(_folder(out, "one_shot", settings)).build().state_dict())
         yield from _study_classifier(detector, data, out, settings, bundles)
     yield Done(tuple(bundles))
 
@@ -237,7 +237,7 @@ def _detector(
             yield Progress("Measuring the lesion detector", done, len(studies))
         metrics += detector_figures.card_metrics(records, [s.patient for s in studies], threshold, name)
     metadata = Metadata(
-        task="detector",
+        task="one_shot",
         classes=LABEL_CLASSES,
         lesion_classes=LESION_CLASSES,
         net=_detector_options(settings),
@@ -249,12 +249,12 @@ def _detector(
         version=settings.version,
         **texts.DETECTOR,
     )
-    bundles.append(save_bundle(_folder(out, "detector", settings), metadata, net.state_dict()))
+    bundles.append(save_bundle(_folder(out, "one_shot", settings), metadata, net.state_dict()))
     yield from _say(metrics)
 
 
 def _folder(out: Path, task: str, settings: StarterSettings) -> Path:
-    told = texts.DETECTOR if task == "detector" else texts.STUDY_CLASSIFIER
+    told = texts.DETECTOR if task == "one_shot" else texts.STUDY_CLASSIFIER
     return out / f"{told['name']}-{settings.version}"
 
 

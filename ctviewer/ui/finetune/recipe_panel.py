@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFormLayout, QWidget
 
+from ctviewer.models.metadata import CLASSIFIER
 from ctviewer.training.recipes import RECIPES, Recipe
 from ctviewer.ui.finetune.model_panel import SCRATCH
 from ctviewer.ui.finetune.widgets import ChoiceList, add_row, note, say
@@ -101,7 +102,7 @@ class RecipePanel(Panel):
 
     def _fill(self) -> None:
         self.recipe_box.clear()
-        for recipe in RECIPES.values():
+        for recipe in (one for one in RECIPES.values() if one.task == CLASSIFIER):
             if (recipe.name == SCRATCH) == (self._start == SCRATCH):
                 self.recipe_box.addItem(recipe.title, recipe.name)
 

@@ -47,7 +47,7 @@ def test_a_new_name_begins_at_one(base: Bundle, bundles: Path, make_result: Make
 
 
 def test_a_detector_lends_its_encoder_and_not_its_name(base: Bundle) -> None:
-    detector = Bundle(base.folder, replace(base.metadata, task="detector"))
+    detector = Bundle(base.folder, replace(base.metadata, task="one_shot"))
     assert child_name(RunConfig(DataConfig("x")), detector) == "study-classifier"
     assert child_name(RunConfig(DataConfig("x"), ModelConfig(name="lung")), detector) == "lung"
 

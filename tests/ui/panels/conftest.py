@@ -81,7 +81,7 @@ def doubtful():
 @pytest.fixture
 def result(model, classification, doubtful):
     provenance = Provenance(
-        (model, replace(model, name="finder", task="detector")),
+        (model, replace(model, name="finder", task="one_shot")),
         "cpu",
         "float32",
         "ctviewer 0.1.0",
