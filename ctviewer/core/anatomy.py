@@ -53,6 +53,11 @@ def look_at_chest(volume: Volume) -> Chest:
     return Chest(lung_count / max(1, inside_count), (min(middles), max(middles)) if middles else None)
 
 
+def find_midline(volume: Volume) -> tuple[float, float] | None:
+    """Range of LPS x in mm in which the patient's midline lies; None where it cannot be told, or values are not HU."""
+    return look_at_chest(volume).midline if volume.unit == "HU" else None
+
+
 def patient_x(
     volume: Volume, slice_index: int, rows: NDArray[np.intp], columns: NDArray[np.intp], step: int = 1
 ) -> NDArray[np.float64] | None:

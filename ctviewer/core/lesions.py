@@ -8,36 +8,67 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ctviewer.core.anatomy import look_at_chest
-from ctviewer.core.findings import Instance, Lesion
+from ctviewer.core.anatomy import find_midline
+from ctviewer.core.findings import Instance, Lesion, Lungs
 from ctviewer.core.geometry import Geometry
-from ctviewer.core.masks import BoxMask
-from ctviewer.core.measure import measure
+from ctviewer.core.masks import union
+from ctviewer.core.measure import Midline, measure
 from ctviewer.core.volume import Volume
 
 _WIDEST_BRIDGED_GAP = 2.2  # in median gaps: a lesion goes on over one missing slice, not over two
 
 
-def find_lesions(volume: Volume, instances: Iterable[Instance]) -> tuple[Lesion, ...]:
-    """Join instances over neighbouring slices and measure them, as `each_lesion` does."""
-    return tuple(each_lesion(volume, instances))
+def find_lesions(volume: Volume, instances: Sequence[Instance], lungs: Lungs | None = None) -> tuple[Lesion, ...]:
+    """Join instances over neighbouring slices and measure them, as `each_lesion` does, with the volume's own midline."""
+    return tuple(each_lesion(volume, instances, find_midline(volume) if instances else None, lungs))
 
 
-def each_lesion(volume: Volume, instances: Iterable[Instance]) -> Iterator[Lesion]:
+def each_lesion(
+    volume: Volume, instances: Iterable[Instance], midline: Midline = None, lungs: Lungs | None = None
+) -> Iterator[Lesion]:
     """Join instances over neighbouring slices, and measure one lesion at a time: many of them take a while.
 
     Args:
         volume: what the instances lie on.
         instances: lesions only (no lungs), in any order: the answer does not depend on it.
+        midline: see `measure`.
+        lungs: what their volume is a share of.
 
     Yields:
         Lesions by falling score, ties by place; ids count from 1 in that order.
     """
     groups = join_instances(merge_overlapping(instances), volume.geometry)
-    midline = look_at_chest(volume).midline if groups and volume.unit == "HU" else None
     ranked = sorted(groups, key=lambda group: (-max(i.score for i in group), _place(group[0])))
     for number, group in enumerate(ranked, start=1):
-        yield _lesion(volume, number, group, midline)
+        yield measured_lesion(volume, number, group, midline, lungs)
+
+
+def measured_lesion(
+    volume: Volume, lesion_id: int, instances: Sequence[Instance], midline: Midline = None, lungs: Lungs | None = None
+) -> Lesion:
+    """One lesion of these instances, measured.
+
+    Args:
+        volume: what the instances lie on.
+        lesion_id: its id.
+        instances: of one label, one at least, none sharing pixels on a slice.
+        midline: see `measure`.
+        lungs: what its volume is a share of.
+    """
+    m = measure(volume, instances, midline, lungs)
+    return Lesion(
+        lesion_id=lesion_id,
+        label=instances[0].label,
+        score=max(i.score for i in instances),
+        instances=tuple(sorted(instances, key=_place)),
+        volume_ml=m.volume_ml,
+        diameter_mm=m.diameter_mm,
+        mean_hu=m.mean_hu,
+        side=m.side,
+        ground_glass=m.ground_glass,
+        consolidation=m.consolidation,
+        lung_share=m.lung_share,
+    )
 
 
 def merge_overlapping(instances: Iterable[Instance]) -> tuple[Instance, ...]:
@@ -96,14 +127,8 @@ def lesion_area(
     for instance in instances:
         by_slice.setdefault(instance.slice_index, []).append(instance)
     for index, members in by_slice.items():
-        areas[index] = _union(members).mask.area * per_pixel
+        areas[index] = union([i.mask for i in members]).area * per_pixel
     return areas, "px" if spacing is None else "mm2"
-
-
-def _lesion(volume: Volume, number: int, group: tuple[Instance, ...], midline: tuple[float, float] | None) -> Lesion:
-    m = measure(volume, group, midline)
-    score = max(i.score for i in group)
-    return Lesion(number, group[0].label, score, group, m.volume_ml, m.diameter_mm, m.mean_hu, m.side)
 
 
 def _place(instance: Instance) -> tuple[int, int, int, str, float, bytes]:
@@ -160,15 +185,7 @@ def _union(instances: Sequence[Instance]) -> Instance:
     """One instance for several of one slice: the pixels of all, the highest score."""
     if len(instances) == 1:
         return instances[0]
-    masks = [i.mask for i in instances]
-    top, left = min(m.top for m in masks), min(m.left for m in masks)
-    height = max(m.top + m.height for m in masks) - top
-    width = max(m.left + m.width for m in masks) - left
-    box = np.zeros((height, width), bool)
-    for m in masks:
-        box[m.top - top : m.top - top + m.height, m.left - left : m.left - left + m.width] |= m.array()
-    mask = BoxMask(top, left, height, width, np.packbits(box).tobytes())
-    return replace(instances[0], score=max(i.score for i in instances), mask=mask)
+    return replace(instances[0], score=max(i.score for i in instances), mask=union([i.mask for i in instances]))
 
 
 def _adjacent(geometry: Geometry, index: int) -> bool:

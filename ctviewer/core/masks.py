@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,3 +51,16 @@ class BoxMask:
     def area(self) -> int:
         """Number of pixels set."""
         return int(self.array().sum())
+
+
+def union(masks: Sequence[BoxMask]) -> BoxMask:
+    """The pixels of one or more masks of one slice, in the smallest box that holds all of theirs."""
+    if len(masks) == 1:
+        return masks[0]
+    top, left = min(m.top for m in masks), min(m.left for m in masks)
+    height = max(m.top + m.height for m in masks) - top
+    width = max(m.left + m.width for m in masks) - left
+    box = np.zeros((height, width), bool)
+    for m in masks:
+        box[m.top - top : m.top - top + m.height, m.left - left : m.left - left + m.width] |= m.array()
+    return BoxMask(top, left, height, width, np.packbits(box).tobytes())

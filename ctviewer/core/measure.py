@@ -1,8 +1,9 @@
-"""What is measured of one lesion: volume, diameter, density and side.
+"""What is measured of one lesion: volume, diameter, density, side, and its share of the lungs.
 
 Volume is pixel area times the perpendicular extent of each slice, so nothing is counted in a hole of the series. The
 diameter is taken within the slice, with the spacing of both directions. The side comes from the patient's x (LPS), never
-from image columns; where the midline is in doubt no side is claimed.
+from image columns; where the midline is in doubt no side is claimed. Ground glass and consolidation are shares of the
+lesion's pixels by their Hounsfield units: a measurement that needs no model and is no prediction of one.
 """
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.anatomy import patient_x
-from ctviewer.core.findings import Instance
+from ctviewer.core.findings import Instance, Lungs
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.masks import BoxMask
 from ctviewer.core.volume import Volume
+
+Midline = tuple[float, float] | None
+"""Range of LPS x in mm in which the patient's midline lies (`anatomy.find_midline`); None: no side is told."""
+
+GROUND_GLASS_HU = (-750.0, -300.0)
+"""Both ends belong to it; what is above is consolidation."""
 
 _STRADDLES_FROM = 0.1  # share of a lesion's pixels beyond the midline from which it is on both sides
 
@@ -31,22 +38,44 @@ class Measurements:
     diameter_mm: float | None
     mean_hu: float | None
     side: str
+    ground_glass: float | None = None
+    consolidation: float | None = None
+    lung_share: float | None = None
 
 
-def measure(volume: Volume, instances: Sequence[Instance], midline: tuple[float, float] | None = None) -> Measurements:
+def measure(
+    volume: Volume, instances: Sequence[Instance], midline: Midline = None, lungs: Lungs | None = None
+) -> Measurements:
     """Measure one lesion.
 
     Args:
         volume: what the instances lie on.
         instances: of one lesion, none sharing pixels on a slice.
-        midline: range of LPS x in mm in which the patient's midline lies (`anatomy.look_at_chest`); None: no side.
+        midline: range of LPS x in mm in which the patient's midline lies (`anatomy.find_midline`); None: no side.
+        lungs: with all lesions in them; None: no share of them.
     """
+    values = _values(volume, instances)
+    millilitres = _volume_ml(volume.geometry, instances)
     return Measurements(
-        _volume_ml(volume.geometry, instances),
-        _diameter_mm(volume.geometry, instances),
-        _mean_hu(volume, instances),
-        _side(volume, instances, midline),
+        volume_ml=millilitres,
+        diameter_mm=_diameter_mm(volume.geometry, instances),
+        mean_hu=_share_of(values, values),
+        side=_side(volume, instances, midline),
+        ground_glass=_share_of(values, (values >= GROUND_GLASS_HU[0]) & (values <= GROUND_GLASS_HU[1])),
+        consolidation=_share_of(values, values > GROUND_GLASS_HU[1]),
+        lung_share=_lung_share(millilitres, lungs),
     )
+
+
+def _share_of(values: NDArray[np.float32], part: NDArray[np.float32] | NDArray[np.bool_]) -> float | None:
+    """Mean of `part` over the pixels measured; None where there is none."""
+    return float(part.sum(dtype=np.float64)) / values.size if values.size else None
+
+
+def _lung_share(millilitres: float | None, lungs: Lungs | None) -> float | None:
+    if millilitres is None or lungs is None or not lungs.total_ml:
+        return None
+    return millilitres / lungs.total_ml
 
 
 def _volume_ml(geometry: Geometry, instances: Sequence[Instance]) -> float | None:
@@ -108,23 +137,22 @@ def _convex_hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array(chain(ordered) + chain(reversed(ordered)))
 
 
-def _mean_hu(volume: Volume, instances: Sequence[Instance]) -> float | None:
-    """Mean over all pixels that are not padding, on slices that could be decoded."""
+def _values(volume: Volume, instances: Sequence[Instance]) -> NDArray[np.float32]:
+    """HU of all pixels that are not padding, on slices that could be decoded; none in another unit."""
     if volume.unit != "HU":
-        return None
-    total, count = 0.0, 0
+        return np.zeros(0, np.float32)
+    found = [np.zeros(0, np.float32)]
     for instance in instances:
         if volume.failed[instance.slice_index] or not volume.loaded[instance.slice_index]:
             continue
         m = instance.mask
         box = (slice(m.top, m.top + m.height), slice(m.left, m.left + m.width))
-        values = volume.hu(instance.slice_index)[box][m.array() & volume.valid(instance.slice_index)[box]]
-        total += float(values.sum(dtype=np.float64))
-        count += values.size
-    return total / count if count else None
+        inside = m.array() & volume.valid(instance.slice_index)[box]
+        found.append(volume.hu(instance.slice_index)[box][inside])
+    return np.concatenate(found)
 
 
-def _side(volume: Volume, instances: Sequence[Instance], midline: tuple[float, float] | None) -> str:
+def _side(volume: Volume, instances: Sequence[Instance], midline: Midline) -> str:
     """Right, left or both; empty where there is no midline or too much of the lesion lies where it may run."""
     if midline is None:
         return ""

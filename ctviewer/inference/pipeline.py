@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import ctviewer
+from ctviewer.core.anatomy import find_midline
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Message, Progress
 from ctviewer.core.findings import (
@@ -166,7 +167,7 @@ def _digests(volume: Volume) -> Generator[Event, None, tuple[str, ...]]:
 
 def _lesions(volume: Volume, found: Sequence[Instance]) -> Generator[Event, None, tuple[Lesion, ...]]:
     lesions = []
-    for lesion in each_lesion(volume, found):
+    for lesion in each_lesion(volume, found, find_midline(volume) if found else None):
         lesions.append(lesion)
         yield Progress(MEASURING, 0, 0)
     return tuple(lesions)
