@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import shutil
 from collections.abc import Generator, Iterator, Sequence
@@ -12,9 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Message
-from ctviewer.core.files import reason, write_bytes
 from ctviewer.models.bundle import Bundle, load_bundle
 from ctviewer.models.probabilities import class_probabilities
 from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
@@ -28,6 +25,7 @@ from ctviewer.training.predictions import Predictions
 from ctviewer.training.predictions_file import read_predictions
 from ctviewer.training.preflight.report import PreflightReport
 from ctviewer.training.recipes import RECIPES, Recipe
+from ctviewer.training.reproduction.kept import Interrupted, read_result, require_same_settings, write_result
 from ctviewer.training.reproduction.ye_published import METRICS, Arm
 from ctviewer.training.reproduction.ye_results import ArmRun, Sample, from_json, to_json
 from ctviewer.training.scores.targets import FINDING, targets
@@ -101,11 +99,6 @@ class ArmDone(Event):
     total: int
 
 
-@dataclass(frozen=True)
-class Interrupted(Event):
-    """The user paused: the last event; the next call goes on."""
-
-
 def reproduce(inputs: YeInputs) -> Iterator[Event]:
     """Train and judge all models.
 
@@ -121,7 +114,7 @@ def reproduce(inputs: YeInputs) -> Iterator[Event]:
     jobs = [(arm, seed) for seed in range(inputs.settings.seeds) for arm in inputs.settings.arms]
     found: list[ArmRun] = []
     for done, (arm, seed) in enumerate(jobs, 1):
-        made = _read(_result_file(inputs, arm, seed))
+        made = read_result(_result_file(inputs, arm, seed), from_json)
         if made is None:
             yield Message(f"{arm.title}, seed {seed} ({done} of {len(jobs)})")
             made = yield from _one(inputs, arm, seed)
@@ -179,7 +172,7 @@ def _one(inputs: YeInputs, arm: Arm, seed: int) -> Generator[Event, None, ArmRun
             finished = event.bundle
         yield event
     made = _judged(arm, seed, Path(finished), folder, settings)
-    write_bytes(_result_file(inputs, arm, seed), (json.dumps(to_json(made)) + "\n").encode())
+    write_result(_result_file(inputs, arm, seed), to_json(made))
     shutil.rmtree(folder, ignore_errors=True)  # the figures are what is wanted; 24 nets take gigabytes
     return made
 
@@ -234,30 +227,8 @@ def _require_same(inputs: YeInputs) -> None:
     told = dataclasses.asdict(inputs.settings) | {"data": dict(inputs.report.data_sha256)}
     for name in ("encoders", "aggregators", "seeds", "device"):
         del told[name]
-    plain = json.loads(json.dumps(told))
-    path = inputs.folder / "settings.json"
-    try:
-        if json.loads(path.read_bytes()) != plain:
-            raise InputError(f"{inputs.folder} holds a comparison of other data or settings; choose another folder.")
-    except FileNotFoundError:
-        write_bytes(path, (json.dumps(plain, indent=2) + "\n").encode())
-    except OSError as error:
-        raise InputError(f"{path} could not be read: {reason(error)}.") from error
-    except ValueError as error:
-        raise InputError(f"{path} is damaged.") from error
+    require_same_settings(inputs.folder, told)
 
 
 def _result_file(inputs: YeInputs, arm: Arm, seed: int) -> Path:
     return inputs.folder / "models" / f"{arm.encoder}-{arm.aggregator}-{seed}.json"
-
-
-def _read(path: Path) -> ArmRun | None:
-    """What an earlier call found; None where it did not come so far."""
-    try:
-        return from_json(json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise InputError(f"{path} could not be read: {reason(error)}.") from error
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is damaged; remove it, and its model is trained again.") from error
