@@ -80,6 +80,7 @@ def result_file(volume: Volume, result: AnalysisResult) -> dict[str, Any]:
     """What `result.json` holds; resources/schemas/result.schema.json documents it."""
     series, locations = volume.series, volume.geometry.locations
     told = result.classification
+    classes = None if result.slice_classes is None else result.slice_classes.probabilities
     slices = [
         {
             "index": i,
@@ -92,6 +93,7 @@ def result_file(volume: Volume, result: AnalysisResult) -> dict[str, Any]:
             "weight": None if told is None else _number(told.weights[i]),
             "times_uniform": None if told is None else _number(told.bar_lengths[i]),
             "lesion_area": _number(result.lesion_area[i]),
+            "class_probabilities": None if classes is None else [_number(p) for p in classes[i]],
         }
         for i, ref in enumerate(series.slices)
     ]

@@ -260,7 +260,12 @@ class SliceClasses:
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """`[slices, classes]`, each class for itself (sigmoid): they need not sum to 1."""
-        return np.asarray(1.0 / (1.0 + np.exp(-self.logits)))
+        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * self.logits)))
+
+    @property
+    def findings(self) -> tuple[int, ...]:
+        """Places in `classes` of those that mean a finding."""
+        return tuple(k for k, name in enumerate(self.classes) if name != self.negative_class)
 
 
 @dataclass(frozen=True)

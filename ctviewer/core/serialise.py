@@ -8,14 +8,18 @@ Schema `ctviewer.result`, version 1. Slice indices are volume indices, from 0 al
     classification      null, or {model, probabilities: [per class], negative_class, threshold,
                         score: "attention" | "slice probability" | "lesion area" | "none",
                         weights: [per slice], evidence: null or [per slice: [per class]]}
-    lesions             [{id, label, score, side, volume_ml, diameter_mm, mean_hu,
-                        instances: [{slice, label, score, mask: {top, left, height, width, bits}}]}]
+    lesions             [{id, label, score, side, volume_ml, diameter_mm, mean_hu, ground_glass, consolidation,
+                        lung_share, instances: [{slice, label, score, mask: {top, left, height, width, bits}}]}]
     lesion_area         {unit: "mm2" | "px", values: [per slice]}
+    slice_classes       null, or {model, classes: [name], negative_class, logits: [per slice: [per class]]}
+    rois                [{slice, boxes: [[x1, y1, x2, y2]], labels, scores, positive, negative: [per box]}]
+    lungs               null, or {right_ml, left_ml, total_ml}
     provenance          {models: [model], device, precision, program, finished, seconds, settings: [[name, value]]}
     model               {name, version, task, sha256, classes: [name], trained_on, limits, licence}
 
 A number that is missing (NaN: a slice that was not looked at) is null. `bits` is base64 of `numpy.packbits` of the box,
-row by row, most significant bit first. Keys that a reader does not know are left alone.
+row by row, most significant bit first. Keys that a reader does not know are left alone; `ground_glass`, `consolidation`,
+`lung_share`, `slice_classes`, `rois` and `lungs` may be missing: results of before had none.
 """
 
 from __future__ import annotations
@@ -23,12 +27,12 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.findings import (
@@ -36,13 +40,17 @@ from ctviewer.core.findings import (
     Check,
     Instance,
     Lesion,
+    Lungs,
     ModelInfo,
     Provenance,
+    Roi,
+    SliceClasses,
     SliceScore,
     StudyClassification,
     Suitability,
 )
 from ctviewer.core.masks import BoxMask
+from ctviewer.core.node import Node
 
 SCHEMA = "ctviewer.result"
 SCHEMA_VERSION = 1
@@ -65,6 +73,9 @@ def to_dict(result: AnalysisResult) -> dict[str, Any]:
         "classification": None if result.classification is None else _classification_out(result.classification),
         "lesions": [_lesion_out(lesion) for lesion in result.lesions],
         "lesion_area": {"unit": result.area_unit, "values": _numbers_out(result.lesion_area)},
+        "slice_classes": None if result.slice_classes is None else _slice_classes_out(result.slice_classes),
+        "rois": [_rois_out(index, list(rois)) for index, rois in groupby(result.rois, lambda r: r.slice_index)],
+        "lungs": None if result.lungs is None else asdict(result.lungs),
         "provenance": _provenance_out(result.provenance),
     }
 
@@ -75,7 +86,7 @@ def from_dict(data: object) -> AnalysisResult:
     Raises:
         InputError: not a result, of a newer schema, incomplete, or its parts do not fit each other.
     """
-    root = _Node(data, "result")
+    root = Node(data, "result")
     if root.text("schema") != SCHEMA:
         raise InputError("This is not an analysis result of this program.")
     version = root.integer("version")
@@ -86,7 +97,8 @@ def from_dict(data: object) -> AnalysisResult:
     series, area = root.child("series"), root.child("lesion_area")
     digests = series.texts("slice_digests")
     count = len(digests)
-    classification = root.optional_child("classification")
+    classification, told = root.optional_child("classification"), root.later_child("slice_classes")
+    lungs = root.later_child("lungs")
     return AnalysisResult(
         series_key=series.text("key"),
         series_uid=series.text("uid"),
@@ -102,6 +114,9 @@ def from_dict(data: object) -> AnalysisResult:
         lesion_area=area.numbers("values", count),
         area_unit=area.choice("unit", _AREA_UNITS),
         provenance=_provenance_in(root.child("provenance")),
+        slice_classes=None if told is None else _slice_classes_in(told, count),
+        rois=tuple(roi for node in root.later_children("rois") for roi in _rois_in(node, count)),
+        lungs=None if lungs is None else _lungs_in(lungs),
     )
 
 
@@ -134,6 +149,9 @@ def _lesion_out(lesion: Lesion) -> dict[str, Any]:
         "volume_ml": lesion.volume_ml,
         "diameter_mm": lesion.diameter_mm,
         "mean_hu": lesion.mean_hu,
+        "ground_glass": lesion.ground_glass,
+        "consolidation": lesion.consolidation,
+        "lung_share": lesion.lung_share,
         "instances": [_instance_out(instance) for instance in lesion.instances],
     }
 
@@ -154,6 +172,27 @@ def _instance_out(instance: Instance) -> dict[str, Any]:
     }
 
 
+def _slice_classes_out(told: SliceClasses) -> dict[str, Any]:
+    return {
+        "model": _model_out(told.model),
+        "classes": list(told.classes),
+        "negative_class": told.negative_class,
+        "logits": [_numbers_out(row) for row in told.logits],
+    }
+
+
+def _rois_out(index: int, rois: Sequence[Roi]) -> dict[str, Any]:
+    """All of one slice; keys once for all of them, since there are thousands in a series."""
+    return {
+        "slice": int(index),
+        "boxes": [[float(edge) for edge in roi.box] for roi in rois],
+        "labels": [roi.label for roi in rois],
+        "scores": [float(roi.score) for roi in rois],
+        "positive": [float(roi.positive) for roi in rois],
+        "negative": [float(roi.negative) for roi in rois],
+    }
+
+
 def _provenance_out(p: Provenance) -> dict[str, Any]:
     return asdict(p) | {
         "models": [_model_out(model) for model in p.models],
@@ -161,110 +200,7 @@ def _provenance_out(p: Provenance) -> dict[str, Any]:
     }
 
 
-class _Node:
-    """One object of the file, read strictly: whatever does not fit is an InputError that names the place."""
-
-    def __init__(self, value: object, place: str) -> None:
-        if not isinstance(value, Mapping):
-            raise InputError(f"The analysis result is damaged: {place} is not an object.")
-        self._value = value
-        self._place = place
-
-    def _bad(self, key: str, wanted: str) -> InputError:
-        return InputError(f"The analysis result is damaged: {self._place}.{key} is not {wanted}.")
-
-    def _get(self, key: str) -> object:
-        if key not in self._value:
-            raise InputError(f"The analysis result is damaged: {self._place}.{key} is missing.")
-        return self._value[key]
-
-    def text(self, key: str) -> str:
-        value = self._get(key)
-        if not isinstance(value, str):
-            raise self._bad(key, "text")
-        return value
-
-    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(key)
-        if value not in allowed:
-            raise self._bad(key, "one of the known values")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        values = self._list(key)
-        if not all(isinstance(v, str) for v in values):
-            raise self._bad(key, "a list of texts")
-        return tuple(str(v) for v in values)
-
-    def integer(self, key: str, least: int = 0) -> int:
-        value = self._get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise self._bad(key, f"a whole number from {least}")
-        return value
-
-    def number(self, key: str) -> float:
-        value = _as_number(self._get(key))
-        if value is None:
-            raise self._bad(key, "a number")
-        return value
-
-    def optional_number(self, key: str) -> float | None:
-        return None if self._get(key) is None else self.number(key)
-
-    def numbers(self, key: str, count: int) -> NDArray[np.float64]:
-        """A list of `count` numbers, null read as NaN."""
-        return self._row(key, self._list(key), count)
-
-    def table(self, key: str, rows: int, columns: int) -> NDArray[np.float64] | None:
-        """`[rows, columns]` numbers, or None for null."""
-        if self._get(key) is None:
-            return None
-        lists = self._list(key)
-        if len(lists) != rows or not all(isinstance(row, list) for row in lists):
-            raise self._bad(key, f"a list of {rows} lists")
-        return np.array([self._row(key, row, columns) for row in lists if isinstance(row, list)]).reshape(rows, columns)
-
-    def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
-        out = []
-        for pair in self._list(key):
-            if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-                raise self._bad(key, "a list of name and value")
-            out.append((str(pair[0]), str(pair[1])))
-        return tuple(out)
-
-    def child(self, key: str) -> _Node:
-        return _Node(self._get(key), f"{self._place}.{key}")
-
-    def optional_child(self, key: str) -> _Node | None:
-        return None if self._get(key) is None else self.child(key)
-
-    def children(self, key: str) -> list[_Node]:
-        return [_Node(value, f"{self._place}.{key}[{i}]") for i, value in enumerate(self._list(key))]
-
-    def _list(self, key: str) -> list[object]:
-        value = self._get(key)
-        if not isinstance(value, list):
-            raise self._bad(key, "a list")
-        return value
-
-    def _row(self, key: str, values: list[object], count: int) -> NDArray[np.float64]:
-        numbers = [math.nan if v is None else _as_number(v) for v in values]
-        if len(numbers) != count or any(n is None for n in numbers):
-            raise self._bad(key, f"a list of {count} numbers")
-        return np.array(numbers, np.float64)
-
-
-def _as_number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _model_in(node: _Node) -> ModelInfo:
+def _model_in(node: Node) -> ModelInfo:
     return ModelInfo(
         name=node.text("name"),
         version=node.text("version"),
@@ -277,7 +213,7 @@ def _model_in(node: _Node) -> ModelInfo:
     )
 
 
-def _classification_in(node: _Node, count: int) -> StudyClassification:
+def _classification_in(node: Node, count: int) -> StudyClassification:
     model = _model_in(node.child("model"))
     probabilities = node.numbers("probabilities", len(model.classes))
     if not np.isfinite(probabilities).all():
@@ -293,7 +229,7 @@ def _classification_in(node: _Node, count: int) -> StudyClassification:
     )
 
 
-def _lesion_in(node: _Node, count: int) -> Lesion:
+def _lesion_in(node: Node, count: int) -> Lesion:
     instances = tuple(_instance_in(instance, count) for instance in node.children("instances"))
     if not instances:
         raise InputError("The analysis result is damaged: a lesion is on no slice.")
@@ -305,18 +241,51 @@ def _lesion_in(node: _Node, count: int) -> Lesion:
         volume_ml=node.optional_number("volume_ml"),
         diameter_mm=node.optional_number("diameter_mm"),
         mean_hu=node.optional_number("mean_hu"),
+        ground_glass=node.later_number("ground_glass"),
+        consolidation=node.later_number("consolidation"),
+        lung_share=node.later_number("lung_share"),
         side=node.choice("side", _SIDES),
     )
 
 
-def _instance_in(node: _Node, count: int) -> Instance:
+def _slice_in(node: Node, count: int) -> int:
     index = node.integer("slice")
     if index >= count:
-        raise InputError("The analysis result is damaged: a lesion is on a slice that the series does not have.")
+        raise InputError("The analysis result is damaged: a finding is on a slice that the series does not have.")
+    return index
+
+
+def _slice_classes_in(node: Node, count: int) -> SliceClasses:
+    classes = node.texts("classes")
+    logits = node.table("logits", count, len(classes))
+    if logits is None or not classes:
+        raise InputError("The analysis result is damaged: the classes of its slices are missing.")
+    return SliceClasses(_model_in(node.child("model")), classes, node.text("negative_class"), logits)
+
+
+def _rois_in(node: Node, count: int) -> Iterable[Roi]:
+    index, labels = _slice_in(node, count), node.texts("labels")
+    boxes = node.table("boxes", len(labels), 4)
+    numbers = [node.numbers(key, len(labels)) for key in ("scores", "positive", "negative")]
+    if boxes is None or not all(np.isfinite(values).all() for values in (boxes, *numbers)):
+        raise InputError("The analysis result is damaged: a region of interest lacks a number.")
+    for box, label, score, positive, negative in zip(
+        boxes.tolist(), labels, *(v.tolist() for v in numbers), strict=True
+    ):
+        yield Roi(index, (box[0], box[1], box[2], box[3]), label, score, positive, negative)
+
+
+def _lungs_in(node: Node) -> Lungs:
+    right, left, total = (node.optional_number(key) for key in ("right_ml", "left_ml", "total_ml"))
+    return Lungs(right, left, total)
+
+
+def _instance_in(node: Node, count: int) -> Instance:
+    index = _slice_in(node, count)
     return Instance(index, node.text("label"), node.number("score"), _mask_in(node.child("mask")))
 
 
-def _mask_in(node: _Node) -> BoxMask:
+def _mask_in(node: Node) -> BoxMask:
     height, width = node.integer("height", 1), node.integer("width", 1)
     try:
         bits = base64.b64decode(node.text("bits"), validate=True)
@@ -327,7 +296,7 @@ def _mask_in(node: _Node) -> BoxMask:
     return BoxMask(node.integer("top"), node.integer("left"), height, width, bits)
 
 
-def _provenance_in(node: _Node) -> Provenance:
+def _provenance_in(node: Node) -> Provenance:
     return Provenance(
         models=tuple(_model_in(model) for model in node.children("models")),
         device=node.text("device"),

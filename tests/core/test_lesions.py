@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ctviewer.core.anatomy import look_at_chest
-from ctviewer.core.findings import Instance
+from ctviewer.core.findings import Instance, Lungs
 from ctviewer.core.geometry import Geometry
-from ctviewer.core.lesions import find_lesions, join_instances, lesion_area, merge_overlapping
+from ctviewer.core.lesions import find_lesions, join_instances, lesion_area, measured_lesion, merge_overlapping
+from ctviewer.core.lungs import LungMeter
 from ctviewer.core.masks import BoxMask
 from ctviewer.core.measure import mask_diameter, measure
 from ctviewer.core.series import Series, SliceRef, Study
@@ -227,3 +228,94 @@ def test_no_volume_of_a_lesion_on_slices_that_share_a_position():
     volume = volume_of(geometry(z))
     assert measure(volume, [instance(4, (10, 20), (10, 20)), instance(5, (10, 20), (10, 20))]).volume_ml is None
     assert measure(volume, [instance(8, (10, 20), (10, 20))]).volume_ml == pytest.approx(100 * 6.0 * 5.0 / 1000)
+
+
+# density
+
+
+def test_ground_glass_and_consolidation_are_shares_of_the_pixels_by_hu():
+    stored = np.full(SHAPE, -900, np.int16)
+    stored[3, 10, 10:20] = [-751, -750, -600, -300, -299, 0, 40, -900, -2000, -2000]
+    volume = volume_of(geometry(), stored, padding=(-2000, -2000))
+    m = measure(volume, [instance(3, (10, 11), (10, 20))])
+    assert (m.ground_glass, m.consolidation) == (3 / 8, 3 / 8)  # of eight pixels: padding is none
+    aerated = measure(volume, [instance(4, (10, 20), (10, 20))])
+    assert (aerated.ground_glass, aerated.consolidation) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("changes", [{"unit": "US"}, {"failed": np.ones(10, bool)}])
+def test_no_density_without_hu_or_without_pixels(changes):
+    m = measure(volume_of(geometry(), **changes), [instance(3, (10, 20), (10, 20))])
+    assert (m.ground_glass, m.consolidation, m.mean_hu) == (None, None, None)
+
+
+def test_ids_labels_and_slices_of_a_lesion_do_not_depend_on_what_is_measured():
+    found = [instance(3, (10, 20), (10, 20), score=0.6), instance(4, (18, 25), (18, 25), score=0.8)]
+    (lesion,) = find_lesions(volume_of(geometry()), found)
+    again = measured_lesion(volume_of(geometry()), lesion.lesion_id, found[::-1])
+    assert (again.instances, again.score, again.label) == (lesion.instances, 0.8, "ggo")
+
+
+# lungs
+
+
+def lung(index, columns):
+    return instance(index, (30, 66), columns, label="lung").mask
+
+
+def meter(g, midline=(-2.0, 2.0), slices=range(10), columns=((28, 44), (52, 68)), lesions=()):
+    meter = LungMeter(volume_of(g, chest()), midline)
+    for index in slices:
+        found = [i.mask for i in lesions if i.slice_index == index]
+        meter.add(index, [lung(index, c) for c in columns], found)
+    return meter.lungs()
+
+
+def test_lungs_are_pixels_times_the_extent_of_each_slice_and_right_is_where_x_is_negative():
+    lungs = meter(geometry(), columns=((28, 44), (52, 60)))
+    millilitres = 36 * 6.0 * 10 * 5.0 / 1000
+    assert (lungs.right_ml, lungs.left_ml) == pytest.approx((16 * millilitres, 8 * millilitres))
+    assert lungs.total_ml == pytest.approx(24 * millilitres)
+    mirrored = geometry(row_cosines=(-1.0, 0.0, 0.0), column_cosines=(0.0, -1.0, 0.0), origin=(144.0, 96.0))
+    other = meter(mirrored, columns=((28, 44), (52, 60)))
+    assert (other.right_ml, other.left_ml) == pytest.approx((lungs.left_ml, lungs.right_ml))
+
+
+def test_one_mask_over_both_lungs_is_parted_at_the_midline():
+    lungs = meter(geometry(), midline=(0.0, 0.0), columns=((28, 68),))
+    assert lungs.right_ml == pytest.approx(lungs.left_ml, rel=0.06)
+    assert lungs.right_ml + lungs.left_ml == pytest.approx(lungs.total_ml)
+
+
+def test_a_lesion_belongs_to_the_lungs_and_pixels_under_both_count_once():
+    inside, outside = instance(3, (40, 50), (30, 40)), instance(4, (66, 70), (30, 40))
+    plain, with_lesions = meter(geometry()), meter(geometry(), lesions=(inside, outside))
+    assert with_lesions.total_ml - plain.total_ml == pytest.approx(40 * 6.0 * 5.0 / 1000)
+
+
+def test_no_side_where_the_midline_is_unknown_or_runs_through_much_of_the_lungs():
+    for midline in (None, (-60.0, 60.0)):
+        lungs = meter(geometry(), midline=midline)
+        assert (lungs.right_ml, lungs.left_ml) == (None, None) and lungs.total_ml > 0
+
+
+def test_no_millilitres_of_lungs_without_spacing_or_on_slices_that_share_a_position():
+    z = np.arange(SHAPE[0]) * 5.0
+    z[4] = z[5]
+    for g in (geometry(spacing=None), Geometry(SHAPE, None, pixel_spacing=SPACING), geometry(z)):
+        assert meter(g) == Lungs(None, None, None)
+
+
+def test_lesions_alone_are_no_lungs():
+    only = LungMeter(volume_of(geometry()), (0.0, 0.0))
+    only.add(3, (), [instance(3, (40, 50), (30, 40)).mask])
+    assert only.lungs() is None
+
+
+def test_share_of_the_lungs_only_where_both_volumes_are_known():
+    found = [instance(3, (40, 50), (30, 40))]
+    for lungs, share in ((Lungs(None, None, 60.0), 3.0 / 60.0), (Lungs(None, None, None), None), (None, None)):
+        (lesion,) = find_lesions(volume_of(geometry(), chest()), found, lungs)
+        assert lesion.volume_ml == pytest.approx(3.0) and lesion.lung_share == (share and pytest.approx(share))
+    (lesion,) = find_lesions(volume_of(geometry(spacing=None)), found, Lungs(None, None, 60.0))
+    assert lesion.lung_share is None

@@ -14,8 +14,11 @@ from ctviewer.core.findings import (
     Check,
     Instance,
     Lesion,
+    Lungs,
     ModelInfo,
     Provenance,
+    Roi,
+    SliceClasses,
     SliceScore,
     StudyClassification,
     Suitability,
@@ -27,6 +30,7 @@ SLICES = 5
 MODEL = ModelInfo(
     "net ü", "1.2.3", "study_classifier", "ab" * 32, ("none", "infection"), "phantoms", "Not for use.", "MIT"
 )
+ONE_SHOT = dataclasses.replace(MODEL, name="one", task="one_shot", classes=("background", "lung", "ggo"))
 PROVENANCE = Provenance(
     (MODEL,), "cpu", "float32", "ctviewer 0", "2026-11-22T02:00:00+00:00", 1.5, (("batch", "8"), ("auto", "no"))
 )
@@ -52,6 +56,15 @@ def make_result(**changes) -> AnalysisResult:
         12.5,
         None,
         "left",
+        0.625,
+        0.25,
+        0.0125,
+    )
+    logits = np.array([[0.5, -2.0, 1e-3], [math.nan] * 3, [-300.0, 300.0, 0.0], [1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
+    rois = (
+        Roi(2, (10.5, 0.0, 96.0, 31.25), "ggo", 0.03, 0.75, 0.5),
+        Roi(2, (0.0, 1.0, 2.0, 3.0), "lung", 0.9, 0.25, 0.5),
+        Roi(4, (1.0, 1.0, 2.0, 2.0), "ggo", 0.5, 1.0, 1.0),
     )
     result = AnalysisResult(
         "1.2.3#1",
@@ -63,6 +76,9 @@ def make_result(**changes) -> AnalysisResult:
         np.array([math.nan, 0.0, 12.5, 3.0, 0.0]),
         "mm2",
         PROVENANCE,
+        SliceClasses(ONE_SHOT, ("control", "CP", "COVID-19"), "control", logits),
+        rois,
+        Lungs(2500.5, 2100.25, 4600.75),
     )
     return dataclasses.replace(result, **changes)
 
@@ -96,6 +112,9 @@ def test_round_trip_through_json_is_exact():
     "changes",
     [
         {"classification": None, "lesions": ()},
+        {"slice_classes": None, "rois": (), "lungs": None},
+        {"lungs": Lungs(None, None, 12.0)},
+        {"lungs": Lungs(None, None, None)},
         {"area_unit": "px", "lesion_area": np.full(SLICES, math.nan)},
         {"suitability": Suitability(()), "provenance": dataclasses.replace(PROVENANCE, models=(), settings=())},
     ],
@@ -139,6 +158,34 @@ def test_unknown_keys_are_left_alone():
     data = to_dict(make_result())
     data["patient"] = {"name": "x"}
     assert_same(from_dict(data), make_result())
+
+
+ADDED = ("slice_classes", "rois", "lungs")
+ADDED_TO_LESIONS = ("ground_glass", "consolidation", "lung_share")
+
+
+def test_a_result_of_before_still_loads():
+    """What version 0.1.0 stored: without the keys that came with the one-shot model."""
+    data = json.loads(json.dumps(to_dict(make_result())))
+    for key in ADDED:
+        del data[key]
+    for lesion in data["lesions"]:
+        for key in ADDED_TO_LESIONS:
+            del lesion[key]
+    (lesion,) = make_result().lesions
+    bare = dataclasses.replace(lesion, ground_glass=None, consolidation=None, lung_share=None)
+    assert_same(from_dict(data), make_result(slice_classes=None, rois=(), lungs=None, lesions=(bare,)))
+
+
+def test_a_series_of_regions_stays_small():
+    """16 regions on each of 500 slices: thousands of keys would be megabytes."""
+    rois = tuple(
+        Roi(k % 5, (10.5, 20.25, 100.5, 200.75), "ground glass", 0.25, 0.0625, 0.0625) for k in range(16 * 500)
+    )
+    rois = tuple(sorted(rois, key=lambda roi: roi.slice_index))
+    text = json.dumps(to_dict(make_result(rois=rois)), separators=(",", ":"))
+    assert len(text) < 80 * len(rois)
+    assert_same(through_json(make_result(rois=rois)), make_result(rois=rois))
 
 
 def edit(path: str, value: object):
@@ -185,6 +232,19 @@ def edit(path: str, value: object):
         ("lesions/0/instances/0/mask/bits", "é"),
         ("lesions/0/instances/0/mask/bits", "AAAA"),
         ("lesions/0/instances/0/mask/height", 0),
+        ("lesions/0/lung_share", "1 %"),
+        ("slice_classes/logits", None),
+        ("slice_classes/logits/0", [1.0, 2.0]),
+        ("slice_classes/classes", []),
+        ("slice_classes/model", "del"),
+        ("rois/0/slice", SLICES),
+        ("rois/0/boxes/0", [1.0, 2.0, 3.0]),
+        ("rois/0/boxes/0/0", None),
+        ("rois/0/positive", [0.5]),
+        ("rois/0/scores/0", None),
+        ("rois", {}),
+        ("lungs/total_ml", "del"),
+        ("lungs", 4),
         ("lesion_area/unit", "m2"),
         ("lesion_area/values", None),
         ("provenance/settings", [["a"]]),
