@@ -36,10 +36,12 @@ class Published:
     Attributes:
         file: their name in torchvision's cache; the eight hexadecimal digits in it begin the file's SHA-256.
         dropped: beginnings of the names in it that the encoder does without: the last layer, auxiliary heads.
+        joined: pattern of old names whose two groups make the name of today; "" where all names are today's.
     """
 
     file: str
     dropped: tuple[str, ...]
+    joined: str = ""
 
 
 @dataclass(frozen=True)

@@ -132,12 +132,19 @@ def _dense(value: object) -> bool:
 
 
 def _for_trunk(state: Mapping[str, Tensor], encoder: SliceEncoder, published: Published) -> dict[str, Tensor]:
-    """Without what the encoder drops; in float32; with the counters that old files lack."""
+    """Without what the encoder drops; in float32; under today's names; with the counters that old files lack."""
     kept = {
-        k: v.float() if v.is_floating_point() else v for k, v in state.items() if not k.startswith(published.dropped)
+        _name_today(k, published): v.float() if v.is_floating_point() else v
+        for k, v in state.items()
+        if not k.startswith(published.dropped)
     }
     own = encoder.trunk.state_dict()
     return {k: v for k, v in own.items() if k.endswith(_COUNTER)} | kept
+
+
+def _name_today(name: str, published: Published) -> str:
+    found = re.fullmatch(published.joined, name) if published.joined else None
+    return "".join(found.groups()) if found else name
 
 
 def _unusable(path: Path, because: str) -> InputError:

@@ -1,0 +1,170 @@
+"""Which models the comparison trains: the one-shot model, its parts, the paper's slice classifiers, and ablations.
+
+Needs no torch: the command line names them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from ctviewer.core.errors import InputError
+from ctviewer.training.recipes import RECIPES, Recipe
+from ctviewer.training.reproduction.ter_sarkisov_published import ONE_SHOT_TITLE
+
+BACKBONES = ("resnext101", "resnext50", "resnet50", "resnet18")
+NETS = ("product", "reference")
+STARTS = ("imagenet", "scratch")
+TRANSFER = "one-shot-transfer"
+
+
+class Kind(Enum):
+    """What a model of the comparison is."""
+
+    ONE_SHOT = "one-shot model"
+    SEGMENTATION = "segmentation alone"
+    BASELINE = "slice classifier"
+    ABLATION = "ablation"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One model of the comparison.
+
+    Attributes:
+        name: on the command line and in file names.
+        title: for people.
+        kind: what it is.
+        published: the row of the paper's tables that it stands beside; "" for none.
+        net: options of the one-shot net that differ from the model's; of a slice classifier `{"encoder": name}`.
+        recipe: settings of the recipe that differ.
+        about: a sentence, for who reads the table.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    published: str = ""
+    net: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
+
+
+def _baseline(title: str, encoder: str) -> Arm:
+    return Arm(title.lower(), title, Kind.BASELINE, title, {"encoder": encoder})
+
+
+def _ablation(name: str, title: str, net: Mapping[str, Any], about: str, **recipe: Any) -> Arm:
+    return Arm(name, title, Kind.ABLATION, "", net, recipe, about)
+
+
+MAIN = Arm("one-shot", "One-shot model", Kind.ONE_SHOT, ONE_SHOT_TITLE)
+ARMS = (
+    MAIN,
+    Arm("mask-rcnn", "Mask R-CNN", Kind.SEGMENTATION, "Mask R-CNN", about="The segmentation branch alone."),
+    Arm(
+        "heads-only", "Mask R-CNN, heads only", Kind.SEGMENTATION, "Mask R-CNN (heads only)", {}, {"trainable": "none"},
+        "The same with a backbone that does not learn.",
+    ),
+    _baseline("ResNet18", "resnet18"),
+    _baseline("ResNet34", "resnet34"),
+    _baseline("ResNet50", "resnet50"),
+    _baseline("ResNeXt50", "resnext50_32x4d"),
+    _baseline("ResNeXt101", "resnext101_32x8d"),
+    _baseline("DenseNet121", "densenet121"),
+    _baseline("DenseNet169", "densenet169"),
+    _ablation("no-attention", "Attention off", {"attention": False}, "The last LSTM state goes to the classifiers."),
+    _ablation("sieve-0", "No sieve (N = 0)", {"sieve": 0}, "Mask features are vectorised as they are."),
+    _ablation("sieve-2", "Sieve of 2 stages (N = 2)", {"sieve": 2}, "Two distinct stages."),
+    _ablation("order-score", "RoIs by score", {"order": "score"}, "The sequence goes by falling score, not by distance."),
+    _ablation(
+        "norms-reference", "Batch statistics of the RoIs", {"norms": "reference"},
+        "The attention layer normalises over the RoIs of one slice, when judging too, as the reference code does.",
+    ),
+    _ablation("copied", "Copied branch", {"branches": "copied"}, "The classification branch has weights of its own, copied."),
+    _ablation("tied", "Tied branch", {"branches": "tied"}, "One branch serves both, detached for the classes."),
+    _ablation("summed", "Summed losses", {}, "One step on both losses, as equation 8 is printed.", losses="sum"),
+)  # fmt: skip
+NAMES = tuple(arm.name for arm in ARMS)
+"""All models that can be asked for."""
+
+
+@dataclass(frozen=True)
+class TerSarkisovSettings:
+    """What is compared, and how it is trained.
+
+    Attributes:
+        models: names of arms; empty: all that differ from each other.
+        seeds: how many runs of each model.
+        recipe: name of a one-shot recipe; the paper's is "one-shot-paper".
+        epochs: instead of the recipe's; 0: the recipe's.
+        batch: slices of a step instead of the recipe's; 0: the recipe's.
+        start: one of `STARTS`; "imagenet" as in the paper.
+        net: "product" (the stated defaults of the design) or "reference" (all as the reference code has it).
+        backbone: one of `BACKBONES`.
+        size: of the input, in pixels.
+        options: further options of the one-shot net, by name: smaller nets for small data.
+        precision: "float32", "bfloat16" or "auto".
+        device: "auto", "cpu" or "cuda".
+    """
+
+    models: tuple[str, ...] = ()
+    seeds: int = 1
+    recipe: str = "one-shot-paper"
+    epochs: int = 0
+    batch: int = 0
+    start: str = "imagenet"
+    net: str = "product"
+    backbone: str = "resnext101"
+    size: int = 512
+    options: Mapping[str, int | float | bool | str] = field(default_factory=dict)
+    precision: str = "float32"
+    device: str = "auto"
+
+    def recipe_of(self, arm: Arm) -> Recipe:
+        """How an arm is trained."""
+        changes = {"precision": self.precision, **arm.recipe}
+        changes |= {name: value for name in ("epochs", "batch") if (value := getattr(self, name))}
+        return dataclasses.replace(RECIPES[self.recipe], **changes)
+
+
+def arms(settings: TerSarkisovSettings, *, lesions: bool, images: bool, usual: Mapping[str, Any]) -> tuple[Arm, ...]:
+    """The models that are trained, in the order of the tables.
+
+    Args:
+        settings: which are asked for.
+        lesions: whether there are slices with outlined lesions.
+        images: whether there are slices with an image class.
+        usual: the options of the net as it is without any change: an ablation that changes nothing is the model itself.
+
+    Raises:
+        InputError: a name that there is not, or nothing to train with these data.
+    """
+    if unknown := [name for name in settings.models if name not in NAMES]:
+        raise InputError(f"There is no model {unknown[0]!r}; there are {', '.join(NAMES)}.")
+    wanted = [arm for arm in ARMS if not settings.models or arm.name in settings.models]
+    found = tuple(arm for arm in wanted if _possible(arm, lesions, images) and not _same(arm, settings, usual))
+    if not found:
+        raise InputError(
+            "None of the models can be trained: slices with lesions and slices with classes are both needed."
+        )
+    return found
+
+
+def _possible(arm: Arm, lesions: bool, images: bool) -> bool:
+    """Whether there are data for it."""
+    needs = {Kind.SEGMENTATION: lesions, Kind.BASELINE: images}
+    return needs.get(arm.kind, lesions and images)
+
+
+def _same(arm: Arm, settings: TerSarkisovSettings, usual: Mapping[str, Any]) -> bool:
+    """Whether an ablation changes nothing: its option has that value anyway."""
+    if arm.kind is not Kind.ABLATION:
+        return False
+    recipe = RECIPES[settings.recipe]
+    return all(usual.get(name) == value for name, value in arm.net.items()) and all(
+        getattr(recipe, name) == value for name, value in arm.recipe.items()
+    )
