@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ctviewer.core.slices import HU
 from ctviewer.core.volume import Volume
 from ctviewer.models.metadata import Preprocessing
-from ctviewer.models.placement import Placement
+from ctviewer.models.placement import Placement, Upright
+
+_LEAST_STD = 1e-6  # of an image's grey: below it there is nothing to see
 
 
 def study_order(volume: Volume) -> NDArray[np.intp]:
@@ -64,6 +67,36 @@ def air_grey(p: Preprocessing) -> float:
     return float(windowed(np.array([p.floor_hu], np.float32), p)[0])
 
 
+def outside_grey(unit: str, p: Preprocessing) -> float:
+    """Grey of what lies outside a slice: air in a window, black in a picture whose window nobody knows.
+
+    Args:
+        unit: `core.slices.HU` or `GREY`.
+        p: of the bundle.
+    """
+    return air_grey(p) if unit == HU else 0.0
+
+
+def slice_input(pixels: NDArray[np.float32], unit: str, p: Preprocessing) -> Tensor:
+    """Prepare upright slices of files, as `net_input` does those of a volume.
+
+    Args:
+        pixels: `[n, rows, columns]` upright: HU, or grey 0..1 of a picture, which has had a window already.
+        unit: `core.slices.HU` or `GREY`.
+        p: of the bundle.
+
+    Returns:
+        `[n, c, crop, crop]` float32.
+    """
+    count, rows, columns = pixels.shape
+    if count == 0:
+        return torch.zeros((0, len(p.mean), p.crop, p.crop))
+    grey = windowed(pixels, p) if unit == HU else np.clip(pixels, 0.0, 1.0)
+    placement = Placement(rows, columns, Upright(False, False, False), p.size)
+    square = placement.square(np.asarray(grey, np.float32), outside_grey(unit, p))
+    return finish(torch.from_numpy(np.ascontiguousarray(square))[:, None], p)
+
+
 def finish(square: Tensor, p: Preprocessing) -> Tensor:
     """Resize, crop and normalise windowed squares.
 
@@ -81,7 +114,16 @@ def finish(square: Tensor, p: Preprocessing) -> Tensor:
 
 
 def normalised(grey: Tensor, p: Preprocessing) -> Tensor:
-    """Windowed grey `[n, 1, s, s]` by the bundle's mean and standard deviation: `[n, c, s, s]`, on the same device."""
+    """Windowed grey `[n, 1, s, s]` by the bundle's mean and standard deviation: `[n, c, s, s]`, on the same device.
+
+    Where the bundle says `per_image`, each image has its own mean 0 and unbiased standard deviation 1; one of hardly any
+    contrast is zero throughout.
+    """
+    if p.per_image:
+        centred = grey - grey.mean((1, 2, 3), keepdim=True)
+        std = grey.std((1, 2, 3), keepdim=True)
+        flat = std < _LEAST_STD
+        return torch.where(flat, 0.0, centred / torch.where(flat, 1.0, std)).expand(-1, len(p.mean), -1, -1)
     mean = torch.tensor(p.mean, device=grey.device).view(1, -1, 1, 1)
     std = torch.tensor(p.std, device=grey.device).view(1, -1, 1, 1)
     return (grey - mean) / std

@@ -59,6 +59,12 @@ def sample_labels(labels: Tensor, grid: Tensor) -> Tensor:
     return sampled[:, 0].to(torch.uint8)
 
 
+def sample_numbers(numbers: Tensor, grid: Tensor) -> Tensor:
+    """Numbered maps `[k, size, size]` int32 (under 2**24) sampled by the nearest pixel, all alike by a grid `[1, ...]`."""
+    sampled = grid_sample(numbers[None].float(), grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    return sampled[0].to(torch.int32)
+
+
 def vary_grey(grey: Tensor, pose: Pose, rng: np.random.Generator, *, together: bool) -> Tensor:
     """Change contrast, brightness, sharpness and noise of windowed slices.
 
