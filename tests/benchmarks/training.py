@@ -156,8 +156,8 @@ def _adam(passes):
 
 
 def _engine_step(passes, optimizer, studies: int) -> Callable[[], None]:
+    from ctviewer.training.engine.learner import Place
     from ctviewer.training.engine.parallel import SINGLE
-    from ctviewer.training.engine.passes import Place
     from ctviewer.training.sampling import Subsequence
 
     batch = [Subsequence(study) for study in _ids(studies)]

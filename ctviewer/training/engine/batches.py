@@ -45,6 +45,14 @@ class Batches:
             return np.asarray(rng.permutation(count))
         return np.asarray(rng.choice(count, count, p=self.weights))
 
+    def taken(self, steps: int) -> int:
+        """Sequences that so many steps of an epoch take."""
+        return min(steps * self.size, len(self.sequences))
+
+    def steps_of(self, taken: int) -> int:
+        """Steps that so many sequences of an epoch were taken in."""
+        return -(-taken // self.size)
+
     def step(self, epoch: int, number: int) -> tuple[Subsequence, ...]:
         """The sequences of a step, counted from 0 within its epoch."""
         chosen = self.order(epoch)[number * self.size : (number + 1) * self.size]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -21,12 +19,13 @@ from ctviewer.training.engine.batches import make_batches
 from ctviewer.training.engine.features import FeatureCache
 from ctviewer.training.engine.fold import Setting
 from ctviewer.training.engine.inputs import RunInputs
-from ctviewer.training.engine.judging import judge
+from ctviewer.training.engine.judging import Judged, judge
 from ctviewer.training.engine.passes import Passes
 from ctviewer.training.engine.plans import FoldRecord, median_epochs
 from ctviewer.training.engine.starts import Start
 from ctviewer.training.engine.told import calibrated, cases_of, predictions_of
 from ctviewer.training.engine.watched import watching
+from ctviewer.training.engine.workshop import Learned
 from ctviewer.training.evaluation import evaluate
 from ctviewer.training.events import RunFinished
 from ctviewer.training.ledger import holdout_sha256
@@ -35,7 +34,7 @@ from ctviewer.training.predictions_file import write_predictions
 from ctviewer.training.preflight.report import Count, PreflightReport
 from ctviewer.training.run_folder import FEATURES, PREDICTIONS
 from ctviewer.training.run_record import doubt_notes
-from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION, Split
+from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION
 from ctviewer.training.versions import CROSS_VALIDATION, RunResult, make_child
 
 _EXACT = "float32"  # the figures are the bundle's, as `predicting.predict` gives them, whatever it learned in
@@ -52,55 +51,35 @@ _CROSS_CALIBRATED = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Learned:
-    """A net with the weights that are kept, and how it came to them.
-
-    Attributes:
-        start: what it began as; its net is the one that learned.
-        passes: how studies pass it.
-        split: whom it learned from, and who is left to judge it by.
-        records: of the cross-validation that judges it instead; empty without.
-        fold: number of the last training.
-        epochs: that the kept weights have seen.
-        history: of the last training.
-        seconds: that the last training took.
-        stopped: whether the user ended it early.
-        device: in words.
-    """
-
-    start: Start
-    passes: Passes
-    split: Split
-    records: tuple[FoldRecord, ...]
-    fold: int
-    epochs: int
-    history: tuple[Mapping[str, Any], ...]
-    seconds: float
-    stopped: bool
-    device: str
-
-
-def finish(inputs: RunInputs, learned: Learned, setting: Setting) -> Generator[Event, None, RunFinished | Wish]:
+def finish(
+    inputs: RunInputs, start: Start, passes: Passes, learned: Learned, setting: Setting
+) -> Generator[Event, None, RunFinished | Wish]:
     """Calibrate, judge and save; the same each time it is begun anew.
+
+    Args:
+        inputs: of the run.
+        start: what the net began as; its net is the one that learned.
+        passes: how studies pass it.
+        learned: how it came to what it is.
+        setting: of the run.
 
     Returns:
         What was made; or the user's wish to leave. A wish to stop is already being met.
     """
-    return (yield from _Finish(inputs, learned, setting).events())
+    return (yield from _Finish(inputs, start, passes, learned, setting).events())
 
 
 class _Finish:
-    def __init__(self, inputs: RunInputs, learned: Learned, setting: Setting) -> None:
-        self._in, self._learned, self._setting = inputs, learned, setting
-        self._net = learned.start.net
+    def __init__(self, inputs: RunInputs, start: Start, passes: Passes, learned: Learned, setting: Setting) -> None:
+        self._in, self._start, self._learned, self._setting = inputs, start, learned, setting
+        self._net = start.net
         _round(self._net)
         freeze(self._net.encoder, trainable="none")
         cache = FeatureCache(
-            inputs.folder / FEATURES, learned.passes.store, self._net, learned.passes.draws,
-            precision=_EXACT, chunk=learned.passes.chunk,
-        )  # fmt: skip
-        self._passes = dataclasses.replace(learned.passes, cache=cache, precision=_EXACT)
+            inputs.folder / FEATURES, passes.store, self._net, passes.draws, precision=_EXACT, chunk=passes.chunk
+        )
+        self._trained_in = passes.precision
+        self._passes = dataclasses.replace(passes, cache=cache, precision=_EXACT)
 
     def events(self) -> Generator[Event, None, RunFinished | Wish]:
         """See `finish`."""
@@ -127,7 +106,7 @@ class _Finish:
         if self._learned.records:
             cases: list[Prediction] = []
             for record in self._learned.records:
-                cases += cases_of(self._in, record.judged, CROSS_VALIDATION)
+                cases += cases_of(self._in, _studies(record), CROSS_VALIDATION)
             return self._predictions(cases)
         return (yield from self._judged({VALIDATION: self._learned.split.validation}))
 
@@ -138,7 +117,7 @@ class _Finish:
             return {}
         lengths = {study: self._passes.store.length(study) for study in self._learned.split.train}
         shown = [truth[one.study] for one in make_batches(lengths, truth, recipe, 0, 0).sequences]
-        counts = {name: max(1, sum(name in names for names in shown)) for name in self._learned.start.classes}
+        counts = {name: max(1, sum(name in names for names in shown)) for name in self._start.classes}
         return {name: count / sum(counts.values()) for name, count in counts.items()}
 
     def _hold_out(self, calibration: Calibration | None) -> Generator[Event, None, Predictions | Wish]:
@@ -165,7 +144,7 @@ class _Finish:
         calibrate it, which by itself ranks such a fold too low, and labels drawn at random below chance.
         """
         first = self._learned.records[: self._in.config.data.folds]
-        folds = [cases_of(self._in, record.judged, CROSS_VALIDATION) for record in first]
+        folds = [cases_of(self._in, _studies(record), CROSS_VALIDATION) for record in first]
         if calibration is None:
             return tuple(case for fold in folds for case in fold)
         cases: list[Prediction] = []
@@ -192,7 +171,7 @@ class _Finish:
         return Wish.GO_ON if wish is Wish.STOP else wish
 
     def _predictions(self, cases: Sequence[Prediction]) -> Predictions:
-        return predictions_of(self._in, self._learned.start, cases)
+        return predictions_of(self._in, self._start, cases)
 
     def _made(self, predictions: Predictions, calibration: Calibration | None) -> RunFinished:
         """The bundle, made by the first process; its figures, and its predictions under its name."""
@@ -217,7 +196,7 @@ class _Finish:
     def _result(
         self, predictions: Predictions, metrics: tuple[Metric, ...], calibration: Calibration | None
     ) -> RunResult:
-        learned, start = self._learned, self._learned.start
+        learned, start = self._learned, self._start
         return RunResult(
             run=self._in.folder.name,
             config=self._in.config,
@@ -234,7 +213,7 @@ class _Finish:
             epochs=learned.epochs,
             folds=len(learned.records),
             device=learned.device,
-            precision=learned.passes.precision,
+            precision=self._trained_in,
             split=self._split_text(),
             seconds=learned.seconds + sum(record.seconds for record in learned.records),
             start=" ".join(start.notes),
@@ -272,7 +251,7 @@ class _Finish:
         truth, patient = self._passes.task.truth, self._in.source.patient
         found = []
         for part, studies in self._learned.split.parts.items():
-            for name in self._learned.start.classes:
+            for name in self._start.classes:
                 those = [study for study in studies if name in truth[study]]
                 found.append(Count(part, name, len(those), len({patient(study) for study in those})))
         return tuple(found)
@@ -313,3 +292,8 @@ def _round(net: StudyClassifier) -> None:
         for tensor in net.state_dict().values():
             if tensor.is_floating_point():
                 tensor.copy_(tensor.half())
+
+
+def _studies(record: FoldRecord) -> Judged:
+    assert isinstance(record.judged, Judged)  # of `StudyWorkshop.judged`
+    return record.judged

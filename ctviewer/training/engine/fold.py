@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +17,11 @@ from ctviewer.core.events import Event, Progress
 from ctviewer.training.config import RunConfig
 from ctviewer.training.control import Control, Wish
 from ctviewer.training.engine import checkpoints
-from ctviewer.training.engine.batches import Batches
 from ctviewer.training.engine.devices import describe
-from ctviewer.training.engine.judging import figures, judge
-from ctviewer.training.engine.optimizers import make_optimizer, make_scaler, rate_at, set_rate, trained_parameters
+from ctviewer.training.engine.learner import B, Learner, Place, Steps
+from ctviewer.training.engine.optimizers import make_scaler, rate_at, set_rate, trained_parameters
 from ctviewer.training.engine.pace import Pace, memory_held
 from ctviewer.training.engine.parallel import World
-from ctviewer.training.engine.passes import Passes, Place
 from ctviewer.training.engine.resuming import deciding_settings, require_same, told_changes
 from ctviewer.training.engine.snapshots import RandomState, Snapshot, optimizer_state, restore_optimizer
 from ctviewer.training.engine.watched import HEARTBEAT, watching
@@ -72,7 +70,7 @@ class Setting:
     config: RunConfig
     control: Control
     world: World
-    after_epoch: Callable[[int, Passes], Work] | None = None
+    after_epoch: Callable[[int, Learner[Any]], Work] | None = None
 
 
 @dataclass
@@ -100,30 +98,29 @@ class Position:
     seconds: float = 0.0
 
 
-class Fold:
-    """Trains a net on the studies of a fold.
+class Fold(Generic[B]):
+    """Trains a net on the studies, or labelled slices, of a fold.
 
     Args:
         setting: of the run.
         plan: of this fold.
-        passes: the net, and what its slices come from.
+        learner: the net, and what it is shown.
         batches: the steps.
     """
 
-    def __init__(self, setting: Setting, plan: FoldPlan, passes: Passes, batches: Batches) -> None:
-        self.plan, self.passes, self.batches = plan, passes, batches
+    def __init__(self, setting: Setting, plan: FoldPlan, learner: Learner[B], batches: Steps[B]) -> None:
+        self.plan, self.learner, self.batches = plan, learner, batches
         self.at = Position()
         self._setting, self._recipe = setting, setting.config.recipe
-        self._net = passes.net
-        self._optimizer = make_optimizer(self._net, self._recipe)
+        self._net = learner.net
+        self._optimizer = learner.make_optimizer(self._recipe)
         self._parameters = trained_parameters(self._optimizer)
         self._device = self._parameters[0].device
-        self._scaler = make_scaler(passes.precision, self._device)
+        self._scaler = make_scaler(learner.precision, self._device)
         self._best: dict[str, Tensor] = {}
         self._best_is_new = False  # since the last checkpoint
         self._saved_at = self._spoke_at = time.monotonic()
-        draws = passes.draws.count if passes.draws.pose is not None else 1
-        self.pace = Pace(draws if passes.cache is not None else plan.epochs)
+        self.pace = Pace(learner.slow_epochs(plan.epochs))
 
     @property
     def steps(self) -> int:
@@ -158,9 +155,9 @@ class Fold:
         restore_optimizer(self._net, self._optimizer, snapshot.optimizer)
         self._scaler.load_state_dict(dict(snapshot.scaler))
         snapshot.random.restore()
-        done = snapshot.position // self.batches.size + (snapshot.position % self.batches.size > 0)
+        self.learner.restore(snapshot.extra.get("learner", {}))
         self.at = Position(
-            snapshot.epoch - 1, done, snapshot.step, list(snapshot.extra["losses"]), list(snapshot.history),
+            snapshot.epoch - 1, self.batches.steps_of(snapshot.position), snapshot.step, list(snapshot.extra["losses"]), list(snapshot.history),
             snapshot.best, int(snapshot.extra["best_epoch"]), float(snapshot.extra["seconds"]),
         )  # fmt: skip
         self._best = dict(snapshot.kept)
@@ -215,7 +212,7 @@ class Fold:
             if time.monotonic() - self._saved_at >= 60.0 * self._setting.config.checkpoint_minutes:
                 yield from self.save()
         if self._setting.after_epoch is not None:
-            wish = yield from self._setting.after_epoch(self.at.epoch + 1, self.passes)
+            wish = yield from self._setting.after_epoch(self.at.epoch + 1, self.learner)
             if wish is not Wish.GO_ON:
                 return wish
         return (yield from self._judge_epoch())
@@ -226,7 +223,8 @@ class Fold:
         rate = rate_at(at.step, self.plan.scheduled * self.batches.steps, self._recipe)
         set_rate(self._optimizer, rate)
         self._optimizer.zero_grad(set_to_none=True)
-        wish, part = yield from self._gradients(place)
+        batch = self.batches.step(place.epoch, place.step)
+        wish, part = yield from self._gradients(batch, place)
         if wish is not Wish.GO_ON:
             self._optimizer.zero_grad(set_to_none=True)
             return wish
@@ -241,6 +239,7 @@ class Fold:
             )
         self._scaler.step(self._optimizer)
         self._scaler.update()
+        self.learner.after_step(batch, self._setting.world)
         at.done, at.step = at.done + 1, at.step + 1
         at.losses.append(loss)
         seconds = time.monotonic() - began
@@ -252,11 +251,10 @@ class Fold:
         )  # fmt: skip
         return Wish.GO_ON
 
-    def _gradients(self, place: Place) -> Generator[Event, None, tuple[Wish, float]]:
+    def _gradients(self, batch: B, place: Place) -> Generator[Event, None, tuple[Wish, float]]:
         """This process's gradients and loss of a step; given up within a chunk where the user wants something else."""
-        batch = self.batches.step(place.epoch, place.step)
-        total = sum(one.count(self.passes.store.length(one.study)) for one in self._setting.world.share(batch))
-        work = self.passes.learn(batch, place, self._scaler.get_scale(), self._setting.world)
+        total = self.learner.amount(batch, self._setting.world)
+        work = self.learner.learn(batch, place, self._scaler.get_scale(), self._setting.world)
         part, passed, wish = 0.0, 0, Wish.GO_ON
         while (wish := self._setting.control()) is Wish.GO_ON:
             try:
@@ -288,19 +286,19 @@ class Fold:
 
     def _judge_epoch(self) -> Work:
         """Judge the validation studies, say what came of it, and go to the next epoch."""
-        began, at, validation = time.monotonic(), self.at, self.plan.validation
-        work = judge(self.passes, validation, self._setting.world, self._setting.control)
-        judged = yield from watching(work, "Judging the validation studies")
-        if isinstance(judged, Wish):
-            return judged
-        value = self.passes.task.mean_loss(judged.logits, validation)
+        began, at, setting = time.monotonic(), self.at, self._setting
+        work = self.learner.judge_epoch(self.plan.validation, setting.world, setting.control)
+        verdict = yield from watching(work, "Judging the validation studies")
+        if isinstance(verdict, Wish):
+            return verdict
+        value = verdict.loss
         better = math.isfinite(value) and (at.best is None or value < at.best)
         seconds = time.monotonic() - began
         at.seconds += seconds
         self.pace.judged(seconds)
         told = EpochDone(
-            self.plan.number, at.epoch + 1, self.plan.epochs, sum(at.losses) / len(at.losses), value,
-            figures(self.passes.task, judged), better,
+            self.plan.number, at.epoch + 1, self.plan.epochs, self.learner.mean_loss(at.losses), value,
+            verdict.metrics, better,
         )  # fmt: skip
         at.history.append(
             {
@@ -320,12 +318,8 @@ class Fold:
 
     def _remember(self) -> None:
         if self.keeps_best:
-            self._best = {name: t.detach().to("cpu", copy=True) for name, t in self._trained_state().items()}
+            self._best = {name: t.detach().to("cpu", copy=True) for name, t in self.learner.kept_state().items()}
             self._best_is_new = True
-
-    def _trained_state(self) -> dict[str, Tensor]:
-        """What of the net changes: parameters that learn. Its buffers do not (BatchNorm stays in eval mode)."""
-        return {name: p for name, p in self._net.named_parameters() if p.requires_grad}
 
     def _patience_is_over(self) -> bool:
         patience, at = self._recipe.patience, self.at
@@ -342,7 +336,7 @@ class Fold:
         return {
             "torch": torch.__version__,
             "device": describe(self._device),
-            "slices in a chunk": str(self.passes.chunk),
+            "slices in a chunk": str(self.learner.chunk),
             "processes": str(self._setting.world.size),
         }
 
@@ -352,7 +346,7 @@ class Fold:
             fold=self.plan.number,
             epoch=at.epoch + 1,
             step=at.step,
-            position=min(at.done * self.batches.size, len(self.batches.sequences)),
+            position=self.batches.taken(at.done),
             model=self._net.state_dict(),
             optimizer=optimizer_state(self._net, self._optimizer),
             random=RandomState.now(),
@@ -360,9 +354,14 @@ class Fold:
             history=list(at.history),
             best=at.best,
             kept=self._best,
-            precision=self.passes.precision,
+            precision=self.learner.precision,
             config=deciding_settings(self._setting.config),
             data=self.plan.data,
-            extra={"losses": list(at.losses), "best_epoch": at.best_epoch, "seconds": at.seconds},
+            extra={
+                "losses": list(at.losses),
+                "best_epoch": at.best_epoch,
+                "seconds": at.seconds,
+                "learner": self.learner.state(),
+            },
             environment=self._environment(),
         )

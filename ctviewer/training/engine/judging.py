@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,21 @@ class Judged:
     logits: NDArray[np.float64]
     attention: tuple[tuple[float, ...], ...]
     slices: tuple[int, ...]
+
+    def to_plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "logits": self.logits.tolist()}
+
+    @classmethod
+    def from_plain(cls, told: Mapping[str, Any]) -> Judged:
+        """What `to_plain` made.
+
+        Raises:
+            ValueError, TypeError, KeyError: it made something else.
+        """
+        logits = np.array(told["logits"], np.float64).reshape(len(told["studies"]), -1)
+        attention = tuple(tuple(row) for row in told["attention"])
+        return cls(tuple(told["studies"]), logits, attention, tuple(told["slices"]))
 
 
 def judge(

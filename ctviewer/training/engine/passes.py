@@ -14,6 +14,7 @@ from ctviewer.nets.losses import attention_loss, attention_targets
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.engine.batches import dropout_seed
 from ctviewer.training.engine.features import Draws, FeatureCache
+from ctviewer.training.engine.learner import Place
 from ctviewer.training.engine.parallel import World
 from ctviewer.training.engine.studies import StudyStore
 from ctviewer.training.engine.task import Task
@@ -21,22 +22,6 @@ from ctviewer.training.sampling import Subsequence
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _MOST_ROWS = 4096  # slices, padding included, of studies that pass the aggregator together
-
-
-@dataclass(frozen=True)
-class Place:
-    """A step of a run: what its draws depend on.
-
-    Attributes:
-        seed: of the run.
-        fold: from 0.
-        epoch, step: from 0; the step within its epoch.
-    """
-
-    seed: int
-    fold: int
-    epoch: int
-    step: int
 
 
 @dataclass(frozen=True)

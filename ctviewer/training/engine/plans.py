@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.files import reason, write_bytes
 from ctviewer.training.config import DataConfig
-from ctviewer.training.engine.judging import Judged
 from ctviewer.training.preflight.checks import cross_validates
 from ctviewer.training.run_folder import CHECKPOINTS
 from ctviewer.training.source import LabelledSource
@@ -46,6 +44,14 @@ def folds_of(cases: Sequence[Case], data: DataConfig, seed: int) -> tuple[Split,
     return repeated_folds(cases, data.folds, data.repeats, seed) if wanted else ()
 
 
+class Judgement(Protocol):
+    """What a net said of the studies of a fold that it had not seen."""
+
+    def to_plain(self) -> dict[str, Any]:
+        """For JSON."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class FoldRecord:
     """What a finished fold of a cross-validation leaves.
@@ -60,7 +66,7 @@ class FoldRecord:
     epochs: int
     history: tuple[Mapping[str, Any], ...]
     seconds: float
-    judged: Judged
+    judged: Judgement
 
     def write(self, folder: Path) -> None:
         """Keep it, atomically: a fold whose record is there is finished.
@@ -72,13 +78,17 @@ class FoldRecord:
             "epochs": self.epochs,
             "history": list(self.history),
             "seconds": self.seconds,
-            "judged": {**dataclasses.asdict(self.judged), "logits": self.judged.logits.tolist()},
+            "judged": self.judged.to_plain(),
         }
         write_bytes(folder / FOLD, (json.dumps(told) + "\n").encode())
 
     @classmethod
-    def read(cls, folder: Path) -> FoldRecord | None:
+    def read(cls, folder: Path, judged: Callable[[Mapping[str, Any]], Judgement]) -> FoldRecord | None:
         """The record of a fold; None where it is not finished.
+
+        Args:
+            folder: of the fold.
+            judged: reads what `Judgement.to_plain` made.
 
         Raises:
             InputError: it is damaged.
@@ -86,10 +96,7 @@ class FoldRecord:
         path = folder / FOLD
         try:
             told = json.loads(path.read_bytes())
-            judged = told["judged"]
-            logits = np.array(judged["logits"], np.float64).reshape(len(judged["studies"]), -1)
-            attention = tuple(tuple(row) for row in judged["attention"])
-            found = Judged(tuple(judged["studies"]), logits, attention, tuple(judged["slices"]))
+            found = judged(told["judged"])
             return cls(int(told["epochs"]), tuple(told["history"]), float(told["seconds"]), found)
         except FileNotFoundError:
             return None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ctviewer.core.errors import InputError
-from ctviewer.training.config import RunConfig
+from ctviewer.training.config import DataConfig, RunConfig
 
 _MOST_DIFFERENCES = 4
 # Where and how often, and what is only words: all of it may change while a run is paused
@@ -20,11 +20,15 @@ _NOT_TOLD = (
     "recipe.name", "recipe.title", "recipe.explanation",
 )  # fmt: skip
 
+_PLACES = ("folder", "table")  # of a set of labelled slices: data may move; what they hold is compared by hashes
+
 
 def deciding_settings(config: RunConfig) -> dict[str, Any]:
     """What of a configuration decides the result, as plain values by dotted names."""
-    plain = _flat("", json.loads(json.dumps(dataclasses.asdict(config))))
-    return {name: value for name, value in plain.items() if name not in _NOT_TOLD}
+    plain = json.loads(json.dumps(dataclasses.asdict(config)))
+    for kind in ("lesions", "images"):
+        plain[kind] = [{name: value for name, value in one.items() if name not in _PLACES} for one in plain[kind]]
+    return {name: value for name, value in _flat("", plain).items() if name not in _NOT_TOLD}
 
 
 class Begun(Protocol):
@@ -53,9 +57,10 @@ def require_same(snapshot: Begun, config: RunConfig, data: Mapping[str, str]) ->
         InputError: names what differs.
     """
     now = deciding_settings(config)
-    changed = [name for name in {**snapshot.config, **now} if snapshot.config.get(name) != now.get(name)]
+    before = {**deciding_settings(RunConfig(DataConfig(""))), **snapshot.config}  # an older version kept fewer settings
+    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if changed:
-        listed = [f"{name} was {_shown(snapshot.config, name)} and is {_shown(now, name)}" for name in changed]
+        listed = [f"{name} was {_shown(before, name)} and is {_shown(now, name)}" for name in changed]
         more = [f"and {len(listed) - _MOST_DIFFERENCES} settings more"] if len(listed) > _MOST_DIFFERENCES else []
         raise InputError(
             f"The run cannot go on under another configuration: {'; '.join(listed[:_MOST_DIFFERENCES] + more)}. "

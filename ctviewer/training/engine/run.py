@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Event, Message
@@ -14,13 +15,13 @@ from ctviewer.core.files import write_bytes
 from ctviewer.models.bundle import load_bundle
 from ctviewer.training.control import Wish
 from ctviewer.training.engine import checkpoints, plans
-from ctviewer.training.engine.finish import Learned, finish
 from ctviewer.training.engine.fold import Fold, FoldPlan
 from ctviewer.training.engine.inputs import RunInputs
 from ctviewer.training.engine.memory import FILE, Memory, remove_written
 from ctviewer.training.engine.plans import FoldRecord
 from ctviewer.training.engine.resuming import deciding_settings, require_same
-from ctviewer.training.engine.workshop import WantedError, Workshop
+from ctviewer.training.engine.study_workshop import StudyWorkshop
+from ctviewer.training.engine.workshop import Learned, WantedError, Workshop
 from ctviewer.training.events import Paused, RunBegun, RunCancelled, RunFinished
 from ctviewer.training.run_folder import SPLIT
 from ctviewer.training.splits import EXTERNAL, Split
@@ -29,7 +30,7 @@ __all__ = ["RunInputs", "run"]
 
 
 def run(inputs: RunInputs) -> Iterator[Event]:
-    """Train a study classifier and make a bundle of it.
+    """Train a net for the task of the configuration and make a bundle of it.
 
     With several processes each of them runs this; the first writes, and its events are those to show. torch's random
     generators are seeded along the way.
@@ -80,20 +81,20 @@ class _Run:
             raise InputError("Predictions after some epochs need one split, not a cross-validation.")
         self._notes: list[str] = []
         self._memory = self._remembered()
-        self._shop = Workshop(inputs, self._cases)
+        self._shop: Workshop = StudyWorkshop(inputs, self._cases)
 
     def events(self) -> Generator[Event, None, None]:
         """Of the whole run."""
         if self._memory.bundle:
             yield self._made_before()
             return
-        for note in (*self._shop.start.notes, *self._notes):
+        for note in (*self._shop.notes, *self._notes):
             yield Message(note)
         if self._notes:
             self._remember()
         yield from self._prepare()
         learned = yield from (self._cross_validated() if self._folds else self._single())
-        made = yield from finish(self._in, learned, self._shop.setting)
+        made = yield from self._shop.finish(learned)
         if isinstance(made, Wish):
             raise WantedError(made)
         self._remember(bundle=made.bundle)
@@ -135,7 +136,7 @@ class _Run:
     def _prepare(self) -> Generator[Event, None, None]:
         """Studies on disk, the precision, and who is in which part."""
         wish = Wish.GO_ON
-        for event in self._shop.store.prepare(self._world.share([case.study for case in self._cases])):
+        for event in self._shop.prepare(self._world.share([case.study for case in self._cases])):
             wish = self._shop.setting.control()
             if wish is Wish.STOP and self._in.resume:  # what was learned before is still to be judged
                 wish = Wish.GO_ON
@@ -145,6 +146,8 @@ class _Run:
         if (wish := self._world.agree(wish)) is not Wish.GO_ON:
             raise WantedError(wish)
         self._world.wait()
+        for note in self._shop.settle():
+            yield Message(note)
         if not self._memory.precision:
             self._remember(precision=self._world.tell(self._shop.measured_precision(self._split.train)))
         self._shop.precision = self._memory.precision
@@ -168,7 +171,7 @@ class _Run:
         for number in range(len(self._folds)):
             if self._memory.stopped_in == number:
                 return (yield from self._of_fold(number))
-            found = FoldRecord.read(plans.fold_folder(self._in.folder, number)) or (yield from self._fold(number))
+            found = self._shop.record(number) or (yield from self._fold(number))
             if isinstance(found, Learned):
                 return found
             records.append(found)
@@ -181,7 +184,7 @@ class _Run:
         if wish is Wish.STOP:
             return (yield from self._stopped(fold))
         epochs = fold.take_kept()
-        judged = yield from self._shop.judged(fold.passes, self._folds[number].test)
+        judged = yield from self._shop.judged(fold.learner, self._folds[number].test)
         if judged is Wish.STOP:
             return (yield from self._stopped(fold))
         if isinstance(judged, Wish):
@@ -212,7 +215,7 @@ class _Run:
                 yield from self._stop_in(fold)
         return self._learned(fold, everyone, records)
 
-    def _stopped(self, fold: Fold) -> Generator[Event, None, Learned]:
+    def _stopped(self, fold: Fold[Any]) -> Generator[Event, None, Learned]:
         """The user stopped during the cross-validation: the net of this fold is kept, or of the one before it."""
         number = fold.plan.number
         if fold.has_learned or number == 0:
@@ -244,7 +247,7 @@ class _Run:
             number, split.train, split.validation, epochs, self._in.config.recipe.epochs, folder, data, folds_left=after
         )
 
-    def _opened(self, plan: FoldPlan, resume: bool) -> Generator[Event, None, Fold]:
+    def _opened(self, plan: FoldPlan, resume: bool) -> Generator[Event, None, Fold[Any]]:
         """A fold with the state that it was left in."""
         fold = self._shop.fold(plan)
         self._world.wait()  # until the first process has written what is read now
@@ -264,7 +267,7 @@ class _Run:
             yield Message(note)
         return fold
 
-    def _trained(self, fold: Fold) -> Generator[Event, None, Wish]:
+    def _trained(self, fold: Fold[Any]) -> Generator[Event, None, Wish]:
         """`GO_ON` at the end, or `STOP`."""
         try:
             wish = yield from fold.train()
@@ -274,15 +277,14 @@ class _Run:
             raise WantedError(wish)
         return wish
 
-    def _stop_in(self, fold: Fold) -> Generator[Event, None, None]:
+    def _stop_in(self, fold: Fold[Any]) -> Generator[Event, None, None]:
         """From here on the run only finishes, also after another pause."""
         yield from fold.save()
         self._remember(stopped_in=fold.plan.number)
 
-    def _learned(self, fold: Fold, split: Split, records: tuple[FoldRecord, ...] = ()) -> Learned:
+    def _learned(self, fold: Fold[Any], split: Split, records: tuple[FoldRecord, ...] = ()) -> Learned:
         return Learned(
-            start=dataclasses.replace(self._shop.start, net=fold.passes.net),
-            passes=fold.passes,
+            learner=fold.learner,
             split=split,
             records=records,
             fold=fold.plan.number,

@@ -13,8 +13,9 @@ from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.augment import Pose
 from ctviewer.training.engine import passes as module
 from ctviewer.training.engine.features import Draws, FeatureCache
+from ctviewer.training.engine.learner import Place
 from ctviewer.training.engine.parallel import SINGLE, World
-from ctviewer.training.engine.passes import Passes, Place
+from ctviewer.training.engine.passes import Passes
 from ctviewer.training.engine.studies import StudyStore
 from ctviewer.training.engine.task import Task
 from ctviewer.training.sampling import Subsequence

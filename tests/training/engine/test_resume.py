@@ -13,7 +13,10 @@ from training.engine.conftest import Said, collected, inputs_in, small_run_confi
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Message, Progress
 from ctviewer.models.bundle import load_bundle
+from ctviewer.training.config import DataConfig, RunConfig, SliceSet
 from ctviewer.training.control import Wish
+from ctviewer.training.engine.memory import Memory
+from ctviewer.training.engine.resuming import deciding_settings
 from ctviewer.training.engine.run import RunInputs, run
 from ctviewer.training.events import EpochDone, Paused, RunBegun, RunFinished, Saved, StepDone
 from ctviewer.training.splits import Split
@@ -220,3 +223,26 @@ def test_a_cross_validation_is_taken_up_in_the_middle(inputs, said, after, small
         assert isinstance(first.last, Paused), number
         losses, judged, state = taken_up(said, wanted, first)
         assert (losses, judged, state) == (found.losses, found.judged, weights), number
+
+
+def test_a_run_of_an_older_version_goes_on(inputs, said, after, small_config) -> None:
+    """What it did not know to keep is as it was: the default."""
+    wanted = inputs(small_config(), control=after(40, Wish.PAUSE))
+    assert isinstance(said(wanted).last, Paused)
+    memory = Memory.read(wanted.folder)
+    since = ("task", "lesions", "images", "recipe.task", "recipe.losses", "recipe.copy", "recipe.per_class")
+    assert set(since) < set(memory.config)
+    dataclasses.replace(memory, config={k: v for k, v in memory.config.items() if k not in since}).write(wanted.folder)
+    again = dataclasses.replace(wanted, resume=True, control=lambda: Wish.GO_ON)
+    with pytest.raises(InputError, match=r'recipe\.losses was "alternate" and is "sum"'):
+        said(dataclasses.replace(again, config=small_config(losses="sum")))
+    assert isinstance(said(again).last, RunFinished)
+
+
+def test_sets_of_slices_may_move() -> None:
+    def settings(**changes):
+        sets = (SliceSet("cncb", **{"folder": "a", **changes}),)
+        return deciding_settings(RunConfig(DataConfig(""), lesions=sets))
+
+    assert settings() == settings(folder="b", table="c.csv")
+    assert settings() != settings(split="train")

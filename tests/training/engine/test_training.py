@@ -15,6 +15,7 @@ from ctviewer.models.bundle import load_bundle
 from ctviewer.training.calibration import fit
 from ctviewer.training.control import Wish
 from ctviewer.training.engine import checkpoints
+from ctviewer.training.engine.judging import Judged
 from ctviewer.training.engine.parallel import World
 from ctviewer.training.engine.plans import FoldRecord
 from ctviewer.training.engine.run import run
@@ -193,7 +194,7 @@ def test_a_cross_validation(inputs, small_config, labelled, monkeypatch) -> None
     folds = json.loads((wanted.folder / "split.json").read_text())
     for fold in folds:
         assert not {source.patient(s) for s in fold["test"]} & {source.patient(s) for s in fold["train"] + fold["val"]}
-    records = [FoldRecord.read(wanted.folder / f"fold-{i:02d}") for i in range(6)]
+    records = [FoldRecord.read(wanted.folder / f"fold-{i:02d}", Judged.from_plain) for i in range(6)]
     assert [set(record.judged.studies) for record in records] == [set(fold["test"]) for fold in folds]
     kept = read_predictions(wanted.folder / "predictions.json")
     inside = kept.of("cross-validation")
@@ -211,7 +212,7 @@ def test_out_of_fold_predictions_are_calibrated_on_other_folds(inputs, small_con
     wanted = inputs(small_config(epochs=1, data=data), source, Split(source.ids()))
     collected(run(wanted))
     kept = read_predictions(wanted.folder / "predictions.json")
-    records = [FoldRecord.read(wanted.folder / f"fold-{i:02d}") for i in range(3)]
+    records = [FoldRecord.read(wanted.folder / f"fold-{i:02d}", Judged.from_plain) for i in range(3)]
     assert all(len(set(map(tuple, record.judged.logits))) == 4 for record in records)
     raw = {study: record.judged.logits[i] for record in records for i, study in enumerate(record.judged.studies)}
     alike = fit(
