@@ -1,24 +1,28 @@
-"""Pictures that say themselves what they are: PNG and TIFF."""
+"""Pictures that say themselves what they are: PNG, TIFF and JPEG, and PNG whose values are labels."""
 
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.codecs.base import CodecError
 
-PNG, TIFF = "png", "tiff"
-KINDS = (PNG, TIFF)
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PNG, TIFF, JPEG, LABELS = "png", "tiff", "jpeg", "labels"
+KINDS = (PNG, TIFF, JPEG, LABELS)
+_FORMATS = {PNG: ("PNG", "TIFF"), TIFF: ("PNG", "TIFF"), JPEG: ("JPEG",), LABELS: ("PNG",)}
 
 
 def decode(kind: str, data: bytes, page: int, most_pixels: int) -> NDArray[Any]:
     """Decode one picture in this process.
 
     Args:
-        kind: of `KINDS`.
+        kind: of `KINDS`. "labels" is a PNG whose values are labels: of one with a palette its indices, never its colours.
         data: the whole file.
         page: which page of a TIFF file, from 0.
         most_pixels: one that announces more pixels is refused before anything is allocated for it.
@@ -31,27 +35,47 @@ def decode(kind: str, data: bytes, page: int, most_pixels: int) -> NDArray[Any]:
     """
     import imagecodecs
 
-    rows, columns = _announced(data, page)
+    rows, columns = _announced(kind, data, page)
     if rows * columns > most_pixels:
         raise CodecError(f"are a picture that is too large ({rows} x {columns} pixels)")
     try:
         if kind == PNG:
             image = np.asarray(imagecodecs.png_decode(data))
+        elif kind == JPEG:
+            image = np.asarray(imagecodecs.jpeg8_decode(data))
+        elif kind == LABELS:
+            image = _labels(data)
         else:
             image = np.asarray(imagecodecs.tiff_decode(data, index=page))
-    except (imagecodecs.PngError, imagecodecs.TiffError, ValueError, IndexError, RuntimeError) as error:
+    except (
+        imagecodecs.PngError, imagecodecs.TiffError, imagecodecs.Jpeg8Error,
+        ValueError, IndexError, RuntimeError, OSError, SyntaxError,
+    ) as error:  # fmt: skip
         raise CodecError from error
     if image.ndim not in (2, 3) or image.shape[:2] != (rows, columns):
         raise CodecError("are no plain image of rows and columns")
     return image
 
 
-def _announced(data: bytes, page: int) -> tuple[int, int]:
+def _labels(data: bytes) -> NDArray[Any]:
+    """The values of a PNG as they are in the file: pillow gives the indices of a palette, other decoders its colours."""
+    with _opened(LABELS, data) as picture:
+        values = np.asarray(picture)
+    return values.astype(np.uint8) if values.dtype == bool else values
+
+
+def _opened(kind: str, data: bytes) -> Image:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(data), formats=_FORMATS[kind])
+
+
+def _announced(kind: str, data: bytes, page: int) -> tuple[int, int]:
     """Rows and columns as the head of the file states them."""
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "TIFF")) as picture:
+        with _opened(kind, data) as picture:
             if page:
                 picture.seek(page)
             return picture.height, picture.width

@@ -1,0 +1,79 @@
+"""Slices of COVID-19-CT-Seg as pictures: `ct/0000.png` with `covid/0000.png` (infection) and `lungs/0000.png`.
+
+Ten patients one after the other; here the lung contains the infection. The window is applied already: values are grey.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctviewer.core.errors import InputError
+from ctviewer.core.slices import BACKGROUND
+from ctviewer.datasets.slices.classes import INFECTION, LUNG
+from ctviewer.datasets.slices.listing import files_in, require_folder, sub_folder
+from ctviewer.datasets.slices.picture_scans import PictureScan, PictureSlice, PictureSource
+from ctviewer.datasets.slices.pictures import read_labels
+from ctviewer.datasets.stating import Statement
+
+PATIENT_STARTS = (0, 159, 279, 397, 510, 626, 696, 789, 970, 1081)
+"""Number of the first slice of each patient."""
+_CLASSES = (BACKGROUND, LUNG, INFECTION)
+_SET = 255  # what marks a pixel in both kinds of mask
+
+
+def open_covid19_ct_seg(folder: Path, stated: Statement, complete: bool = True, split: str = "") -> PictureSource:
+    """The slices in a folder, a scan for each patient.
+
+    Args:
+        folder: holds `ct`, `covid` and `lungs`.
+        stated: what the values of the pictures mean.
+        complete: whether all lesions of its slices are marked, as its makers say.
+        split: part that all its scans are in; "" for none.
+
+    Raises:
+        InputError: the folder cannot be used, or a slice lacks one of its masks.
+    """
+    require_folder(folder)
+    images = files_in(sub_folder(folder, ("ct",), "pictures of slices"), (".png",))
+    masks = [files_in(sub_folder(folder, (name,), "masks"), (".png",)) for name in ("lungs", "covid")]
+    slices: dict[int, list[PictureSlice]] = defaultdict(list)
+    for name, path in images.items():
+        stem = name.rpartition(".")[0]
+        if not stem.isdecimal():
+            raise InputError(f"{path} is not named by a number: its patient cannot be known.")
+        if missing := [place for place, found in zip(("lungs", "covid"), masks, strict=True) if name not in found]:
+            raise InputError(f"{path} has no mask in {missing[0]}.")
+        patient = bisect_right(PATIENT_STARTS, int(stem))
+        slices[patient].append(PictureSlice(stem, path, masks=tuple(found[name] for found in masks)))
+    for found in masks:
+        if strange := [path for name, path in found.items() if name not in images]:
+            raise InputError(f"{strange[0]} is a mask without its picture.")
+    if not slices:
+        raise InputError(f"{folder} holds no slices.")
+    scans = [
+        PictureScan(f"patient-{number:02d}", f"covid19_ct_seg:{number}", tuple(found), split)
+        for number, found in sorted(slices.items())
+    ]
+    return PictureSource(scans, stated, label_classes=_CLASSES, labeller=_labels, complete=complete)
+
+
+def _labels(one: PictureSlice) -> NDArray[np.uint8]:
+    """Infection over lung."""
+    lungs, infection = (_marked(path) for path in one.masks)
+    if lungs.shape != infection.shape:
+        raise InputError(f"{one.masks[0]} and {one.masks[1]} differ in size.")
+    labels = lungs.astype(np.uint8) * np.uint8(_CLASSES.index(LUNG))
+    labels[infection] = _CLASSES.index(INFECTION)
+    return labels
+
+
+def _marked(path: Path) -> NDArray[np.bool_]:
+    values = read_labels(path)
+    if strange := [int(value) for value in np.unique(values) if value not in (0, _SET)]:
+        raise InputError(f"{path} holds the value {strange[0]}, and a mask of this set holds 0 and {_SET}.")
+    return np.asarray(values == _SET)

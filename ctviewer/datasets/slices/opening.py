@@ -1,0 +1,116 @@
+"""Labelled slices of every format, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ctviewer.core.errors import InputError
+from ctviewer.core.slices import LabelledSlices
+from ctviewer.datasets.slices.cncb import open_cncb
+from ctviewer.datasets.slices.covid19_ct_seg import open_covid19_ct_seg
+from ctviewer.datasets.slices.covidx import open_covidx
+from ctviewer.datasets.slices.prefixed import open_prefixed
+from ctviewer.datasets.stating import Statement, read_statement
+
+_COMPLETE = {"": None, "yes": True, "no": False}
+
+
+class Source(Protocol):
+    """What `open_slice_source` gives: the training layer's `SliceSource`."""
+
+    def ids(self) -> Sequence[str]:
+        """Identifiers of the scans, in a fixed order."""
+        ...
+
+    def patient(self, scan: str) -> str:
+        """Whose scan it is."""
+        ...
+
+    def classes(self, scan: str) -> Sequence[str]:
+        """Image classes that slices of the scan have."""
+        ...
+
+    def split(self, scan: str) -> str:
+        """The part that the set gives the scan; "" where it gives none."""
+        ...
+
+    def load_slices(self, scan: str) -> LabelledSlices:
+        """The labelled slices of a scan."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What was asked for.
+
+    Attributes:
+        folder, split: as given.
+        table: the list; None where none was given.
+        complete: None where the format decides.
+        stated: what the values of pictures mean.
+    """
+
+    folder: Path
+    table: Path | None
+    split: str
+    complete: bool | None
+    stated: Statement
+
+    def marked(self, default: bool) -> bool:
+        """Whether all lesions are marked."""
+        return default if self.complete is None else self.complete
+
+
+def _cncb(asked: _Asked) -> Source:
+    return open_cncb(asked.folder, asked.stated, asked.marked(True), asked.split)
+
+
+def _covidx(asked: _Asked) -> Source:
+    return open_covidx(asked.folder, asked.stated, asked.table, asked.split)
+
+
+def _prefixed(asked: _Asked) -> Source:
+    return open_prefixed(asked.folder, asked.stated, asked.table, asked.split)
+
+
+def _covid19_ct_seg(asked: _Asked) -> Source:
+    return open_covid19_ct_seg(asked.folder, asked.stated, asked.marked(True), asked.split)
+
+
+_FORMATS: dict[str, Callable[[_Asked], Source]] = {
+    "cncb": _cncb,
+    "covidx": _covidx,
+    "prefixed": _prefixed,
+    "covid19_ct_seg": _covid19_ct_seg,
+}
+
+
+def open_slice_source(
+    format: str,
+    folder: Path,
+    table: Path | None = None,
+    split: str = "",
+    complete: str = "",
+    values: str = "",
+) -> Source:
+    """Labelled slices, known without opening a picture.
+
+    Args:
+        format: one of `training.config.FORMATS`.
+        folder: of the pictures or studies. Nothing is written there.
+        table: file that lists them, where the format has one.
+        split: part that all scans are in ("train", "val", "test", "external:NAME"); "" where the set says it, or not.
+        complete: "yes": all lesions of its slices are marked; "no": what is unmarked is unknown; "": as the format says.
+        values: what the values of pictures mean (`datasets.stating`); "" for grey from black to white.
+
+    Raises:
+        InputError: it cannot be used; the text names the file and the reason.
+    """
+    if format not in _FORMATS:
+        raise InputError(f"The format {format!r} of labelled slices is none of {', '.join(_FORMATS)}.")
+    if complete not in _COMPLETE:
+        raise InputError(f"Whether all lesions are marked is stated by yes or no, not by {complete!r}.")
+    return _FORMATS[format](_Asked(folder, table, split, _COMPLETE[complete], read_statement(values)))
