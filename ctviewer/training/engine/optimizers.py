@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -14,13 +15,21 @@ from ctviewer.training.recipes import Recipe
 
 
 def make_optimizer(net: StudyClassifier, recipe: Recipe) -> Optimizer:
-    """An optimizer over what of the net is trainable.
+    """An optimizer over what of the net is trainable; the encoder's rate is the aggregator's times `recipe.encoder_rate`."""
+    return optimizer_of(((net.aggregator, 1.0), (net.encoder, recipe.encoder_rate)), recipe)
 
-    The encoder's rate is the aggregator's times `recipe.encoder_rate`. Weight decay holds matrices and kernels small;
-    biases and norms are left alone.
+
+def optimizer_of(parts: Iterable[tuple[nn.Module, float]], recipe: Recipe) -> Optimizer:
+    """An optimizer over what of some modules is trainable.
+
+    Weight decay holds matrices and kernels small; biases and norms are left alone.
+
+    Args:
+        parts: modules, and the factor of the recipe's rate that each learns at.
+        recipe: its optimizer, rate and decay.
     """
     groups = []
-    for part, factor in ((net.aggregator, 1.0), (net.encoder, recipe.encoder_rate)):
+    for part, factor in parts:
         trained = [p for p in part.parameters() if p.requires_grad]
         for decay, those in (
             (recipe.decay, [p for p in trained if p.ndim > 1]),
