@@ -14,7 +14,7 @@ from ctviewer.ui.strip.data import StripData
 from ctviewer.ui.strip.lanes import Lanes
 from ctviewer.ui.strip.marks import paint_texts
 from ctviewer.ui.strip.rows import RowMap
-from ctviewer.ui.strip.scale import reference_tick, score_fraction
+from ctviewer.ui.strip.scale import PROBABILITY_TICK, probability_fraction, reference_tick, score_fraction
 
 _LEAST_STRENGTH = 0.25  # a bar of a study that is barely positive is still told from grey
 
@@ -33,7 +33,7 @@ def paint_strip(size: QSize, ratio: float, data: StripData, font: QFont) -> QPix
     """The whole strip but its handle, as a pixmap for `size` logical pixels at `ratio` device pixels each."""
     pixmap = QPixmap(round(size.width() * ratio), round(size.height() * ratio))
     pixmap.fill(QColor(theme.colours().window))
-    lanes = Lanes(size)
+    lanes = Lanes(size, len(data.columns))
     painter = QPainter(pixmap)
     if data.count:
         _paint_lanes(painter, lanes, ratio, data)
@@ -67,8 +67,25 @@ def _paint_lanes(painter: QPainter, lanes: Lanes, ratio: float, data: StripData)
             )
     if data.bars and data.area is not None:
         _paint_bars(painter, area, data.area, area_fraction(data.area), palette.area_colour())
+    _paint_classes(painter, lanes, ratio, data)
     if data.loaded is not None and not data.loaded.all():
         _paint_loaded(painter, _device(lanes.loaded, ratio), data.loaded)
+
+
+def _paint_classes(painter: QPainter, lanes: Lanes, ratio: float, data: StripData) -> None:
+    """A column per class that means a finding: told by its place, so that no colour has to be told from another."""
+    c = theme.colours()
+    for number, k in enumerate(data.columns):
+        column = _device(lanes.column(number), ratio)
+        painter.fillRect(column, QColor(c.panel))
+        if not data.bars or data.probabilities is None:
+            continue
+        shares = probability_fraction(data.probabilities[:, k])
+        _paint_bars(painter, column, shares, shares, QColor(c.faint))
+        likely = np.where(shares >= PROBABILITY_TICK, shares, 0.0)
+        _paint_bars(painter, column, likely, likely, QColor(c.text))
+        tick = column.left() + round(PROBABILITY_TICK * column.width())
+        painter.fillRect(tick, column.top(), 1, column.height(), QColor(c.border))
 
 
 def _paint_bars(

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ctviewer.core.findings import SliceScore
+from ctviewer.core.findings import SliceScore, probability_text
 from ctviewer.core.scales import FULL_AREA, FULL_ATTENTION
 from ctviewer.ui.strip.scale import area_text, value_text
 
 NOTHING_STANDS_OUT = "no slice stands out"
 NO_SCORE = "no score per slice"
+LETTERS = "ABCD"
+"""What stands over the columns of the class lane: a class is told by its place and letter, never by colour alone."""
 _SCORE_HELP = {
     SliceScore.ATTENTION: (
         "Attention: the model's weight of each slice, in times uniform (the line is 1 × uniform).\n"
@@ -37,6 +39,9 @@ class StripData:
         stands_out: whether any slice stands out.
         area: `[count]` lesion area, NaN where not looked at; None without a detector.
         area_unit: "mm2" or "px".
+        classes: slice classes of the one-shot model in use; empty where it tells none.
+        negative_class: the one of them that means "no finding"; "" for none.
+        probabilities: `[count, classes]`, each class for itself, NaN where not looked at; None before it has begun.
         loaded: `[count]` bool, None where all are.
         top: display positions by rank.
         bars: whether bars and marks are shown.
@@ -49,6 +54,9 @@ class StripData:
     stands_out: bool = True
     area: NDArray[np.float64] | None = None
     area_unit: str = "mm2"
+    classes: tuple[str, ...] = ()
+    negative_class: str = ""
+    probabilities: NDArray[np.float64] | None = None
     loaded: NDArray[np.bool_] | None = None
     top: tuple[int, ...] = ()
     bars: bool = True
@@ -64,6 +72,18 @@ class StripData:
         if values.shape != (self.count,):
             raise ValueError("one value per slice is needed")
         return np.array(values, np.float64)
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Places in `classes` of those that have a column of the class lane: findings only, the first four."""
+        return tuple(k for k, name in enumerate(self.classes) if name != self.negative_class)[: len(LETTERS)]
+
+    @property
+    def strongest_class(self) -> NDArray[np.float64] | None:
+        """`[count]`, the highest probability of the classes that have a column; None before the model has begun."""
+        if self.probabilities is None or not self.columns:
+            return None
+        return np.asarray(self.probabilities[:, list(self.columns)].max(axis=1))
 
     @property
     def note(self) -> str:
@@ -92,7 +112,36 @@ class StripData:
             lines += (f"rank {self.top.index(position) + 1}",) if position in self.top and self.stands_out else ()
         if self.bars and self.area is not None:
             lines += (area_text(float(self.area[position]), self.area_unit),)
+        if self.bars and self.probabilities is not None:
+            lines += self._class_lines(self.probabilities[position])
         return tuple(line for line in lines if line)
+
+    def _class_lines(self, probabilities: NDArray[np.float64]) -> tuple[str, ...]:
+        """The slice's classes under their own heading: they are another model's answer, and none about the study."""
+        if not np.isfinite(probabilities).all():
+            return ("slice class: not looked at",)
+        letters = {k: f"{letter} " for letter, k in zip(LETTERS, self.columns, strict=False)}
+        told = zip(self.classes, probabilities.tolist(), strict=True)
+        return (
+            "slice class, each for itself:",
+            *(f"   {letters.get(k, '')}{name} {probability_text(p)}" for k, (name, p) in enumerate(told)),
+        )
+
+    @property
+    def class_help(self) -> str:
+        """What the class lane means, and its legend; empty without it."""
+        if not self.bars or not self.columns:
+            return ""
+        legend = [f"{letter}: {self.classes[k]}" for letter, k in zip(LETTERS, self.columns, strict=False)]
+        left_out = [name for k, name in enumerate(self.classes) if k not in self.columns]
+        return "\n".join(
+            (
+                "Slice class: what the one-shot model says of each slice, 0 to 1, each class for itself.",
+                "It is no answer about the study. The line is 0.5; bars from there on are bright. Hatched: not looked at.",
+                *legend,
+                *([f"Without a column: {', '.join(left_out)}"] if left_out else []),
+            )
+        )
 
     @property
     def score_help(self) -> str:

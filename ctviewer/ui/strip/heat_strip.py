@@ -1,4 +1,4 @@
-"""The heat strip: slice slider, attention bars and lesion lane in one place for eye and hand."""
+"""The heat strip: slice slider, attention bars, lesion lane and class lane in one place for eye and hand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ctviewer.ui import theme
 from ctviewer.ui.strip.bars import paint_strip
 from ctviewer.ui.strip.data import StripData
 from ctviewer.ui.strip.hover import HoverCard
-from ctviewer.ui.strip.lanes import HEADER, Lanes
+from ctviewer.ui.strip.lanes import HEADER, Lanes, class_width
 from ctviewer.ui.strip.marks import paint_handle
 from ctviewer.ui.strip.rows import RowMap
 
@@ -78,7 +78,8 @@ class HeatStrip(QAbstractSlider):
 
     def set_slices(self, count: int, labels: Sequence[str] = ()) -> None:
         """Start with another stack: `count` slices and how each is named ("Im 45"), in display order; nothing analysed."""
-        self._data = StripData(count=count, bars=self._data.bars)
+        old = self._data
+        self._data = StripData(count=count, bars=old.bars, classes=old.classes, negative_class=old.negative_class)
         self._labels = tuple(labels)
         self._following = True
         self.setRange(0, max(0, count - 1))
@@ -135,6 +136,34 @@ class HeatStrip(QAbstractSlider):
         self._data.area_unit = unit
         self._redraw()
 
+    def set_slice_classes(self, classes: Sequence[str], negative_class: str = "") -> None:
+        """Make room for the classes that a one-shot model tells of slices; none takes the lane away.
+
+        The strip changes its width, so this is for when another model or result comes, not for each of its slices.
+
+        Args:
+            classes: in the model's order.
+            negative_class: the one that means "no finding": it has no column; "" for none.
+        """
+        if (tuple(classes), negative_class) != (self._data.classes, self._data.negative_class):
+            self._data.classes, self._data.negative_class = tuple(classes), negative_class
+            self._data.probabilities = None
+            self.updateGeometry()
+            self._redraw()
+
+    def set_class_probabilities(self, probabilities: NDArray[np.float64] | None) -> None:
+        """Show what the model says of each slice: `[count, classes]` in display order, each class for itself.
+
+        NaN where a slice was not looked at; None before it has begun.
+
+        Raises:
+            ValueError: there is not one row per slice and one column per class.
+        """
+        if probabilities is not None and probabilities.shape != (self._data.count, len(self._data.classes)):
+            raise ValueError("one probability per slice and class is needed")
+        self._data.probabilities = None if probabilities is None else np.array(probabilities, np.float64)
+        self._redraw()
+
     def set_loaded(self, loaded: NDArray[np.bool_]) -> None:
         """Show which slices are loaded, `[count]` bool in display order; the lane goes when all are.
 
@@ -165,29 +194,35 @@ class HeatStrip(QAbstractSlider):
         self._preview = preview
 
     def sizeHint(self) -> QSize:
-        """A fixed width, and as much height as there is."""
-        return QSize(WIDTH, 400)
+        """A width for its lanes, and as much height as there is."""
+        return QSize(WIDTH + class_width(len(self._data.columns)), 400)
 
     def minimumSizeHint(self) -> QSize:
         """Lanes of a hundred rows."""
-        return QSize(WIDTH, 140)
+        return QSize(self.sizeHint().width(), 140)
 
     # Where things are
 
     def position_at(self, y: float, x: float = 0.0) -> int:
         """The display position a click at `y` (logical pixels) goes to; in a row of several, the strongest.
 
-        Over the lesion lane the largest area counts, elsewhere the score.
+        Over the lesion lane the largest area counts, over the class lane the most probable finding, elsewhere the score.
         """
-        lanes = Lanes(self.size())
-        values = (self._data.lengths, self._data.area) if self._data.bars else (None, None)
+        lanes, data = self._lanes, self._data
+        values: tuple[NDArray[np.float64] | None, ...] = (data.lengths, data.area) if data.bars else ()
         if lanes.area.left() <= x <= lanes.area.right():
             values = values[::-1]
+        elif lanes.classes.left() <= x <= lanes.classes.right() and data.bars:
+            values = (data.strongest_class, *values)
         return RowMap(max(1, self._data.count), lanes.height).strongest(int(y) - lanes.top, *values)
+
+    @property
+    def _lanes(self) -> Lanes:
+        return Lanes(self.size(), len(self._data.columns))
 
     def y_of(self, position: int) -> float:
         """Where the middle of a slice is, in logical pixels from the widget's top."""
-        lanes = Lanes(self.size())
+        lanes = self._lanes
         return lanes.top + RowMap(max(1, self._data.count), lanes.height).centre(position)
 
     def hover_text(self, position: int) -> tuple[str, ...]:
@@ -227,7 +262,7 @@ class HeatStrip(QAbstractSlider):
         painter.drawPixmap(0, 0, self._cache)
         if self._data.count:
             painter.setFont(theme.small_font(self.font()))
-            lanes, y = Lanes(self.size()), round(self.y_of(self.value()))
+            lanes, y = self._lanes, round(self.y_of(self.value()))
             paint_handle(painter, lanes, y, str(self.value() + 1))
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         if self.hasFocus():
@@ -324,11 +359,13 @@ class HeatStrip(QAbstractSlider):
         """What the header at this point explains; empty over the lanes."""
         if point.y() >= HEADER:
             return ""
-        over_area = point.x() >= Lanes(self.size()).area.left()
+        if self._data.columns and point.x() >= self._lanes.classes.left():
+            return self._data.class_help
+        over_area = point.x() >= self._lanes.area.left()
         return self._data.area_help if over_area else self._data.score_help
 
     def _on_tag(self, point: QPointF) -> bool:
-        in_ruler = point.x() >= Lanes(self.size()).ruler.left()
+        in_ruler = point.x() >= self._lanes.ruler.left()
         return in_ruler and abs(point.y() - self.y_of(self.value())) <= _HANDLE_REACH
 
     def _request(self, point: QPointF) -> None:
@@ -338,7 +375,7 @@ class HeatStrip(QAbstractSlider):
             self.position_requested.emit(position)
 
     def _hover(self, point: QPointF) -> None:
-        lanes = Lanes(self.size())
+        lanes = self._lanes
         if not lanes.all.contains(point.toPoint()):
             self._card.hide()
             return

@@ -8,14 +8,26 @@ from PySide6.QtCore import QRect, QSize
 
 HEADER, FOOTER = 22, 18
 RANKS, RULER = 16, 30
+COLUMN = 12
 _LOADED, _GAP = 3, 3
+
+
+def class_width(columns: int) -> int:
+    """Pixels that the class lane takes with its gap; none without columns."""
+    return columns * COLUMN + _GAP if columns else 0
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """Where the lanes are, in logical pixels of the widget."""
+    """Where the lanes are, in logical pixels of the widget.
+
+    Attributes:
+        size: of the widget.
+        columns: of the class lane, 0 without it. It lies right of the others and takes nothing from them.
+    """
 
     size: QSize
+    columns: int = 0
 
     @property
     def top(self) -> int:
@@ -35,7 +47,7 @@ class Lanes:
     @property
     def score(self) -> QRect:
         """The main lane; two thirds of what the fixed parts leave."""
-        free = max(12, self.size.width() - RANKS - _LOADED - RULER - 3 * _GAP)
+        free = max(12, self.size.width() - RANKS - _LOADED - RULER - 3 * _GAP - class_width(self.columns))
         return QRect(RANKS, self.top, free * 2 // 3, self.height)
 
     @property
@@ -43,7 +55,18 @@ class Lanes:
         """The lesion area lane."""
         score = self.score
         left = score.right() + 1 + _GAP
-        return QRect(left, self.top, max(4, self.loaded.left() - _GAP - left), self.height)
+        right = self.loaded.left() - _GAP - class_width(self.columns)
+        return QRect(left, self.top, max(4, right - left), self.height)
+
+    @property
+    def classes(self) -> QRect:
+        """The class lane; without width where there is none."""
+        width = self.columns * COLUMN
+        return QRect(self.loaded.left() - _GAP - width, self.top, width, self.height)
+
+    def column(self, number: int) -> QRect:
+        """One column of the class lane, a hairline apart from the next."""
+        return QRect(self.classes.left() + number * COLUMN, self.top, COLUMN - 1, self.height)
 
     @property
     def loaded(self) -> QRect:

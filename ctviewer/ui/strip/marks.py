@@ -6,7 +6,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPolygonF
 
 from ctviewer.ui import palette, theme
-from ctviewer.ui.strip.data import StripData
+from ctviewer.ui.strip.data import LETTERS, StripData
 from ctviewer.ui.strip.lanes import FOOTER, HEADER, RANKS, RULER, Lanes
 from ctviewer.ui.strip.rows import RowMap
 
@@ -24,9 +24,12 @@ def paint_texts(painter: QPainter, lanes: Lanes, data: StripData) -> None:
         room = lanes.area.left() if data.area is not None else lanes.size.width()
         painter.drawText(QRect(4, 0, room - 4, HEADER), middle, data.title)
     if data.bars and data.area is not None:
-        painter.drawText(
-            QRect(lanes.area.left() + 3, 0, lanes.size.width() - lanes.area.left() - 4, HEADER), middle, "Area"
-        )
+        right_of_it = lanes.classes.left() if lanes.columns else lanes.size.width()
+        painter.drawText(QRect(lanes.area.left() + 3, 0, right_of_it - lanes.area.left() - 3, HEADER), middle, "Area")
+    if data.bars:
+        for number, letter in zip(range(lanes.columns), LETTERS, strict=False):
+            column = lanes.column(number)
+            painter.drawText(QRect(column.left(), 0, column.width(), HEADER), int(Qt.AlignmentFlag.AlignCenter), letter)
     painter.drawText(
         QRect(4, lanes.size.height() - FOOTER, lanes.size.width() - 8, FOOTER),
         int(Qt.AlignmentFlag.AlignCenter),
