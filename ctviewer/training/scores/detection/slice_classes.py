@@ -69,11 +69,11 @@ def weighted_mean(values: Floats, confusion: Floats, shares: Sequence[float] | N
 
 def paper_shares(classes: Sequence[str]) -> tuple[float, ...] | None:
     """The paper's weights in the order of some classes; None where they are others than the paper's."""
-    known = tuple(PAPER_SHARES.get(_paper_name(name), 0.0) for name in classes)
+    known = tuple(PAPER_SHARES.get(paper_name(name), 0.0) for name in classes)
     return known if all(known) and len(known) == len(PAPER_SHARES) else None
 
 
-def _paper_name(name: str) -> str:
+def paper_name(name: str) -> str:
     """What the paper calls a class that data sets call otherwise."""
     told = name.strip().casefold().replace("_", " ")
     names = {
