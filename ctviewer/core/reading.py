@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ctviewer.core.corrections import Correction, ReaderMarks
 from ctviewer.core.findings import AnalysisResult, Verdict
 from ctviewer.core.label import StudyLabel
 from ctviewer.core.series import Series
@@ -25,14 +26,29 @@ class ReadAnalysis:
     Attributes:
         result: the analysis, never changed.
         verdicts: by lesion id; a lesion without an entry is pending.
+        corrections: what the reader changed of lesions, by their id.
     """
 
     result: AnalysisResult
     verdicts: Mapping[int, Verdict] = field(default_factory=dict)
+    corrections: Mapping[int, Correction] = field(default_factory=dict)
 
     def verdict(self, lesion_id: int) -> Verdict:
         """What the reader said of a lesion."""
         return self.verdicts.get(lesion_id, Verdict.PENDING)
+
+    def correction(self, lesion_id: int) -> Correction:
+        """What the reader changed of a lesion; an empty correction for nothing."""
+        return self.corrections.get(lesion_id, Correction())
+
+    def with_verdict(self, lesion_id: int, verdict: Verdict) -> ReadAnalysis:
+        """With the reader's word on a lesion."""
+        return replace(self, verdicts={**self.verdicts, lesion_id: verdict})
+
+    def with_correction(self, lesion_id: int, correction: Correction) -> ReadAnalysis:
+        """With what the reader changed of a lesion; an empty correction takes it back."""
+        others = {at: one for at, one in self.corrections.items() if at != lesion_id}
+        return replace(self, corrections=others if correction.is_empty else {**others, lesion_id: correction})
 
     @property
     def identity(self) -> str:
@@ -47,6 +63,22 @@ class ReadAnalysis:
             *(model.sha256 for model in made.models),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """All that the reader has said of findings: what one step of undo puts back.
+
+    Attributes:
+        identity: `ReadAnalysis.identity` of the analysis that the verdicts and corrections are of; "" without one.
+        verdicts, corrections: of its findings, by lesion id.
+        marks: what the reader drew and reviewed.
+    """
+
+    identity: str
+    verdicts: Mapping[int, Verdict]
+    corrections: Mapping[int, Correction]
+    marks: ReaderMarks
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +98,7 @@ class Reading:
         label: the class of the study, as the reader states it; None where nothing was stated.
         place: the file, archive or folder that the slices were read from last; None where unknown.
         patient: `patient_digest` of whose it is; "" where unknown.
+        marks: lesions that the reader drew, and slices reviewed completely.
     """
 
     series_key: str
@@ -81,6 +114,7 @@ class Reading:
     label: StudyLabel | None = None
     place: Path | None = None
     patient: str = ""
+    marks: ReaderMarks = field(default_factory=ReaderMarks)
 
     @classmethod
     def of(cls, series: Series, slice_digests: tuple[str, ...]) -> Reading:
@@ -113,11 +147,30 @@ class Reading:
 
     def with_verdict(self, lesion_id: int, verdict: Verdict) -> Reading:
         """The reading with the reader's word on a lesion of the newest analysis; unchanged without an analysis."""
-        if not self.analyses:
-            return self
-        newest = self.analyses[0]
-        newest = replace(newest, verdicts={**newest.verdicts, lesion_id: verdict})
-        return replace(self, analyses=(newest, *self.analyses[1:]))
+        return self.with_newest(self.analyses[0].with_verdict(lesion_id, verdict)) if self.analyses else self
+
+    def with_newest(self, analysis: ReadAnalysis) -> Reading:
+        """The reading with the newest analysis as the reader left it; the result in it must be the same."""
+        return replace(self, analyses=(analysis, *self.analyses[1:]))
+
+    def analysis(self, identity: str) -> ReadAnalysis | None:
+        """The analysis with this identity."""
+        return next((one for one in self.analyses if one.identity == identity), None)
+
+    def said(self) -> Said:
+        """What the reader has said of findings so far."""
+        newest = self.latest
+        if newest is None:
+            return Said("", {}, {}, self.marks)
+        return Said(newest.identity, newest.verdicts, newest.corrections, self.marks)
+
+    def with_said(self, said: Said) -> Reading:
+        """The reading with another state of that, also where a newer analysis has come since."""
+        analyses = tuple(
+            replace(one, verdicts=said.verdicts, corrections=said.corrections) if one.identity == said.identity else one
+            for one in self.analyses
+        )
+        return replace(self, analyses=analyses, marks=said.marks)
 
     def with_key_image(self, digest: str, on: bool) -> Reading:
         """The reading with a slice marked as key image, or no longer."""
@@ -125,10 +178,10 @@ class Reading:
         return replace(self, key_images=(*others, digest) if on else others)
 
     def on_other_pixels(self, slice_digests: tuple[str, ...]) -> Reading:
-        """What may be taken over when some slices of the series changed: words and view, never findings.
+        """What may be taken over when some slices of the series changed: words and view, never a model's findings.
 
-        Key images and the last slice stay where the slice itself is unchanged. The class of the study is a finding: what
-        was not there may show another one, and models learn from it.
+        Key images, the last slice and what the reader drew stay where the slice itself is unchanged. The class of the
+        study goes: what was not there may show another one, and models learn from it.
         """
         present = frozenset(slice_digests)
         return replace(
@@ -138,4 +191,5 @@ class Reading:
             label=None,
             key_images=tuple(d for d in self.key_images if d in present),
             last_slice=self.last_slice if self.last_slice in present else "",
+            marks=self.marks.on_slices(present),
         )

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ctviewer.core import serialise
+from ctviewer.core.corrections import ReaderMarks
+from ctviewer.core.corrections_json import corrections_in, corrections_out, marks_in, marks_out
 from ctviewer.core.errors import InputError
 from ctviewer.core.findings import AnalysisResult, Verdict
 from ctviewer.core.interpretation import Interpretation
@@ -69,6 +71,7 @@ def write_reading(db: sqlite3.Connection, reading: Reading) -> None:
         [(row[0], place, digest) for place, digest in enumerate(reading.key_images)],
     )
     _write_label(db, row[0], reading.label)
+    _keep(db, "mark", row[0], None if reading.marks.is_empty else marks_out(reading.marks))
 
 
 def _write_label(db: sqlite3.Connection, reading_id: int, label: StudyLabel | None) -> None:
@@ -94,6 +97,30 @@ def _write_analysis(db: sqlite3.Connection, reading_id: int, analysis: ReadAnaly
         "INSERT INTO verdict (analysis_id, lesion_id, verdict) VALUES (?, ?, ?)",
         [(found[0], lesion_id, verdict.value) for lesion_id, verdict in analysis.verdicts.items()],
     )
+    _keep(db, "correction", found[0], corrections_out(analysis.corrections) or None)
+
+
+_KEPT = {"correction": ("analysis_id", "changed"), "mark": ("reading_id", "drawn")}
+
+
+def _keep(db: sqlite3.Connection, table: str, row_id: int, data: dict[str, Any] | None) -> None:
+    """What the reader changed or drew, in the place of what was kept; None removes it. The same is not written again."""
+    key, column = _KEPT[table]
+    if data is None:
+        db.execute(f"DELETE FROM {table} WHERE {key} = ?", (row_id,))  # noqa: S608 - constants
+        return
+    db.execute(
+        f"""INSERT INTO {table} ({key}, {column}) VALUES (?, ?) ON CONFLICT ({key})
+            DO UPDATE SET {column} = excluded.{column} WHERE {column} != excluded.{column}""",  # noqa: S608 - constants
+        (row_id, _packed(data)),
+    )
+
+
+def _kept(db: sqlite3.Connection, table: str, row_id: int) -> Any:
+    """The inverse of `_keep`; None where nothing is kept. Raises ValueError or zlib.error where it is damaged."""
+    key, column = _KEPT[table]
+    row = db.execute(f"SELECT {column} FROM {table} WHERE {key} = ?", (row_id,)).fetchone()  # noqa: S608 - constants
+    return None if row is None else json.loads(zlib.decompress(row[0]))
 
 
 def read_readings(db: sqlite3.Connection, series_key: str) -> list[tuple[int, Reading]]:
@@ -122,7 +149,9 @@ def read_analyses(db: sqlite3.Connection, reading_id: int) -> tuple[tuple[ReadAn
     for analysis_id, packed in rows:
         verdicts = db.execute("SELECT lesion_id, verdict FROM verdict WHERE analysis_id = ?", (analysis_id,)).fetchall()
         try:
-            analyses.append(ReadAnalysis(_unpack(packed), {lesion: Verdict(word) for lesion, word in verdicts}))
+            judged = {lesion: Verdict(word) for lesion, word in verdicts}
+            changed = corrections_in(_kept(db, "correction", analysis_id) or {})
+            analyses.append(ReadAnalysis(_unpack(packed), judged, changed))
         except (InputError, ValueError, zlib.error):
             unreadable += 1
     return tuple(analyses), unreadable
@@ -144,7 +173,17 @@ def _reading_in(db: sqlite3.Connection, row: tuple[Any, ...]) -> Reading:
         label=None if label is None else _label_in(*label),
         place=_place_in(row[9]),
         patient=row[10],
+        marks=_marks_in(db, row[0]),
     )
+
+
+def _marks_in(db: sqlite3.Connection, reading_id: int) -> ReaderMarks:
+    """What was drawn and reviewed; nothing where this program cannot read it."""
+    try:
+        kept = _kept(db, "mark", reading_id)
+        return ReaderMarks() if kept is None else marks_in(kept)
+    except (InputError, ValueError, zlib.error):
+        return ReaderMarks()
 
 
 def _label_in(classes: str, seen: str, stated_at: str) -> StudyLabel | None:
@@ -231,8 +270,11 @@ def window_in(text: str | None) -> Voi | None:
 
 
 def _pack(result: AnalysisResult) -> bytes:
-    text = json.dumps(serialise.to_dict(result), allow_nan=False, separators=(",", ":"))
-    return zlib.compress(text.encode(), level=6)
+    return _packed(serialise.to_dict(result))
+
+
+def _packed(data: dict[str, Any]) -> bytes:
+    return zlib.compress(json.dumps(data, allow_nan=False, separators=(",", ":")).encode(), level=6)
 
 
 def _unpack(packed: bytes) -> AnalysisResult:

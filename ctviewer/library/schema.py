@@ -86,6 +86,20 @@ def _labels(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+@migration
+def _corrections(db: sqlite3.Connection) -> None:
+    """What the reader changed of an analysis' findings, and what was drawn and reviewed in a series."""
+    for statement in (
+        """CREATE TABLE correction (
+            analysis_id INTEGER PRIMARY KEY REFERENCES analysis (id) ON DELETE CASCADE,
+            changed BLOB NOT NULL)""",
+        """CREATE TABLE mark (
+            reading_id INTEGER PRIMARY KEY REFERENCES reading (id) ON DELETE CASCADE,
+            drawn BLOB NOT NULL)""",
+    ):
+        db.execute(statement)
+
+
 def version(db: sqlite3.Connection) -> int:
     """How many steps the file has had."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
