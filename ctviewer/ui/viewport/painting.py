@@ -13,6 +13,7 @@ from ctviewer.ui.viewport.layout import Box, flow
 from ctviewer.ui.viewport.lettering import QUIET, TEXT, WARNING, draw_paragraph, draw_scale_bar, draw_text
 from ctviewer.ui.viewport.overlay import draw_labels, draw_shapes
 from ctviewer.ui.viewport.raster import Canvas, draw_raster, rasterise
+from ctviewer.ui.viewport.rois import draw_rois
 from ctviewer.ui.viewport.scale_bar import choose_scale_bar
 from ctviewer.ui.viewport.scene import Scene, SliceState
 from ctviewer.ui.viewport.transform import Area
@@ -110,6 +111,8 @@ def render_frame(scene: Scene, look: Look, canvas: Canvas) -> QImage:
         draw_shapes(painter, scene.shapes, scene.transform, scene.opacity, scene.selected)
         taken = [*lossy, *_draw_letters(painter, scene, look), *_draw_corners(painter, scene, look)]
         taken += _draw_graphics_name(painter, scene, look)
+        if scene.shown_rois:
+            taken += draw_rois(painter, scene.shown_rois, scene.transform, taken, scene.roi_under_cursor)
         draw_labels(painter, scene.shapes, scene.transform, taken, scene.selected)
     _draw_notice(painter, scene, look)
     painter.end()

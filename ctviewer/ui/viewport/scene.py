@@ -8,6 +8,7 @@ from enum import Enum
 
 import numpy as np
 
+from ctviewer.core.findings import Roi
 from ctviewer.core.overlays import OverlayPlane
 from ctviewer.core.units import unit_text
 from ctviewer.core.volume import Volume
@@ -47,6 +48,9 @@ class Scene:
         window: the display window, or a table of the file.
         inverted: by the reader; MONOCHROME1 comes on top of it.
         lesions: overlay by volume index.
+        rois: regions that a one-shot model looked at, by volume index.
+        rois_visible: whether they are drawn; the reader asks for them.
+        roi_under_cursor: which of them is told in full.
         graphics_visible: whether overlay planes of the file are drawn.
         opacity: of the lesions' fill, 0..1.
         selected: lesion that stands out.
@@ -66,6 +70,9 @@ class Scene:
     inverted: bool = False
     lesions: Mapping[int, Sequence[OverlayShape]] = field(default_factory=dict)
     overlay_visible: bool = True
+    rois: Mapping[int, Sequence[Roi]] = field(default_factory=dict)
+    rois_visible: bool = False
+    roi_under_cursor: Roi | None = None
     graphics_visible: bool = True
     opacity: float = 0.25
     selected: int | None = None
@@ -81,6 +88,7 @@ class Scene:
     def show(self, volume: Volume | None) -> None:
         """Another volume: its middle slice in its own window, without lesions; the reader's other choices stay."""
         self.volume, self.lesions, self.selected, self.hover = volume, {}, None, None
+        self.rois, self.roi_under_cursor = {}, None
         self.names = StackNames()
         if volume is not None:
             self.names = stack_names(volume.geometry)
@@ -114,6 +122,12 @@ class Scene:
         """Outlines on the present slice; none while it cannot be seen."""
         hidden = not (self.overlay_visible and self.marks_visible) or self.state is not SliceState.READY
         return () if hidden else self.lesions.get(self.index, ())
+
+    @property
+    def shown_rois(self) -> Sequence[Roi]:
+        """Regions of interest on the present slice; none while it cannot be seen."""
+        hidden = not (self.rois_visible and self.marks_visible) or self.state is not SliceState.READY
+        return () if hidden else self.rois.get(self.index, ())
 
     @property
     def graphics(self) -> tuple[OverlayPlane, ...]:

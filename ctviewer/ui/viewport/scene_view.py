@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from ctviewer.core.findings import Roi
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Voi
 from ctviewer.ui.viewport.overlay import OverlayShape, same_shapes
@@ -84,6 +85,17 @@ class SceneView(QWidget):
         self._scene.lesions = lesions
         if not same:
             self._refresh()
+
+    def set_rois(self, rois: Mapping[int, Sequence[Roi]]) -> None:
+        """Regions of interest by volume index. The mapping is kept, not copied: give a new one for each change."""
+        same = tuple(self._scene.rois.get(self._scene.index, ())) == tuple(rois.get(self._scene.index, ()))
+        self._scene.rois = rois
+        if not same and self._scene.rois_visible:
+            self._refresh()
+
+    def set_rois_visible(self, visible: bool) -> None:
+        """Show or hide the regions of interest."""
+        self._change(rois_visible=visible)
 
     def set_overlay_visible(self, visible: bool) -> None:
         """Show or hide the lesions."""

@@ -20,6 +20,7 @@ from ctviewer.ui.viewport.gestures import CURSORS, Drag, Tool, tool_of_button
 from ctviewer.ui.viewport.interaction import WheelSteps, drag_slices, drag_window, drag_zoom, wheel_zoom
 from ctviewer.ui.viewport.overlay import shape_at
 from ctviewer.ui.viewport.painting import info_area
+from ctviewer.ui.viewport.rois import roi_at
 from ctviewer.ui.viewport.scene_view import SceneView
 from ctviewer.ui.viewport.slice_text import HoverInfo, hover_info
 
@@ -215,11 +216,21 @@ class SliceView(SceneView):
 
     def _hover(self) -> None:
         """Tell and show what is under the cursor, if that has changed."""
+        self._hover_rois()
         info = self._under_cursor()
         if info != self._scene.hover:
             self._scene.hover = info
             self.hovered.emit(info)
             self.update(info_area(self._scene, self._look()).toAlignedRect())
+
+    def _hover_rois(self) -> None:
+        """Tell the region of interest under the cursor, where they are shown."""
+        at, found = self._cursor, None
+        if at is not None and self._drag is None:
+            found = roi_at(self._scene.shown_rois, self._scene.transform, at.x(), at.y())
+        if found != self._scene.roi_under_cursor:
+            self._scene.roi_under_cursor = found
+            super()._refresh()
 
     def _under_cursor(self) -> HoverInfo | None:
         volume = self._scene.volume
