@@ -20,6 +20,9 @@ SPLITTING = ("stratified", "time")
 CROSS_VALIDATION = ("auto", "always", "never")
 FORMATS = ("studies", "cncb", "covidx", "prefixed", "ictcf", "lidc", "covid19_ct_seg")
 """Where labelled slices come from; `datasets.slices` reads each."""
+COMPLETE = ("", "yes", "no")
+ONE_SHOT_SIZE = 512
+"""Side in pixels of a one-shot model's input where a configuration says none; nothing is cropped from it."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class SliceSet:
         split: part that all its scans are in ("train", "val", "test", "external:NAME"); "" where the set says it, or not.
         complete: "yes": all lesions of its slices are marked; "no": what is unmarked is unknown; "": as the format says.
         values: what the values of its pictures mean, where the files do not say it (`datasets.stating`).
+        own_patients: whether its patients are other people than those of equal name in other sets.
     """
 
     format: str
@@ -41,6 +45,7 @@ class SliceSet:
     split: str = ""
     complete: str = ""
     values: str = ""
+    own_patients: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class ModelConfig:
         classes: order of the net's outputs; empty: the base's where the labels have no others, else sorted. Of a one-shot
             model the lesion classes, background first.
         image_classes: of a one-shot model; empty: the base's, or what the labels have, sorted, the negative one first.
+        merge: of a one-shot model: what classes of its sets are learned as, by their name there; "" for a lesion class that
+            counts as background, and for an image class whose slices are not learned from.
         net: further options of a one-shot net (`nets.one_shot`), by name.
         negative_class: the class that means "no finding"; "" for the base's or none.
         window: centre and width in HU.
@@ -106,6 +113,7 @@ class ModelConfig:
     head: str = ""
     classes: tuple[str, ...] = ()
     image_classes: tuple[str, ...] = ()
+    merge: Mapping[str, str] = field(default_factory=dict)
     net: Mapping[str, int | float | bool | str] = field(default_factory=dict)
     negative_class: str = ""
     window: tuple[float, float] = (-600.0, 1500.0)
@@ -146,6 +154,8 @@ class RunConfig:
             del told[name]
         for name in ("folder", "labels"):  # data may move; what they hold is compared by its own hashes
             del told["data"][name]
+        for one in (*told["lesions"], *told["images"]):
+            del one["folder"], one["table"]
         for name in ("title", "explanation"):  # words
             del told["recipe"][name]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

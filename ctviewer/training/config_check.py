@@ -11,19 +11,31 @@ from pathlib import Path
 from typing import Any
 
 from ctviewer.core.errors import InputError
-from ctviewer.models.metadata import is_name
-from ctviewer.training.config import CROSS_VALIDATION, SPLITTING, STARTS, DataConfig, ModelConfig, RunConfig
+from ctviewer.models.metadata import ONE_SHOT, TASKS, is_name
+from ctviewer.training.config import (
+    CROSS_VALIDATION,
+    SPLITTING,
+    STARTS,
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+)
+from ctviewer.training.config_check_slices import check_slices
 from ctviewer.training.recipes import (
     AUGMENTATIONS,
+    COPIES,
     KEEPS,
+    LOSSES,
     OPTIMIZERS,
     PRECISIONS,
+    RECIPES,
     SAMPLINGS,
     SCHEDULES,
     TRAINABLE,
 )
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
+    "task": TASKS,
     "device": ("auto", "cpu", "cuda"),
     "data.splitting": SPLITTING,
     "data.cross_validation": CROSS_VALIDATION,
@@ -37,6 +49,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "recipe.augmentation": AUGMENTATIONS,
     "recipe.precision": PRECISIONS,
     "recipe.keep": KEEPS,
+    "recipe.losses": LOSSES,
+    "recipe.copy": COPIES,
 }
 _ABOVE_ZERO = (
     "recipe.rate",
@@ -50,12 +64,13 @@ _ABOVE_ZERO = (
 )
 _FROM_ZERO = (
     "recipe.encoder_rate", "recipe.decay", "recipe.warm_up", "recipe.clip", "recipe.patience", "recipe.supervision",
-    "recipe.long_study", "checkpoint_minutes", "seed",
+    "recipe.long_study", "recipe.smoothing", "recipe.per_class", "checkpoint_minutes", "seed",
 )  # fmt: skip
 _LEAST_FOLDS, _MOST_TITLE = 3, 200
 _MOST, _MOST_SEED = 2**31 - 1, 2**63 - 1
 _MOST_SHOWN, _MOST_PATH = 80, 1024
 _FOLDER, _FILE = stat.S_IFDIR, stat.S_IFREG
+_SET_FOLDER, _SET_TABLE = (re.compile(rf"(lesions|images)\[\d+\]\.{name}") for name in ("folder", "table"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -81,10 +96,20 @@ def check(config: RunConfig) -> None:
     for key in _FROM_ZERO:
         if values[key] < 0:
             raise InputError(f"{key} is {values[key]}; it must not be below 0.")
+    if config.recipe.task != config.task:
+        raise InputError(
+            f"task is {config.task!r}, and the recipe {config.recipe.name!r} is for {config.recipe.task!r}; "
+            f"choose one of {', '.join(r.name for r in RECIPES.values() if r.task == config.task)}."
+        )
+    check_slices(config)
+    if config.task != ONE_SHOT and not config.data.folder and not config.data.labels:
+        raise InputError("data.folder is missing: the folder that holds the studies.")
     _check_data(config.data)
-    _check_model(config.model)
+    _check_model(config.model, config.model.image_classes if config.task == ONE_SHOT else config.model.classes)
     if config.recipe.warm_up >= 1:
         raise InputError("recipe.warm_up is the share of the steps over which the rate rises: it must be below 1.")
+    if config.recipe.smoothing >= 1:
+        raise InputError("recipe.smoothing is the share of the loss that was before: it must be below 1.")
 
 
 def require_paths(config: RunConfig) -> None:
@@ -93,11 +118,13 @@ def require_paths(config: RunConfig) -> None:
     Raises:
         InputError: one is not; the text names its key.
     """
-    data = config.data
-    if data.folder and (found := _found(data.folder)) != _FOLDER:
-        what = "is a file, not a folder" if found else "does not exist"
-        raise InputError(f"data.folder is {_shown(data.folder)}, which {what}.")
-    for key, text in (("data.labels", data.labels), ("model.weights", config.model.weights)):
+    values = _flat(config)
+    for key in ("data.folder", *(key for key in values if _SET_FOLDER.fullmatch(key))):
+        if (text := values[key]) and (found := _found(text)) != _FOLDER:
+            what = "is a file, not a folder" if found else "does not exist"
+            raise InputError(f"{key} is {_shown(text)}, which {what}.")
+    for key in ("data.labels", "model.weights", *(key for key in values if _SET_TABLE.fullmatch(key))):
+        text = values[key]
         if text and (found := _found(text)) != _FILE:
             what = "is no file" if found else "does not exist"
             raise InputError(f"{key} is {_shown(text)}, which {what}.")
@@ -116,8 +143,6 @@ def _shown(path: str) -> str:
 
 
 def _check_data(data: DataConfig) -> None:
-    if not data.folder and not data.labels:
-        raise InputError("data.folder is missing: the folder that holds the studies.")
     if min(data.shares) < 0 or not math.isclose(sum(data.shares), 1.0, abs_tol=1e-6) or data.shares[0] <= 0:
         raise InputError("data.shares must be three numbers that sum to 1, of train (above 0), validation and test.")
     if data.folds < _LEAST_FOLDS:
@@ -129,7 +154,8 @@ def _check_data(data: DataConfig) -> None:
             raise InputError(f"data.prevalence.{name} is {share}; it must lie between 0 and 1.")
 
 
-def _check_model(model: ModelConfig) -> None:
+def _check_model(model: ModelConfig, answers: tuple[str, ...]) -> None:
+    """The classes that it tells of a study, or of a slice, are its answers."""
     if model.name and not is_name(model.name):  # or the run would fail once it is trained
         told = f"model.name is {model.name[:_MOST_SHOWN]!r}"
         raise InputError(f"{told}; it takes lower case letters, digits and hyphens, 64 at most.")
@@ -141,8 +167,9 @@ def _check_model(model: ModelConfig) -> None:
         raise InputError(f"model.crop is {model.crop}, larger than model.size ({model.size}).")
     if len(set(model.classes)) < len(model.classes) or not all(model.classes):
         raise InputError("model.classes names a class twice, or one without a name.")
-    if model.negative_class and model.classes and model.negative_class not in model.classes:
-        raise InputError(f"model.negative_class is {model.negative_class!r}, which is none of model.classes.")
+    if model.negative_class and answers and model.negative_class not in answers:
+        which = "model.classes" if answers is model.classes else "model.image_classes"
+        raise InputError(f"model.negative_class is {model.negative_class!r}, which is none of {which}.")
 
 
 def _flat(config: RunConfig) -> dict[str, Any]:

@@ -16,18 +16,21 @@ from typing import Any
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.files import reason, write_bytes
-from ctviewer.training.config import SCHEMA, RunConfig
+from ctviewer.models.metadata import ONE_SHOT
+from ctviewer.training.config import ONE_SHOT_SIZE, SCHEMA, RunConfig
 from ctviewer.training.config_check import check
 from ctviewer.training.recipes import RECIPES, Recipe
 
 _MOST_BYTES = 1 << 20
 _WORDS = ("title", "explanation")  # of a recipe: said to a person, and of no effect
 _FITTING = 0.6  # of a name's letters, for a guess at what was meant
+_SETS = ("lesions", "images")
 
 
 def read_config(path: Path) -> RunConfig:
     """Read a configuration; what it leaves out has its default. Relative paths in it become absolute.
 
+    The recipe says what is trained, where `task` does not; sets of a one-shot run are tables `[[lesions]]` and `[[images]]`.
     `recipe` is the name of a recipe, or a table with that `name` and the values that are to differ from it.
 
     Raises:
@@ -64,7 +67,14 @@ def from_table(data: Mapping[str, Any]) -> RunConfig:
     schema = rest.pop("schema", SCHEMA)
     if schema != SCHEMA:
         raise InputError(f"it is of schema {schema!r}, and this program knows schema {SCHEMA}.")
-    recipe = _recipe(rest.pop("recipe", RunConfig.recipe.name))
+    usual = RECIPES["one-shot-tuned"] if rest.get("task") == ONE_SHOT else RunConfig.recipe
+    recipe = _recipe(rest.pop("recipe", usual.name), usual)
+    for name in _SETS:
+        if isinstance(rest.get(name), Mapping):
+            raise InputError(f"{name} must be a list of tables: write [[{name}]] above each set.")
+    task = rest.setdefault("task", recipe.task)
+    if task == ONE_SHOT and isinstance(model := rest.get("model", {}), Mapping):
+        rest["model"] = _one_shot_size(model)
     made = _filled(RunConfig, {**rest, "data": rest.get("data", {})}, "", skip=("recipe",))
     config: RunConfig = dataclasses.replace(made, recipe=recipe)
     return config
@@ -88,7 +98,11 @@ def to_text(config: RunConfig) -> str:
     """The configuration as TOML."""
     lines = [f"schema = {SCHEMA}"]
     tables: dict[str, Any] = {"data": config.data, "model": config.model, "recipe": config.recipe}
-    lines += _pairs({f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.name not in tables})
+    apart = (*tables, *_SETS)
+    lines += _pairs({f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.name not in apart})
+    for name in _SETS:
+        for one in getattr(config, name):
+            lines += ["", f"[[{name}]]", *_pairs(dataclasses.asdict(one))]
     for name, table in tables.items():
         values = {f.name: getattr(table, f.name) for f in dataclasses.fields(table)}
         if isinstance(table, Recipe) and table.name in RECIPES:
@@ -98,19 +112,25 @@ def to_text(config: RunConfig) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _recipe(told: Any) -> Recipe:
+def _recipe(told: Any, usual: Recipe) -> Recipe:
     """From a name, or a table that begins with one."""
     if isinstance(told, str):
         return _named(told)
     if not isinstance(told, Mapping):
         raise InputError("recipe must be the name of a recipe or a table.")
-    name = told.get("name", RunConfig.recipe.name)
+    name = told.get("name", usual.name)
     if not isinstance(name, str):
         raise InputError("recipe.name must be a text.")
     fields = {f.name for f in dataclasses.fields(Recipe)}
     base = Recipe(name, "", "") if name not in RECIPES and fields <= set(told) else _named(name)
     recipe: Recipe = _filled(Recipe, told, "recipe", base)
     return recipe
+
+
+def _one_shot_size(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's table with the size that a one-shot model has where nobody says one, and no crop."""
+    size = model.get("size", ONE_SHOT_SIZE)
+    return {"size": size, "crop": size, **model}
 
 
 def _named(name: str) -> Recipe:
@@ -128,7 +148,11 @@ def _placed(config: RunConfig, path: Path) -> RunConfig:
 
     data = dataclasses.replace(config.data, folder=place(config.data.folder), labels=place(config.data.labels))
     model = dataclasses.replace(config.model, weights=place(config.model.weights))
-    return dataclasses.replace(config, data=data, model=model)
+    lesions, images = (
+        tuple(dataclasses.replace(one, folder=place(one.folder), table=place(one.table)) for one in sets)
+        for sets in (config.lesions, config.images)
+    )
+    return dataclasses.replace(config, data=data, model=model, lesions=lesions, images=images)
 
 
 def _filled(kind: Any, table: Any, where: str, base: Any = None, skip: tuple[str, ...] = ()) -> Any:
