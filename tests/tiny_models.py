@@ -127,6 +127,48 @@ def make_detector(tmp_path_factory):
     return make
 
 
+ONE_SHOT_OPTIONS = {
+    "image_classes": 3, "size": 64, "backbone": "resnet18", "width": 16, "channels": 16, "mask_hidden": 16,
+    "box_hidden": 16, "hidden": 16, "class_hidden": 16, "beta": 6, "anchors": [8, 16, 32, 64, 64], "negative": 0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def one_shot_net():
+    """Build a tiny one-shot net of random weights, eval mode: 64 px, 3 lesion classes with background, 3 image classes."""
+    import torch
+
+    from ctviewer.nets.one_shot import OneShot
+
+    def build(seed=3, classes=3, **changes):
+        torch.manual_seed(seed)
+        return OneShot(classes, **(ONE_SHOT_OPTIONS | changes)).eval()
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def make_one_shot(tmp_path_factory, one_shot_net):
+    """Save a tiny one-shot model with random weights; a threshold of 0 makes it find something everywhere."""
+
+    def make(limits=LIMITS, threshold=0.0, **options):
+        described = metadata(
+            "one_shot", ("background", "lung", "ggo"), ONE_SHOT_OPTIONS | options, 64,
+            input_limits=limits, lesion_classes=("ggo",), thresholds=Thresholds(detection_score=threshold),
+            image_classes=("clear", "pneumonia", "covid"), negative_class="clear",
+            preprocessing=Preprocessing(-600.0, 1500.0, 64, 64, (0.5,), (0.3,), per_image=True),
+        )  # fmt: skip
+        state = one_shot_net(**options).state_dict()
+        return save_bundle(tmp_path_factory.mktemp("bundle") / "one-shot", described, state)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_one_shot(make_one_shot):
+    return make_one_shot()
+
+
 @pytest.fixture(scope="session")
 def classifier(make_classifier):
     return make_classifier()

@@ -1,4 +1,4 @@
-"""ResNets at any width, and the feature pyramid of ResNet18: trunks of slice encoders and of the detector."""
+"""ResNets and ResNeXts at any width, and the feature pyramid of ResNet18: trunks of slice encoders and of one-shot nets."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from ctviewer.nets.norms import group_norm, norm_layer
 LEVELS = ("0", "1", "2", "3")
 """Names of the pyramid's maps, strides 4, 8, 16 and 32; "pool" follows with 64."""
 
-_DEPTHS: dict[int, tuple[type[nn.Module], list[int]]] = {18: (BasicBlock, [2, 2, 2, 2]), 50: (Bottleneck, [3, 4, 6, 3])}
+_TRUNKS: dict[str, tuple[type[nn.Module], list[int], int, int]] = {  # block, blocks of each stage, groups, width of one
+    "resnet18": (BasicBlock, [2, 2, 2, 2], 1, 64),
+    "resnet34": (BasicBlock, [3, 4, 6, 3], 1, 64),
+    "resnet50": (Bottleneck, [3, 4, 6, 3], 1, 64),
+    "resnext50": (Bottleneck, [3, 4, 6, 3], 32, 4),
+    "resnext101": (Bottleneck, [3, 4, 23, 3], 32, 8),
+}
 
 
 class _NarrowResNet(ResNet):  # type: ignore[misc]  # torchvision is untyped for mypy
     """torchvision's ResNet with `width` instead of 64 channels in its first stage; the names of its weights stay."""
 
-    def __init__(
-        self, block: type[nn.Module], layers: list[int], width: int, norm_layer: Callable[[int], nn.Module]
-    ) -> None:
+    def __init__(self, name: str, width: int, norm: Callable[[int], nn.Module]) -> None:
         self._width = width
-        super().__init__(block, layers, norm_layer=norm_layer)
+        block, layers, groups, group_width = _TRUNKS[name]
+        super().__init__(block, layers, groups=groups, width_per_group=group_width, norm_layer=norm)
         self.fc = nn.Identity()
 
     def _make_layer(
@@ -42,21 +47,31 @@ class _NarrowResNet(ResNet):  # type: ignore[misc]  # torchvision is untyped for
         self.bn1 = self._norm_layer(self._width)
 
 
-def resnet_trunk(depth: int, width: int = 64, norm: str = "group") -> ResNet:
-    """A ResNet without its last layer: `[n, 3, S, S]` to `[n, 8 * width]` (18) or `[n, 32 * width]` (50).
+def residual_trunk(name: str, width: int, norm: Callable[[int], nn.Module]) -> ResNet:
+    """A ResNet or ResNeXt without its last layer: `[n, 3, S, S]` to `[n, 8 * width]`, with bottlenecks `[n, 32 * width]`.
 
     Args:
-        depth: 18 or 50.
-        width: channels of the first stage, 64 in torchvision.
-        norm: one of `norms.NORMS`.
+        name: "resnet18", "resnet34", "resnet50", "resnext50" (32x4d) or "resnext101" (32x8d).
+        width: channels of the first stage, 64 in torchvision; a ResNeXt's in steps of 16.
+        norm: builds the normalisation of so many channels.
 
     Raises:
-        ValueError: a width that is not a multiple of 8 from 16 on, or an unknown norm.
+        ValueError: a width that is not a multiple of 8 (16) from 16 on.
     """
     # Below 16, oneDNN's backward of a strided 1x1 convolution in channels_last writes past its buffer on AVX-512 (uxlfoundation/oneDNN #6035)
-    if width < 16 or width % 8:
-        raise ValueError(f"a ResNet's width must be a multiple of 8 from 16 on, not {width}")
-    return _NarrowResNet(*_DEPTHS[depth], width, norm_layer(norm))
+    step = 16 if name.startswith("resnext") else 8
+    if width < 16 or width % step:
+        raise ValueError(f"a ResNet's width must be a multiple of {step} from 16 on, not {width}")
+    return _NarrowResNet(name, width, norm)
+
+
+def resnet_trunk(depth: int, width: int = 64, norm: str = "group") -> ResNet:
+    """`residual_trunk` of a ResNet by its depth, with one of `norms.NORMS`.
+
+    Raises:
+        ValueError: a width that does not fit, or an unknown norm.
+    """
+    return residual_trunk(f"resnet{depth}", width, norm_layer(norm))
 
 
 def resnet18_pyramid(width: int, channels: int) -> BackboneWithFPN:
