@@ -27,12 +27,13 @@ from ctviewer.core.slices import LabelledSlices
 from ctviewer.models.metadata import Preprocessing
 from ctviewer.models.placement import Placement, Upright
 from ctviewer.models.preprocess import normalised, outside_grey, slice_input
+from ctviewer.nets.one_shot.answers import Target
 from ctviewer.training.augment import Pose, draw_grid, sample_grey, sample_numbers, vary_grey
 from ctviewer.training.engine.arrays import Description, describe, read_array, write_array
 from ctviewer.training.engine.studies import file_name
 from ctviewer.training.slices.classes import image_numbers, label_table
 from ctviewer.training.slices.facts import content_of
-from ctviewer.training.slices.targets import Instances, Target, instances, target_of
+from ctviewer.training.slices.targets import Instances, instances, target_of
 from ctviewer.training.source import SliceSource
 
 PREPARING = "Preparing slices"
@@ -155,13 +156,7 @@ class SliceStore:
         if grid is not None:
             layers = sample_numbers(torch.from_numpy(found.layers), grid.cpu())
             found = Instances(layers.numpy(), found.values)
-        target = target_of(found, info.complete)
-        return image, dataclasses.replace(
-            target,
-            boxes=target.boxes.to(self.device),
-            labels=target.labels.to(self.device),
-            masks=target.masks.to(self.device),
-        )
+        return image, target_of(found, info.complete).to(self.device)
 
     def image_item(
         self, scan: str, name: str, pose: Pose | None = None, rng: np.random.Generator | None = None

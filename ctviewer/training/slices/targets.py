@@ -14,28 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch import Tensor
+
+from ctviewer.nets.one_shot.answers import Target
 
 LUNG = "lung"
 _SMALLEST_AT_512 = 100
 _JOINED = np.ones((3, 3), bool)  # pixels that touch by a corner are one component
-
-
-@dataclass(frozen=True, eq=False)
-class Target:
-    """What is to be found on a slice of `S` x `S` pixels.
-
-    Attributes:
-        boxes: `[k, 4]` float32 x1, y1, x2, y2 in pixels, the last row and column included.
-        labels: `[k]` int64, index of the class; 0 is the background and does not occur.
-        masks: `[k, S, S]` uint8, 0 or 1.
-        complete: whether all instances are marked; False: what is unmarked says nothing.
-    """
-
-    boxes: Tensor
-    labels: Tensor
-    masks: Tensor
-    complete: bool
 
 
 def least_pixels(size: int) -> float:
