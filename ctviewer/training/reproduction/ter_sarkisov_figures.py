@@ -7,14 +7,14 @@ draw by draw; differences are between models on the same draws.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.training.reproduction.ter_sarkisov_published import AP_NAMES
-from ctviewer.training.scores.detection import coco, per_image, slice_classes
+from ctviewer.training.scores.detection import figures as scores
 from ctviewer.training.scores.resampling import interval, resampled
 from ctviewer.training.slice_predictions import SlicePredictions
 
@@ -22,7 +22,8 @@ Floats = NDArray[np.float64]
 Figure = Callable[[Floats], Floats]
 COCO_NAMES = tuple(f"COCO {name}" for name in AP_NAMES)
 F1, SENSITIVITY, PRECISION, F1_PAPER = "F1", "Sensitivity", "Precision", "F1, the paper's class shares"
-_CHOSEN = ((0.5,), (0.75,), coco.THRESHOLDS)  # IoU of the three columns
+_PER_IMAGE = ("at .5", "at .75", "at .5:.95")
+_COCO = (scores.AP50, scores.AP75, scores.AP)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Value:
     """A figure.
 
     Attributes:
-        value: on all patients; NaN where it is not defined.
+        value: on all patients.
         low, high: 95 % interval over patients; None where there is none.
     """
 
@@ -39,76 +40,77 @@ class Value:
     high: float | None = None
 
 
-def segmentation_figures(predictions: SlicePredictions) -> dict[str, Figure]:
-    """Average precision of outlines, the paper's and COCO's; none where no outlines were judged."""
-    if not any(True for _ in predictions.with_lesions):
-        return {}
-    found: dict[str, Figure] = {}
-    for name, thresholds in zip(AP_NAMES, _CHOSEN, strict=True):
-        found[name] = _per_image(predictions, thresholds)
-    for name, thresholds in zip(COCO_NAMES, _CHOSEN, strict=True):
-        found[name] = _mean([_coco(predictions, label, thresholds) for label in range(1, len(predictions.classes))])
-    return found
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """Of one model on the slices of one kind.
 
-
-def class_ap_figures(predictions: SlicePredictions) -> dict[str, Figure]:
-    """COCO's average precision of each class, by "class, name of the column"."""
-    if not any(True for _ in predictions.with_lesions):
-        return {}
-    return {
-        f"{label}, {name}": _coco(predictions, number, thresholds)
-        for number, label in enumerate(predictions.classes[1:], 1)
-        for name, thresholds in zip(AP_NAMES, _CHOSEN, strict=True)
-    }
-
-
-def slice_figures(predictions: SlicePredictions) -> dict[str, Figure]:
-    """Sensitivity of each class under its name, then F1, sensitivity and precision of all; none without classes."""
-    if not predictions.with_classes:
-        return {}
-    table, classes = slice_classes.confusions(predictions), predictions.image_classes
-
-    def of(measure: Callable[[Floats], Floats], shares: Sequence[float] | None = None) -> Figure:
-        def figure(weights: Floats) -> Floats:
-            drawn = slice_classes.drawn_confusions(weights, table)
-            return slice_classes.weighted_mean(measure(drawn), drawn, shares)
-
-        return figure
-
-    def sensitivity(place: int) -> Figure:
-        return lambda w: slice_classes.sensitivities(slice_classes.drawn_confusions(w, table))[:, place]
-
-    found = {name: sensitivity(place) for place, name in enumerate(classes)}
-    found |= {
-        F1: of(slice_classes.f1_scores),
-        SENSITIVITY: of(slice_classes.sensitivities),
-        PRECISION: of(slice_classes.precisions),
-    }
-    if (shares := slice_classes.paper_shares(classes)) is not None:
-        found[F1_PAPER] = of(slice_classes.f1_scores, shares)
-    return found
-
-
-def values(figures: Sequence[Figure], patients: Sequence[str]) -> list[Value]:
-    """Each figure on all patients, with its interval over draws of them.
-
-    Args:
-        figures: all of the same patients.
-        patients: each once, sorted (`SlicePredictions.patients`).
+    Attributes:
+        patients: whose slices they are, each once, sorted.
+        by_name: figures by the column that they belong to.
     """
+
+    patients: tuple[str, ...]
+    by_name: Mapping[str, Figure]
+
+
+def segmentation(predictions: SlicePredictions) -> Figures:
+    """Average precision of outlines, the paper's and COCO's, over slices whose lesions are marked."""
+    found = _of(replace(predictions, cases=tuple(case for case, _ in predictions.with_lesions)))
+    labels = predictions.classes[1:]
+    named = {name: found.get((scores.PER_IMAGE, of)) for name, of in zip(AP_NAMES, _PER_IMAGE, strict=True)}
+    for name, kind in zip(COCO_NAMES, _COCO, strict=True):
+        single = next((one for label in labels if (one := found.get((kind, label)))), None)
+        named[name] = found.get((kind, scores.ALL), single)
+    for label in labels:
+        named |= {f"{label}, {name}": found.get((kind, label)) for name, kind in zip(COCO_NAMES, _COCO, strict=True)}
+    return _figures(tuple({case.patient for case, _ in predictions.with_lesions}), named)
+
+
+def classes(predictions: SlicePredictions) -> Figures:
+    """Sensitivity of each class under its name, and F1, sensitivity and precision of all, over slices of a known class."""
+    found = _of(replace(predictions, cases=predictions.with_classes))
+    named = {name: found.get((scores.SENSITIVITY, name)) for name in predictions.image_classes}
+    named[F1] = found.get((scores.F1, scores.WEIGHTED))
+    named[SENSITIVITY] = found.get((scores.SENSITIVITY, scores.WEIGHTED))
+    named[PRECISION] = found.get((scores.PRECISION, scores.WEIGHTED))
+    named[F1_PAPER] = found.get((scores.F1, scores.PAPER_WEIGHTED))
+    return _figures(tuple({case.patient for case in predictions.with_classes}), named)
+
+
+def over_seeds(runs: Sequence[Figures]) -> Figures:
+    """The mean of each figure over runs of one model that differ by their seed, on the same patients."""
+    names = [name for name in runs[0].by_name if all(name in one.by_name for one in runs)]
+    return Figures(runs[0].patients, {name: _mean([one.by_name[name] for one in runs]) for name in names})
+
+
+def difference(one: Figures, other: Figures) -> Figures:
+    """How much each figure of the first is above the other's; none where they were judged on other patients."""
+    if one.patients != other.patients:
+        return Figures((), {})
+    both = [name for name in one.by_name if name in other.by_name]
+    return Figures(one.patients, {name: _less(one.by_name[name], other.by_name[name]) for name in both})
+
+
+def values(figures: Figures) -> dict[str, Value]:
+    """Each figure on all patients, with its interval over draws of them; those that are not defined are left out."""
+    names, patients = list(figures.by_name), figures.patients
+    if not names or not patients:
+        return {}
+    wanted = [figures.by_name[name] for name in names]
+    drawn = resampled(wanted, patients) if len(patients) > 1 else np.zeros((len(names), 0))
     everyone = np.ones((1, len(patients)))
-    drawn = resampled(figures, patients) if len(patients) > 1 and figures else np.zeros((len(figures), 0))
-    return [_value(float(figure(everyone)[0]), row) for figure, row in zip(figures, drawn, strict=True)]
+    found = {name: _value(float(one(everyone)[0]), row) for name, one, row in zip(names, wanted, drawn, strict=True)}
+    return {name: one for name, one in found.items() if math.isfinite(one.value)}
 
 
-def over_seeds(figures: Sequence[Figure]) -> Figure:
-    """The mean of one figure over runs that differ by their seed."""
-    return _mean(figures)
+def _of(predictions: SlicePredictions) -> dict[tuple[str, str], Figure]:
+    if not predictions.cases:
+        return {}
+    return {(one.kind, one.of): one.drawn for one in scores.slice_figures(predictions)}
 
 
-def difference(one: Figure, other: Figure) -> Figure:
-    """How much the first is above the other, on the same patients."""
-    return lambda weights: one(weights) - other(weights)
+def _figures(patients: Sequence[str], named: Mapping[str, Figure | None]) -> Figures:
+    return Figures(tuple(sorted(patients)), {name: one for name, one in named.items() if one is not None})
 
 
 def _value(value: float, drawn: Floats) -> Value:
@@ -116,29 +118,9 @@ def _value(value: float, drawn: Floats) -> Value:
     return Value(value) if found is None else Value(value, *found)
 
 
-def _per_image(predictions: SlicePredictions, thresholds: Sequence[float]) -> Figure:
-    pairs = [per_image.per_image_ap(predictions, threshold) for threshold in thresholds]
-    sums, counts = np.mean([pair[0] for pair in pairs], axis=0), pairs[0][1]
-
-    def figure(weights: Floats) -> Floats:
-        below = weights @ counts
-        return np.asarray(np.divide(weights @ sums, below, out=np.full(below.shape, np.nan), where=below > 0))
-
-    return figure
-
-
-def _coco(predictions: SlicePredictions, label: int, thresholds: Sequence[float]) -> Figure:
-    ranked = [coco.ranked(predictions, label, threshold) for threshold in thresholds]
-    return lambda weights: np.mean([coco.average_precision(weights, one) for one in ranked], axis=0)
+def _less(one: Figure, other: Figure) -> Figure:
+    return lambda weights: one(weights) - other(weights)
 
 
 def _mean(figures: Sequence[Figure]) -> Figure:
-    """Of several figures, those that are not defined in a draw left out."""
-
-    def figure(weights: Floats) -> Floats:
-        rows = np.array([one(weights) for one in figures])
-        known = np.isfinite(rows)
-        total, count = np.where(known, rows, 0.0).sum(axis=0), known.sum(axis=0)
-        return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
-
-    return figure
+    return lambda weights: np.mean([one(weights) for one in figures], axis=0)

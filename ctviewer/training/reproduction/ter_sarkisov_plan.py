@@ -16,9 +16,10 @@ from ctviewer.training.recipes import RECIPES, Recipe
 from ctviewer.training.reproduction.ter_sarkisov_published import ONE_SHOT_TITLE
 
 BACKBONES = ("resnext101", "resnext50", "resnet50", "resnet18")
+LEVELS = ("pyramid", "single")
 NETS = ("product", "reference")
 STARTS = ("imagenet", "scratch")
-TRANSFER = "one-shot-transfer"
+TRANSFER_RECIPE = "one-shot-transfer"
 
 
 class Kind(Enum):
@@ -28,6 +29,7 @@ class Kind(Enum):
     SEGMENTATION = "segmentation alone"
     BASELINE = "slice classifier"
     ABLATION = "ablation"
+    TRANSFER = "transferred model"
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,25 @@ ARMS = (
     _baseline("DenseNet121", "densenet121"),
     _baseline("DenseNet169", "densenet169"),
     _ablation("no-attention", "Attention off", {"attention": False}, "The last LSTM state goes to the classifiers."),
-    _ablation("sieve-0", "No sieve (N = 0)", {"sieve": 0}, "Mask features are vectorised as they are."),
-    _ablation("sieve-2", "Sieve of 2 stages (N = 2)", {"sieve": 2}, "Two distinct stages."),
+    _ablation("sieve-2", "Sieve, N = 2", {"sieve": 2}, "Two stages of the sieve with weights of their own, instead of one."),
+    _ablation("sieve-3", "Sieve, N = 3", {"sieve": 3}, "Three stages."),
+    _ablation("sieve-paper", "Sieve as printed", {"sieve_order": "paper"}, "The norm before the transposed convolution, ReLU after it."),
     _ablation("order-score", "RoIs by score", {"order": "score"}, "The sequence goes by falling score, not by distance."),
     _ablation(
         "norms-reference", "Batch statistics of the RoIs", {"norms": "reference"},
         "The attention layer normalises over the RoIs of one slice, when judging too, as the reference code does.",
     ),
+    _ablation(
+        "norms-running", "Running statistics of the RoIs", {"norms": "running"},
+        "The attention layer has BatchNorm as usual, with running statistics when judging.",
+    ),
+    _ablation("frozen-reduce", "3x3 convolution frozen", {"reduce": "frozen"}, "The convolution after the mask head stays random."),
     _ablation("copied", "Copied branch", {"branches": "copied"}, "The classification branch has weights of its own, copied."),
     _ablation("tied", "Tied branch", {"branches": "tied"}, "One branch serves both, detached for the classes."),
     _ablation("summed", "Summed losses", {}, "One step on both losses, as equation 8 is printed.", losses="sum"),
 )  # fmt: skip
+TRANSFERRED = Arm("transferred", "One-shot model, transferred", Kind.TRANSFER, ONE_SHOT_TITLE)
+"""From the one-shot model of the same seed to other sets with a class per slice; trained where there are such sets."""
 NAMES = tuple(arm.name for arm in ARMS)
 """All models that can be asked for."""
 
