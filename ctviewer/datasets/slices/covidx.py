@@ -128,7 +128,7 @@ def _add(scans: dict[str, _Found], one: PictureSlice, patients: frozenset[str], 
 
 def _patient(stem: str, scan: str, patients: frozenset[str]) -> str:
     """By `metadata.csv`, else by how the sets within COVIDx-CT name their files, else each scan is a patient."""
-    prefixes = (prefix.rstrip("_-.") for prefix in accumulate(_PARTS.findall(stem)))
+    prefixes: list[str] = [prefix.rstrip("_-.") for prefix in accumulate(_PARTS.findall(stem))]
     if known := [prefix for prefix in prefixes if prefix in patients]:
         return known[-1]
     for pattern in _PATIENTS:
