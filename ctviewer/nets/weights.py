@@ -1,4 +1,4 @@
-"""Published weights for slice encoders, from a file of this computer. Nothing is downloaded, and nothing starts by chance."""
+"""Published weights for slice encoders and backbones, from a file of this computer. Nothing is downloaded, and nothing starts by chance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.files import reason
@@ -59,18 +59,32 @@ def load_imagenet(encoder: SliceEncoder, file: Path | None = None) -> LoadedWeig
             "There are no ImageNet weights for this slice encoder: they belong to published nets with norm batch; "
             "choose one of those, or train from scratch."
         )
+    return load_published(encoder.trunk, published, file)
+
+
+def load_published(trunk: nn.Module, published: Published, file: Path | None) -> LoadedWeights:
+    """Give a trunk of a published net its weights. Where it fails, the trunk is as it was.
+
+    Args:
+        trunk: with torchvision's names; counters of BatchNorm, which files may lack, are as they are, or left out.
+        published: what torchvision published for it.
+        file: as in `load_imagenet`.
+
+    Raises:
+        InputError: as `load_imagenet`.
+    """
     path = _in_cache(published) if file is None else file
     data = _read(path, published)
     sha256 = hashlib.sha256(data).hexdigest()
     named = _HASH.search(path.name)
     if file is None and named and not sha256.startswith(named[1]):
         raise _unusable(path, "it is not the file that torchvision published (its SHA-256 differs)")
-    state = _for_trunk(_state(path, data), encoder, published)
+    state = _for_trunk(_state(path, data), trunk, published)
     try:
-        check_fit(encoder.trunk.state_dict(), state)
+        check_fit(trunk.state_dict(), state)
     except ValueError as error:
         raise _unusable(path, str(error)) from error
-    encoder.trunk.load_state_dict(state)
+    trunk.load_state_dict(state)
     return LoadedWeights(path, sha256)
 
 
@@ -131,15 +145,15 @@ def _dense(value: object) -> bool:
     return isinstance(value, Tensor) and value.layout is torch.strided and not value.is_complex()
 
 
-def _for_trunk(state: Mapping[str, Tensor], encoder: SliceEncoder, published: Published) -> dict[str, Tensor]:
-    """Without what the encoder drops; in float32; under today's names; with the counters that old files lack."""
+def _for_trunk(state: Mapping[str, Tensor], trunk: nn.Module, published: Published) -> dict[str, Tensor]:
+    """Without what the trunk drops; in float32; under today's names; with the counters that the trunk has, and no others."""
     kept = {
         _name_today(k, published): v.float() if v.is_floating_point() else v
         for k, v in state.items()
         if not k.startswith(published.dropped)
     }
-    own = encoder.trunk.state_dict()
-    return {k: v for k, v in own.items() if k.endswith(_COUNTER)} | kept
+    counters = {k: v for k, v in trunk.state_dict().items() if k.endswith(_COUNTER)}
+    return counters | {k: v for k, v in kept.items() if not k.endswith(_COUNTER) or k in counters}
 
 
 def _name_today(name: str, published: Published) -> str:

@@ -3,6 +3,7 @@
 from ctviewer.nets.one_shot.answers import Detections, Rois, SliceAnswer, SliceLogits, Target
 from ctviewer.nets.one_shot.net import OneShot
 from ctviewer.nets.one_shot.options import Options, light_options, reference_options
+from ctviewer.nets.one_shot.starts import load_backbone
 
 __all__ = [
     "Detections",
@@ -13,5 +14,6 @@ __all__ = [
     "SliceLogits",
     "Target",
     "light_options",
+    "load_backbone",
     "reference_options",
 ]

@@ -11,14 +11,14 @@ from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from ctviewer.nets.norms import group_norm
-from ctviewer.nets.one_shot.norms import BatchOfOneNorm
+from ctviewer.nets.one_shot.norms import SliceBatchNorm
 from ctviewer.nets.one_shot.options import Options
 from ctviewer.nets.resnet import LEVELS, residual_trunk
 
 _NORMS: dict[str, Callable[[int], nn.Module]] = {
     "group": group_norm,
     "batch": FrozenBatchNorm2d,
-    "batch_of_one": BatchOfOneNorm,
+    "batch_of_one": SliceBatchNorm,
 }
 
 

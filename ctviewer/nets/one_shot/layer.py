@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ctviewer.nets.norms import group_norm
 from ctviewer.nets.one_shot.attention import LstmAttention
 from ctviewer.nets.one_shot.classifier import ClassLogits
-from ctviewer.nets.one_shot.norms import RoiBatchNorm
+from ctviewer.nets.one_shot.norms import SliceBatchNorm
 from ctviewer.nets.one_shot.options import Options
 from ctviewer.nets.one_shot.sieve import MaskSieve
 from ctviewer.nets.one_shot.vectorise import Vectorise, VectorNorm
@@ -80,5 +80,5 @@ def _norms(options: Options) -> tuple[Callable[[int], nn.Module], Callable[[int]
     """Of maps, and of the vector."""
     if options.norms == "product":
         return group_norm, VectorNorm
-    batch = partial(RoiBatchNorm, rois=options.beta, running=options.norms == "running")
+    batch = partial(SliceBatchNorm, rows=options.beta, running=options.norms == "running")
     return batch, batch

@@ -121,12 +121,13 @@ class Options:
         }
         for name, value in defaults.items():
             object.__setattr__(self, name, getattr(self, name) or value)
-        if self.size < 1 or self.size % _STRIDES[self.levels]:
-            raise ValueError(
-                f"size must be a multiple of {_STRIDES[self.levels]} for levels {self.levels}, not {self.size}"
-            )
+        if self.size < 64 or self.size % _STRIDES[self.levels]:
+            step = _STRIDES[self.levels]
+            raise ValueError(f"size must be a multiple of {step} from 64 on for levels {self.levels}, not {self.size}")
         if pyramid and len(self.anchors) != len(PYRAMID_ANCHORS):
             raise ValueError(f"a pyramid needs {len(PYRAMID_ANCHORS)} anchor sides, one for each level")
+        if self.norms != "product" and self.beta < 2:
+            raise ValueError(f"norms {self.norms} needs two regions or more: one vector has no statistics")
         for name in ("channels", "beta", "hidden", "sieve", "box_hidden", "class_hidden", "roi_batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
