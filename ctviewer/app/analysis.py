@@ -26,8 +26,12 @@ class Analyst:
 
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the active detector, in order; empty where there is none."""
-        bundle = in_use(ONE_SHOT)
+        bundle = self.detector()
         return bundle.metadata.classes if bundle else ()
+
+    def detector(self) -> Bundle | None:
+        """The active one-shot model; None where there is none that can be used."""
+        return in_use(ONE_SHOT)
 
     def classifier(self) -> Bundle | None:
         """The active study classifier; None where there is none that can be used."""

@@ -136,6 +136,13 @@ class AppServices:
         """Classes of the active detector."""
         return self._analyst.detector_classes()
 
+    def slice_classes(self) -> StudyClasses:
+        """Classes that the active one-shot model tells of slices."""
+        bundle = self._analyst.detector()
+        if bundle is None:
+            return StudyClasses()
+        return StudyClasses(bundle.metadata.image_classes, bundle.metadata.negative_class, exclusive=False)
+
     def study_classes(self) -> StudyClasses:
         """Classes of the active study classifier."""
         bundle = self._analyst.classifier()

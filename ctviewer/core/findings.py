@@ -260,7 +260,12 @@ class SliceClasses:
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """`[slices, classes]`, each class for itself (sigmoid): they need not sum to 1."""
-        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * self.logits)))
+        return self.probabilities_of(self.logits)
+
+    @staticmethod
+    def probabilities_of(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities of logits of any shape, each class for itself; NaN stays NaN."""
+        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))
 
     @property
     def findings(self) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from ctviewer.ui.panels.key_images import KeyImages
 from ctviewer.ui.panels.notices_panel import NoticesPanel
 from ctviewer.ui.panels.result_panel import ResultPanel
 from ctviewer.ui.panels.series_panel import SeriesPanel
+from ctviewer.ui.panels.slice_class_panel import SliceClassPanel
 from ctviewer.ui.panels.top_slices import TopSlices
 from ctviewer.ui.strip.heat_strip import HeatStrip
 from ctviewer.ui.viewport import SliceView
@@ -32,6 +33,7 @@ class Parts:
     series: SeriesPanel
     notices: NoticesPanel
     result: ResultPanel
+    slice_class: SliceClassPanel
     top: TopSlices
     findings: FindingsTable
     comment: CommentPanel
@@ -66,7 +68,7 @@ def build_parts() -> Parts:
     """Make all widgets and put them in their places."""
     view, strip, messages = SliceView(), HeatStrip(), MessageBar()
     series, notices = SeriesPanel(), NoticesPanel()
-    result, top, findings = ResultPanel(), TopSlices(), FindingsTable()
+    result, slice_class, top, findings = ResultPanel(), SliceClassPanel(), TopSlices(), FindingsTable()
     comment, key_images = CommentPanel(), KeyImages()
 
     image = QWidget()
@@ -78,7 +80,7 @@ def build_parts() -> Parts:
     centre = _column((messages, 0), (image, 1))
 
     left = _column((series, 3), (notices, 2))
-    right = _scrolled(_column((result, 0), (top, 0), (findings, 3), (comment, 1), (key_images, 0)))
+    right = _scrolled(_column((result, 0), (slice_class, 0), (top, 0), (findings, 3), (comment, 1), (key_images, 0)))
     splitter = QSplitter(Qt.Orientation.Horizontal)
     splitter.setChildrenCollapsible(False)
     splitter.setHandleWidth(1)
@@ -97,6 +99,7 @@ def build_parts() -> Parts:
         series=series,
         notices=notices,
         result=result,
+        slice_class=slice_class,
         top=top,
         findings=findings,
         comment=comment,

@@ -26,6 +26,7 @@ from ctviewer.ui.binders.image import ImageBinder, series_name, suits_better, wi
 from ctviewer.ui.binders.information import InformationBinder
 from ctviewer.ui.binders.models import ModelsBinder
 from ctviewer.ui.binders.results import ResultsBinder
+from ctviewer.ui.binders.slice_answers import SliceAnswersBinder
 from ctviewer.ui.binders.stating import StatingBinder
 from ctviewer.ui.binders.status import StatusBinder
 from ctviewer.ui.binders.training import TrainingBinder
@@ -80,6 +81,9 @@ class MainWindow(QMainWindow):
         self.statusBar().setSizeGripEnabled(False)
         self.image = ImageBinder(self.session, self.parts.view, self.parts.strip, self)
         self.results = ResultsBinder(self.session, self.analysing, self.reading, self.parts, services, self)
+        self.slice_answers = SliceAnswersBinder(
+            self.session, self.analysing, self.parts, self.actions_["rois"], services, self
+        )
         self.stating = StatingBinder(
             self.session, self.analysing, self.reading, self.parts.result.reader_class, self.actions_, services, self
         )

@@ -40,7 +40,7 @@ _MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 "histogram",
                 _SEPARATOR,
             ),
-            *("bars", "overlay", "graphics", "marks", "panels", "theme"),
+            *("bars", "overlay", "rois", "graphics", "marks", "panels", "theme"),
         ),
     ),
     (

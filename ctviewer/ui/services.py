@@ -42,12 +42,12 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class StudyClasses:
-    """What the active study classifier tells apart; no classes without one.
+    """What a model tells apart; no classes without one.
 
     Attributes:
         classes: in the model's order.
         negative_class: the one that means "no finding"; "" for none.
-        exclusive: whether a study shows one of them alone.
+        exclusive: whether a study (or slice) shows one of them alone.
     """
 
     classes: tuple[str, ...] = ()
@@ -134,6 +134,9 @@ class Services(Protocol):
 
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the active detector, in order: they give the colours."""
+
+    def slice_classes(self) -> StudyClasses:
+        """What the active one-shot model tells of single slices; no classes where it tells none, or without one."""
 
     def study_classes(self) -> StudyClasses:
         """What the active study classifier tells apart: what the reader chooses from."""

@@ -178,6 +178,9 @@ class FakeServices:
     def detector_classes(self) -> tuple[str, ...]:
         return LESIONS
 
+    def slice_classes(self) -> StudyClasses:
+        return StudyClasses(exclusive=False)
+
     def study_classes(self) -> StudyClasses:
         return StudyClasses(CLASSES, CLASSES[0])
 

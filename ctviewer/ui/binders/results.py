@@ -116,20 +116,23 @@ class ResultsBinder(QObject):
         state, volume, strip = self._analysing.state, self._session.volume, self._parts.strip
         if volume is None or strip.maximum() + 1 != volume.slice_count:
             return
-        order, classification = self._session.display_order, state.classification
-        if classification is not None and classification.score is not SliceScore.NONE:
+        order, classification, area = self._session.display_order, state.classification, state.lesion_area
+        shown = area[order] if area is not None and bool(np.isfinite(area).any()) else None
+        unit = state.result.area_unit if state.result else "mm2" if volume.geometry.pixel_spacing else "px"
+        if classification is None:  # the one-shot model alone: its areas have the main lane, under their own name
+            strip.set_attention(shown, 1.0, True, SliceScore.LESION_AREA)
+            strip.set_lesion_area(None, unit)
+        elif classification.score is SliceScore.NONE:
+            strip.set_attention(None)
+            strip.set_lesion_area(shown, unit)
+        else:
             strip.set_attention(
                 classification.bar_lengths[order],
                 classification.finding_probability,
                 classification.stands_out,
                 classification.score,
             )
-        else:
-            strip.set_attention(None)
-        area = state.lesion_area
-        shown = area is not None and bool(np.isfinite(area).any())
-        unit = state.result.area_unit if state.result else "mm2" if volume.geometry.pixel_spacing else "px"
-        strip.set_lesion_area(area[order] if area is not None and shown else None, unit)
+            strip.set_lesion_area(shown, unit)
         self._ranked_by, self._ranked = rank_slices(classification, area)
         strip.set_top([self._session.position_of(i) for i in self._ranked[:TOP]])
         self._fill_thumbnails()

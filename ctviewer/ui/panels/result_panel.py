@@ -2,79 +2,29 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from ctviewer.core.events import Progress
 from ctviewer.core.findings import (
     RESEARCH_USE,
     UNVERIFIED,
     AnalysisResult,
+    Lungs,
     ModelInfo,
     Provenance,
     StudyClassification,
     Suitability,
-    probability_text,
 )
 from ctviewer.ui import palette, theme
 from ctviewer.ui.panels.common import ElidedLabel, Panel, role_label
+from ctviewer.ui.panels.probability_bars import ProbabilityBars
 from ctviewer.ui.panels.reader_class import ReaderClass
 from ctviewer.ui.panels.series_panel import ProgressLine
 
 NOTHING_OPEN = "Open a chest CT to analyse it."
 NOT_ANALYSED = "This series has not been analysed."
 STALE = "Made by a model or settings that are no longer active. Analyse again to renew it."
-_ROW_PX = 20
-
-
-class ProbabilityBars(QWidget):
-    """One quiet bar with its number per class, in the model's order; the scale is always 0 to 1."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._rows: tuple[tuple[str, float], ...] = ()
-        self._negative = ""
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-
-    def set_classification(self, classification: StudyClassification | None) -> None:
-        """Show the probabilities of one classification; None for none."""
-        pairs = zip(classification.model.classes, classification.probabilities, strict=True) if classification else ()
-        self._rows = tuple(pairs)
-        self._negative = classification.negative_class if classification else ""
-        text = ", ".join(f"{name} {probability_text(p)}" for name, p in self._rows)
-        self.setAccessibleName(text)
-        self.setToolTip("\n".join(f"{name}: {p:.3f}" for name, p in self._rows))
-        self.updateGeometry()
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        """One row per class."""
-        return QSize(180, _ROW_PX * len(self._rows))
-
-    def minimumSizeHint(self) -> QSize:
-        """Narrow, but all rows."""
-        return QSize(120, _ROW_PX * len(self._rows))
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Name, bar, number; the negative class in grey, the others in the accent colour."""
-        c, painter = theme.colours(), QPainter(self)
-        number_width = painter.fontMetrics().horizontalAdvance("0.000")
-        name_width = min(self.width() * 2 // 5, 120)
-        left, right = name_width + 6, self.width() - number_width - 6
-        flags = Qt.AlignmentFlag.AlignVCenter
-        for row, (name, p) in enumerate(self._rows):
-            top = row * _ROW_PX
-            painter.setPen(QColor(c.text))
-            elided = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, name_width)
-            painter.drawText(0, top, name_width, _ROW_PX, int(flags | Qt.AlignmentFlag.AlignLeft), elided)
-            painter.fillRect(left, top + 7, right - left, 6, QColor(c.window))
-            colour = QColor(c.muted) if name == self._negative else palette.attention_colour()
-            painter.fillRect(left, top + 7, round((right - left) * p), 6, colour)
-            painter.drawText(
-                right, top, self.width() - right, _ROW_PX, int(flags | Qt.AlignmentFlag.AlignRight), probability_text(p)
-            )
-        painter.end()
 
 
 def provenance_text(provenance: Provenance) -> str:
@@ -83,6 +33,16 @@ def provenance_text(provenance: Provenance) -> str:
     settings = [f"{name}: {value}" for name, value in provenance.settings]
     machine = f"{provenance.device}, {provenance.precision}, {provenance.seconds:.0f} s"
     return "\n".join([*models, machine, f"{provenance.program}, {provenance.finished}", *settings])
+
+
+def lungs_text(lungs: Lungs | None) -> str:
+    """How large the lungs are, in words; "" where it is not known. Measured on masks, so told as a measurement."""
+    if lungs is None or lungs.total_ml is None:
+        return ""
+    sides = ""
+    if lungs.right_ml is not None and lungs.left_ml is not None:
+        sides = f" (right {lungs.right_ml:.0f}, left {lungs.left_ml:.0f})"
+    return f"Lungs {lungs.total_ml:.0f} mL{sides}, measured on the model's masks, findings included."
 
 
 def _doubt(model: ModelInfo) -> list[str]:
@@ -118,7 +78,8 @@ class ResultPanel(Panel):
         self._status: QLabel = role_label("", "small", wrap=True)
         self._error: QLabel = role_label("", "danger", wrap=True)
         self._progress = ProgressLine()
-        self._bars = ProbabilityBars()
+        self._bars = ProbabilityBars(palette.attention_colour)
+        self._lungs: QLabel = role_label("", "small", wrap=True)
         self.reader_class = ReaderClass()
         self.reader_class.hide()
         self._model = ElidedLabel("", "small")
@@ -140,6 +101,7 @@ class ResultPanel(Panel):
             self._error,
             self._bars,
             self.reader_class,
+            self._lungs,
             self._warnings,
             self._model,
             self._limits,
@@ -200,6 +162,7 @@ class ResultPanel(Panel):
             classification=result.classification,
             models=result.provenance.models,
             button="Analyse again" if stale else "",
+            lungs=lungs_text(result.lungs),
         )
         tip = provenance_text(result.provenance)
         self._model.set_details(tip)
@@ -216,6 +179,7 @@ class ResultPanel(Panel):
         suitability: Suitability | None = None,
         classification: StudyClassification | None = None,
         models: tuple[ModelInfo, ...] = (),
+        lungs: str = "",
     ) -> None:
         """Give each part its text; parts without one are hidden."""
         models = models or ((classification.model,) if classification else ())
@@ -226,13 +190,15 @@ class ResultPanel(Panel):
             self._warnings: "\n".join(w for w in warnings if w),
             self._model: " · ".join(f"{m.name} {m.version}" for m in models),
             self._limits: _first_doubts(models),
+            self._lungs: lungs,
         }
         for label, text in texts.items():
             label.setText(text)
             label.setVisible(bool(text))
         self._limits.setToolTip("\n\n".join(f"{m.name}\n{' '.join(_doubt(m))}" for m in models))
         self._model.set_details("")
-        self._bars.set_classification(classification)
+        pairs = zip(classification.model.classes, classification.probabilities, strict=True) if classification else ()
+        self._bars.set_rows(tuple(pairs), classification.negative_class if classification else "")
         self._bars.setVisible(classification is not None)
         self._research.setVisible(bool(models))
         self._details.setVisible(bool(models))

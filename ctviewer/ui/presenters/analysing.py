@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -16,6 +16,7 @@ from ctviewer.core.findings import (
     Abstained,
     AnalysisResult,
     Instance,
+    Roi,
     SliceSegmented,
     StudyClassification,
     StudyClassified,
@@ -49,6 +50,9 @@ class AnalysisState:
         suitability: the check, once made.
         classification: the study classifier's answer, once given.
         lesion_area: `[slices]` mm2 or pixels, NaN where the detector has not looked yet.
+        class_logits: `[slices, classes]` of the one-shot model's slice classes, NaN where it has not looked yet; None
+            where it tells none.
+        rois: what it looked at for them, by volume index.
         result: the finished (or saved and reopened) result.
         text: why it failed, in one sentence.
     """
@@ -57,13 +61,26 @@ class AnalysisState:
     suitability: Suitability | None = None
     classification: StudyClassification | None = None
     lesion_area: NDArray[np.float64] | None = None
+    class_logits: NDArray[np.float64] | None = None
+    rois: Mapping[int, tuple[Roi, ...]] = field(default_factory=dict)
     result: AnalysisResult | None = None
     text: str = ""
 
 
 def state_of(result: AnalysisResult) -> AnalysisState:
     """The state that shows a finished result."""
-    return AnalysisState(Phase.DONE, result.suitability, result.classification, result.lesion_area, result)
+    rois: dict[int, tuple[Roi, ...]] = {}
+    for roi in result.rois:
+        rois[roi.slice_index] = (*rois.get(roi.slice_index, ()), roi)
+    return AnalysisState(
+        phase=Phase.DONE,
+        suitability=result.suitability,
+        classification=result.classification,
+        lesion_area=result.lesion_area,
+        class_logits=None if result.slice_classes is None else result.slice_classes.logits,
+        rois=rois,
+        result=result,
+    )
 
 
 class AnalysingPresenter(QObject):
@@ -134,11 +151,23 @@ class AnalysingPresenter(QObject):
         elif isinstance(event, StudyClassified):
             self._set(replace(self.state, classification=event.classification))
         elif isinstance(event, SliceSegmented):
-            self._mark(event.slice_index, event.instances)
+            self._take_slice(event)
         elif isinstance(event, Abstained):
             self._set(AnalysisState(Phase.ABSTAINED, event.suitability))
         elif isinstance(event, Message):
             self.said.emit(event.text)
+
+    def _take_slice(self, event: SliceSegmented) -> None:
+        """What the one-shot model says of one slice: its classes first, since `marked` shows them too."""
+        index, volume = event.slice_index, self._session.volume
+        if event.class_logits and volume is not None:
+            logits = self.state.class_logits
+            shape = (volume.slice_count, len(event.class_logits))
+            logits = np.full(shape, np.nan) if logits is None else logits.copy()
+            logits[index] = event.class_logits
+            rois = {**self.state.rois, index: event.rois}
+            self.state = replace(self.state, class_logits=logits, rois=rois)
+        self._mark(index, event.instances)
 
     def _mark(self, index: int, instances: tuple[Instance, ...]) -> None:
         volume = self._session.volume
