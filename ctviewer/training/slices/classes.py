@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ctviewer.core.errors import InputError
 from ctviewer.core.slices import LabelledSlices
 
+LUNG = "lung"  # the class that is outlined and no lesion
+
 
 def label_table(slices: LabelledSlices, classes: Sequence[str], scan: str) -> NDArray[np.uint8]:
     """What each value of a label map is in the run, `[label classes]`.

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ctviewer.nets.one_shot.answers import Target
+from ctviewer.training.slices.classes import LUNG
 
-LUNG = "lung"
 _SMALLEST_AT_512 = 100
 _JOINED = np.ones((3, 3), bool)  # pixels that touch by a corner are one component
 
