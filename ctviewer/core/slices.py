@@ -25,6 +25,8 @@ class LabelledSlices:
         complete: `[n]`, whether all lesions of the slice are marked: only then is what is unmarked known to be none.
         image_classes: `[n]`, the class of each slice; "" where nobody said it.
         origins: `[n]`, SHA-256 of the weights whose accepted output the labels of the slice are; "" for a person's own.
+        neighbours: whether slices that follow each other are neighbours in the chest, none missing between them: outlines
+            that overlap from one to the next are then of one lesion.
     """
 
     names: tuple[str, ...]
@@ -36,6 +38,7 @@ class LabelledSlices:
     complete: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     image_classes: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    neighbours: bool = False
 
     def __post_init__(self) -> None:
         """Fill in what was left out, and refuse what does not fit together.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +57,16 @@ def open_covid19_ct_seg(folder: Path, stated: Statement, complete: bool = True, 
     if not slices:
         raise InputError(f"{folder} holds no slices.")
     scans = [
-        PictureScan(f"patient-{number:02d}", f"covid19_ct_seg:{number}", tuple(found), split)
+        PictureScan(f"patient-{number:02d}", f"covid19_ct_seg:{number}", tuple(found), split, _in_a_row(found))
         for number, found in sorted(slices.items())
     ]
     return PictureSource(scans, stated, label_classes=_CLASSES, labeller=_labels, complete=complete)
+
+
+def _in_a_row(slices: list[PictureSlice]) -> bool:
+    """Whether no number is missing between them."""
+    numbers = [int(one.name) for one in slices]
+    return all(b == a + 1 for a, b in pairwise(numbers))
 
 
 def _labels(one: PictureSlice) -> NDArray[np.uint8]:

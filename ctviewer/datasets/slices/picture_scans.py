@@ -46,12 +46,14 @@ class PictureScan:
         patient: whose it is.
         slices: in order.
         split: as of `SliceSource.split`.
+        neighbours: whether slices that follow each other are neighbours in the chest.
     """
 
     scan: str
     patient: str
     slices: tuple[PictureSlice, ...]
     split: str = ""
+    neighbours: bool = False
 
 
 Labeller = Callable[[PictureSlice], NDArray[np.uint8]]
@@ -126,6 +128,7 @@ class PictureSource:
             label_classes=self._label_classes,
             complete=np.full(len(slices), labels is not None and self._complete),
             image_classes=tuple(one.image_class for one in slices),
+            neighbours=self._scans[scan].neighbours,
         )
 
     def _pixels(self, slices: Sequence[PictureSlice]) -> tuple[NDArray[np.float32], str]:

@@ -37,7 +37,7 @@ from ctviewer.training.slices.targets import Instances, instances, target_of
 from ctviewer.training.source import SliceSource
 
 PREPARING = "Preparing slices"
-_FORMAT = "slices 1"
+_FORMAT = "slices 2"
 _LEVELS = 65535  # of the stored grey, as for studies
 _SLICES_AT_ONCE = 16
 
@@ -53,6 +53,8 @@ class SliceInfo:
         shown: indices of the run's classes that its label map shows, the background left out.
         complete: whether all of the run's classes are marked on it wherever they are.
         origin: SHA-256 of the weights whose accepted output its labels are; "" for a person's own.
+        known: indices of the run's classes that its set marks at all; a model's outlines of others cannot be judged by it.
+        reviewed: whether all that its set marks is marked on it.
     """
 
     place: int
@@ -61,6 +63,8 @@ class SliceInfo:
     shown: tuple[int, ...]
     complete: bool
     origin: str
+    known: tuple[int, ...] = ()
+    reviewed: bool = False
 
     @property
     def teaches_lesions(self) -> bool:
@@ -136,6 +140,10 @@ class SliceStore:
         told = self._describe(scan).info["spacing"]
         return None if told is None else (float(told[0]), float(told[1]))
 
+    def neighbours(self, scan: str) -> bool:
+        """Whether slices that follow each other are neighbours in the chest."""
+        return bool(self._describe(scan).info["neighbours"])
+
     def lesion_item(
         self, scan: str, name: str, pose: Pose | None = None, rng: np.random.Generator | None = None
     ) -> tuple[Tensor, Target]:
@@ -208,10 +216,11 @@ class SliceStore:
 
     def _infos(self, scan: str) -> dict[str, SliceInfo]:
         if scan not in self._known:
-            told = self._describe(scan).info["slices"]
+            info = self._describe(scan).info
+            known = tuple(info["known"])
             self._known[scan] = {
-                name: SliceInfo(place, name, number, tuple(shown), complete, origin)
-                for place, (name, number, shown, complete, origin) in enumerate(told)
+                name: SliceInfo(place, name, number, tuple(shown), complete, origin, known, reviewed)
+                for place, (name, number, shown, complete, origin, reviewed) in enumerate(info["slices"])
             }
         return self._known[scan]
 
@@ -271,6 +280,8 @@ class SliceStore:
             "content": content,
             "unit": slices.unit,
             "marked": maps is not None,
+            "known": [] if maps is None else _marked(slices, self.classes),
+            "neighbours": slices.neighbours,
             "spacing": _scaled(slices, self.preprocessing.size),
             "slices": self._told(slices, maps, scan),
         }
@@ -284,7 +295,7 @@ class SliceStore:
 
     def _told(
         self, slices: LabelledSlices, maps: NDArray[np.uint8] | None, scan: str
-    ) -> list[tuple[str, int | None, list[int], bool, str]]:
+    ) -> list[tuple[str, int | None, list[int], bool, str, bool]]:
         """`SliceInfo` as plain values."""
         numbers = image_numbers(slices.image_classes, self.image_classes, scan)
         every = maps is not None and set(self.classes) <= set(slices.label_classes)
@@ -295,6 +306,7 @@ class SliceStore:
                 [] if maps is None else [int(value) for value in np.unique(maps[i]) if value],
                 every and bool(slices.complete[i]),
                 slices.origins[i],
+                maps is not None and bool(slices.complete[i]),
             )
             for i, name in enumerate(slices.names)
         ]
@@ -314,6 +326,11 @@ def _maps(slices: LabelledSlices, classes: Sequence[str], size: int, scan: str) 
     placement = Placement(rows, columns, Upright(False, False, False), size)
     table = label_table(slices, classes, scan)
     return np.stack([placement.labels(table[one]) for one in slices.labels])
+
+
+def _marked(slices: LabelledSlices, classes: Sequence[str]) -> list[int]:
+    """Indices of the run's classes that a set marks."""
+    return [value for value, name in enumerate(classes) if value and name in slices.label_classes]
 
 
 def _scaled(slices: LabelledSlices, size: int) -> list[float] | None:

@@ -47,7 +47,7 @@ def _slice(rng: np.random.Generator, scan: str, patient: str, complete: bool) ->
         if rng.random() < 0.6:
             truths.append((label, rectangle(top, left, side, side)))
         for _ in range(int(rng.integers(0, 3))):
-            row, column = np.clip([top, left] + rng.integers(-3, 4, 2), 0, SIZE - 6)
+            row, column = np.clip(np.add((top, left), rng.integers(-3, 4, 2)), 0, SIZE - 6)
             of = label if rng.random() < 0.8 else 5 - label
             mask = rectangle(int(row), int(column), side + int(rng.integers(-4, 4)), side)
             marks.append((of, float(round(rng.random(), 3)), mask))
