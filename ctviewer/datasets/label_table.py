@@ -16,6 +16,8 @@ from ctviewer.core.interpretation import Interpretation
 from ctviewer.datasets.stating import Statement, read_statement
 
 LABELS_NAME = "labels.csv"
+MASKS_NAME = "masks"
+"""Folder beside the table for the marked lesions of studies whose row names no place."""
 TRAIN_ONLY = "train-only"
 EXTERNAL = "external:"
 
@@ -32,8 +34,11 @@ _NAMES = {
     "path": ("path",),
     "origin": ("origin",),
     "content": ("content",),
+    "masks": ("masks", "mask"),
+    "complete": ("complete", "reviewedcompletely"),
 }
 _NEEDED = ("study", "patient", "class")
+_YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _SPLIT_WORDS = {
     "train": "train",
     "training": "train",
@@ -58,7 +63,8 @@ class LabelRow:
         study: name of a sub-folder, archive or file of the data folder, with "/" between folders; without a data folder
             and a path it is the path itself.
         patient: whose it is, as given. Never logged.
-        classes: at least one; several where the task is multi-label.
+        classes: at least one; several where the task is multi-label. None for a study of a set of marked lesions whose
+            class nobody stated.
         split: "train", "train-only" (never judged by, not even in cross-validation), "val", "test", "external:NAME", or
             "" where the file leaves it open.
         line: where it stands in the file, from 1.
@@ -68,6 +74,8 @@ class LabelRow:
         path: where the study lies, absolute; "" for `study` in the data folder.
         origin: where the label comes from, in words; "" where the table does not say.
         content: `core.reading.content_digest` of the slices that the label is of; "" where the table does not say.
+        masks: file or folder with its marked lesions (`datasets.masks`); "" where the table does not say.
+        complete: whether all its lesions are marked; None where the table does not say.
         extra: the columns that this program does not know, as they are.
     """
 
@@ -82,19 +90,22 @@ class LabelRow:
     path: str = ""
     origin: str = ""
     content: str = ""
+    masks: str = ""
+    complete: bool | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_labels(path: Path, in_folder: bool = True) -> tuple[LabelRow, ...]:
+def read_labels(path: Path, in_folder: bool = True, *, classless: bool = False) -> tuple[LabelRow, ...]:
     """Read a table of labels: a heading, then one line a study.
 
     The columns study, patient and class are needed; split, series, values, spacing, order (see `stating`), date, path,
-    origin and content are known, others are kept. Comma, semicolon or tab between the cells; UTF-8, UTF-16 with its
+    origin, content, masks and complete are known, others are kept. Comma, semicolon or tab between the cells; UTF-8, UTF-16 with its
     mark, else Windows-1252.
 
     Args:
         path: the table.
         in_folder: whether studies without a path are names in a data folder; else each row gives an absolute path.
+        classless: whether the class of a study may be left open, as in a set of marked lesions.
 
     Raises:
         InputError: the file cannot be read or used; the text names it, the line and the reason.
@@ -107,7 +118,7 @@ def read_labels(path: Path, in_folder: bool = True) -> tuple[LabelRow, ...]:
     seen: dict[str, int] = {}
     for line, cells in lines:
         try:
-            row = _row(columns, line, cells, in_folder)
+            row = _row(columns, line, cells, in_folder, classless)
             if row.study in seen:
                 raise ValueError(f"the study {row.study} stands in line {seen[row.study]} already")
             seen[row.study] = line
@@ -202,19 +213,21 @@ def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
             "path": row.path,
             "origin": row.origin,
             "content": row.content,
+            "masks": row.masks,
+            "complete": "" if row.complete is None else "yes" if row.complete else "no",
         }
         table.writerow([cells[name] for name in _NAMES])
     write_bytes(path, text.getvalue().encode("utf-8"))
 
 
-def _row(columns: list[str], line: int, cells: list[str], in_folder: bool) -> LabelRow:
+def _row(columns: list[str], line: int, cells: list[str], in_folder: bool, classless: bool) -> LabelRow:
     """Raises ValueError or InputError with a clause."""
     if any(cells[len(columns) :]):
         raise ValueError(f"it has {len(cells)} cells and the heading has {len(columns)}")
     cells = cells[: len(columns)] + [""] * (len(columns) - len(cells))
     values = dict(zip(columns, cells, strict=True))
     for name in _NEEDED:
-        if not values[name]:
+        if not values[name] and not (classless and name == "class"):
             raise ValueError(f"the {name} is empty")
     study = values["study"]
     place = values.get("path", "") or ("" if in_folder else study)
@@ -223,7 +236,7 @@ def _row(columns: list[str], line: int, cells: list[str], in_folder: bool) -> La
     return LabelRow(
         study=study if place == study else _study(study),
         patient=values["patient"],
-        classes=_classes(values["class"]),
+        classes=_classes(values["class"]) if values["class"] else (),
         split=_split(values.get("split", "")),
         line=line,
         series=values.get("series", ""),
@@ -232,6 +245,8 @@ def _row(columns: list[str], line: int, cells: list[str], in_folder: bool) -> La
         path=place,
         origin=values.get("origin", ""),
         content=values.get("content", "").lower(),
+        masks=values.get("masks", ""),
+        complete=_yes_no(values.get("complete", "")),
         extra={name[1:]: value for name, value in values.items() if name.startswith("=") and name != "="},
     )
 
@@ -252,6 +267,13 @@ def _classes(text: str) -> tuple[str, ...]:
     if len(set(found)) < len(found):
         raise ValueError(f"the class {text!r} names one class twice")
     return tuple(sorted(found))
+
+
+def _yes_no(text: str) -> bool | None:
+    """As a cell states it; None for an empty one."""
+    if text and text.casefold() not in _YES_NO:
+        raise ValueError(f"{text!r} under complete is neither yes nor no")
+    return _YES_NO[text.casefold()] if text else None
 
 
 def _date(text: str) -> str:

@@ -16,7 +16,7 @@ from ctviewer.core.files import reason
 from ctviewer.core.reading import content_digest
 from ctviewer.core.series import Catalog, Notice, Series, Severity
 from ctviewer.core.volume import Volume
-from ctviewer.datasets.label_table import LABELS_NAME, LabelRow, read_labels
+from ctviewer.datasets.label_table import LABELS_NAME, MASKS_NAME, LabelRow, read_labels
 from ctviewer.datasets.stating import Statement, joined, read_statement, require_window_fits
 from ctviewer.dicom import SlicesFailed, VolumeTold, analysis_candidate, by_preference, interpret, load, scan
 
@@ -74,7 +74,7 @@ class ListedStudies:
         """
         if self.folder is None:
             return ()
-        tops = {study.partition("/")[0] for study in self._rows}
+        tops = {MASKS_NAME, *(study.partition("/")[0] for study in self._rows)}
         try:
             found = sorted(self.folder.iterdir(), key=lambda path: path.name)
             names = [p.name for p in found if p.is_dir() or p.name.lower().endswith(_ENDINGS)]
@@ -159,19 +159,27 @@ class StudyFolder(ListedStudies):
         folder: in which the studies lie; None where the table gives an absolute path for each.
         stated: as of `ListedStudies`.
         labels: the table; `labels.csv` of the folder by default.
+        classless: whether the class of a study may be left open.
 
     Raises:
         InputError: the folder or the table cannot be used; the text names the file, the line and the reason.
     """
 
-    def __init__(self, folder: Path | None, stated: Statement | None = None, labels: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        stated: Statement | None = None,
+        labels: Path | None = None,
+        *,
+        classless: bool = False,
+    ) -> None:
         if folder is not None and not folder.is_dir():
             raise InputError(f"{folder} is not a folder.")
         if labels is None:
             if folder is None:
                 raise InputError("Neither a folder of studies nor a table of labels was given.")
             labels = folder / LABELS_NAME
-        super().__init__(read_labels(labels, in_folder=folder is not None), folder, stated)
+        super().__init__(read_labels(labels, in_folder=folder is not None, classless=classless), folder, stated)
 
 
 def _require_content(volume: Volume, row: LabelRow) -> None:
