@@ -17,7 +17,8 @@ PAPER_SHARES: Mapping[str, float] = MappingProxyType({"control": 0.45, "common p
 
 def answered(predictions: SlicePredictions) -> NDArray[np.intp]:
     """Place of the class of the largest logit, for each slice of `with_classes`."""
-    return np.asarray(logits_of(predictions.with_classes, len(predictions.image_classes)).argmax(axis=1))
+    logits = logits_of(predictions.with_classes, len(predictions.image_classes))
+    return logits.argmax(axis=1) if logits.size else np.zeros(0, np.intp)
 
 
 def confusions(predictions: SlicePredictions) -> Floats:
