@@ -1,4 +1,4 @@
-"""Draws two cells of the lesion table: the finding with its place, and the buttons that accept or reject it."""
+"""Draws cells of the lesion table: a finding with its place and measurements, and the buttons that accept or reject it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from ctviewer.core.findings import Verdict
 from ctviewer.ui import theme
-from ctviewer.ui.panels.findings_model import LESION_ROLE, SECOND_ROLE, VERDICT_ROLE, Index
+from ctviewer.ui.panels.findings_model import LESION_ROLE, SECOND_ROLE, THIRD_ROLE, VERDICT_ROLE, Index
 
 _BUTTON_PX = 20
 STATE_PX = 2 * _BUTTON_PX + 4
@@ -16,11 +16,19 @@ _SWATCH_PX = 10
 _PAD = 3
 
 
-class TwoLineDelegate(QStyledItemDelegate):
-    """A cell of two lines, the second one muted; a colour swatch before the first where the model gives a colour."""
+class LinesDelegate(QStyledItemDelegate):
+    """A cell of two lines, or three where anything is in the third; all but the first muted.
+
+    A colour swatch stands before the first where the model gives a colour.
+
+    Attributes:
+        lines: how many lines a row has room for.
+    """
+
+    lines = 2
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Both lines over the row's background."""
+        """The lines over the row's background."""
         plain = QStyleOptionViewItem(option)
         self.initStyleOption(plain, index)
         font, first, align = plain.font, plain.text, plain.displayAlignment
@@ -30,15 +38,17 @@ class TwoLineDelegate(QStyledItemDelegate):
         cell = option.rect.adjusted(_PAD, _PAD, -_PAD, -_PAD)
         colour = index.data(Qt.ItemDataRole.DecorationRole)
         if colour is not None:
-            top = cell.top() + (cell.height() // 2 - _SWATCH_PX) // 2
+            top = cell.top() + (cell.height() // self.lines - _SWATCH_PX) // 2
             painter.setOpacity(0.4 if rejected else 1.0)
             painter.fillRect(cell.left(), top, _SWATCH_PX, _SWATCH_PX, colour)
             painter.setOpacity(1.0)
             cell.setLeft(cell.left() + _SWATCH_PX + 5)
         painter.setFont(font)
-        for line, ink, top in ((first, c.text, 0), (index.data(SECOND_ROLE), c.muted, cell.height() // 2)):
-            painter.setPen(QColor(c.faint if rejected else ink))
-            rect = QRect(cell.left(), cell.top() + top, cell.width(), cell.height() // 2)
+        texts = (first, index.data(SECOND_ROLE), index.data(THIRD_ROLE))[: self.lines]
+        for number, line in enumerate(texts):
+            painter.setPen(QColor(c.faint if rejected else c.muted if number else c.text))
+            top = cell.top() + number * cell.height() // self.lines
+            rect = QRect(cell.left(), top, cell.width(), cell.height() // self.lines)
             elided = painter.fontMetrics().elidedText(line, Qt.TextElideMode.ElideRight, rect.width())
             painter.drawText(rect, int(align), elided)
         painter.restore()

@@ -16,6 +16,7 @@ LESION_ROLE = int(Qt.ItemDataRole.UserRole) + 1
 SORT_ROLE = LESION_ROLE + 1
 VERDICT_ROLE = LESION_ROLE + 2
 SECOND_ROLE = LESION_ROLE + 3  # second line of a cell
+THIRD_ROLE = LESION_ROLE + 4  # third line
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
@@ -31,17 +32,32 @@ class Column(IntEnum):
     HU = 4
     SIDE = 5
     SCORE = 6
-    STATE = 7
+    GROUND_GLASS = 7
+    CONSOLIDATION = 8
+    LUNGS = 9
+    STATE = 10
 
 
 HEADERS = {
-    Column.CLASS: ("Finding", "Lesion class as the model names it; below it the side and the image numbers"),
+    Column.CLASS: (
+        "Finding",
+        "Lesion class as the model names it; below it the side and the image numbers, then its share of both lungs",
+    ),
     Column.SLICES: ("Im", "First and last slice, by the file's image numbers"),
-    Column.VOLUME: ("mL / mm", "Volume in millilitres; below it the longest axial diameter in millimetres"),
+    Column.VOLUME: (
+        "mL / mm",
+        "Volume in millilitres; below it the longest axial diameter in millimetres, then ground glass (GG) by HU",
+    ),
     Column.DIAMETER: ("mm", "Longest axial diameter in millimetres"),
     Column.HU: ("HU", "Mean Hounsfield units"),
     Column.SIDE: ("Side", "Side of the patient: R right, L left"),
-    Column.SCORE: ("Score / HU", "The model's score, 0 to 1; below it the mean in Hounsfield units"),
+    Column.SCORE: (
+        "Score / HU",
+        "The model's score, 0 to 1; below it the mean in Hounsfield units, then consolidation (C) by HU",
+    ),
+    Column.GROUND_GLASS: ("GG", "Ground glass by HU: share from −750 to −300, measured and not predicted"),
+    Column.CONSOLIDATION: ("C", "Consolidation by HU: share above −300, measured and not predicted"),
+    Column.LUNGS: ("% lungs", "Its volume as a share of both lungs, by the model's masks"),
     Column.STATE: ("", "Accepted or rejected"),
 }
 _UNNUMBERED = "slice "  # what `Series.image_name` begins with where the file numbers no images
@@ -129,6 +145,8 @@ class FindingsModel(QAbstractTableModel):
             return _struck()
         if role == SECOND_ROLE:
             return self._second(lesion, column)
+        if role == THIRD_ROLE:
+            return self._third(lesion, column)
         return {LESION_ROLE: lesion, VERDICT_ROLE: verdict}.get(role)
 
     def describe(self, lesion: Lesion) -> str:
@@ -137,6 +155,9 @@ class FindingsModel(QAbstractTableModel):
             f"volume {_number(lesion.volume_ml, 2)} mL",
             f"longest axial diameter {_number(lesion.diameter_mm, 1)} mm",
             f"mean {_number(lesion.mean_hu, 0)} HU",
+            f"measured by HU, not predicted: ground glass {share_text(lesion.ground_glass)}, "
+            f"consolidation {share_text(lesion.consolidation)}",
+            f"of both lungs {share_text(lesion.lung_share)}",
             f"side {lesion.side or 'unknown'}",
             f"score {lesion.score:.3f}",
         )
@@ -178,6 +199,12 @@ class FindingsModel(QAbstractTableModel):
                 return _SIDES.get(lesion.side, lesion.side)
             case Column.SCORE:
                 return probability_text(lesion.score)
+            case Column.GROUND_GLASS:
+                return share_text(lesion.ground_glass)
+            case Column.CONSOLIDATION:
+                return share_text(lesion.consolidation)
+            case Column.LUNGS:
+                return share_text(lesion.lung_share)
         return ""
 
     def _second(self, lesion: Lesion, column: Column) -> str:
@@ -186,6 +213,21 @@ class FindingsModel(QAbstractTableModel):
             return f"{side}{self._cited(lesion)}"
         below = {Column.VOLUME: Column.DIAMETER, Column.SCORE: Column.HU}.get(column)
         return "" if below is None else self._text(lesion, below)
+
+    def _third(self, lesion: Lesion, column: Column) -> str:
+        """Measured shares, each with its name; empty where it is not known."""
+        shares = {
+            Column.CLASS: (lesion.lung_share, "{} of lungs"),
+            Column.VOLUME: (lesion.ground_glass, "GG {}"),
+            Column.SCORE: (lesion.consolidation, "C {}"),
+        }
+        share, form = shares.get(column, (None, ""))
+        return "" if share is None else form.format(share_text(share))
+
+    @property
+    def has_shares(self) -> bool:
+        """Whether any lesion has a third line; results of older versions have none."""
+        return any(x.ground_glass is not None or x.lung_share is not None for x in self._lesions)
 
     def _key(self, lesion: Lesion, column: Column) -> float | str:
         """What a column sorts by; unknown values come below all known ones."""
@@ -199,9 +241,22 @@ class FindingsModel(QAbstractTableModel):
             Column.HU: unknown if lesion.mean_hu is None else lesion.mean_hu,
             Column.SIDE: lesion.side,
             Column.SCORE: lesion.score,
+            Column.GROUND_GLASS: unknown if lesion.ground_glass is None else lesion.ground_glass,
+            Column.CONSOLIDATION: unknown if lesion.consolidation is None else lesion.consolidation,
+            Column.LUNGS: unknown if lesion.lung_share is None else lesion.lung_share,
             Column.STATE: float(order.index(self.verdict(lesion.lesion_id))),
         }
         return keys[column]
+
+
+def share_text(share: float | None) -> str:
+    """A share in percent: one decimal below ten, so that small lesions do not vanish; a dash where it is unknown."""
+    if share is None:
+        return DASH
+    percent = 100 * share
+    if 0 < percent < 0.05:
+        return "<0.1 %"
+    return f"{percent:.0f} %" if percent >= 9.95 or percent == 0 else f"{percent:.1f} %"
 
 
 def _number(value: float | None, decimals: int) -> str:

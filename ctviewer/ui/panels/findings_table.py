@@ -21,13 +21,14 @@ from PySide6.QtWidgets import (
 from ctviewer.core.findings import Lesion, Verdict
 from ctviewer.ui import theme
 from ctviewer.ui.panels.common import Panel, is_enter, role_label
-from ctviewer.ui.panels.findings_delegates import STATE_PX, TwoLineDelegate, VerdictDelegate
+from ctviewer.ui.panels.findings_delegates import STATE_PX, LinesDelegate, VerdictDelegate
 from ctviewer.ui.panels.findings_model import HEADERS, LESION_ROLE, SORT_ROLE, Column, FindingsModel
 
-_ROW_PX = 36
-_TWO_LINES = (Column.CLASS, Column.VOLUME, Column.SCORE)
-_HIDDEN = (Column.SLICES, Column.DIAMETER, Column.HU, Column.SIDE)  # the second lines; still something to sort by
-_WIDEST_TEXT = {Column.VOLUME: "128.8", Column.SCORE: "−8888"}  # what a column must have room for
+_LINE_PX, _ROW_PAD = 15, 6
+_ROW_PX = 2 * _LINE_PX + _ROW_PAD
+_OF_LINES = (Column.CLASS, Column.VOLUME, Column.SCORE)
+_HIDDEN = tuple(c for c in Column if c not in (*_OF_LINES, Column.STATE))  # the other lines; still something to sort by
+_WIDEST_TEXT = {Column.VOLUME: "GG 100 %", Column.SCORE: "C 100 %"}  # what a column must have room for
 _CELL_PAD = 8
 
 
@@ -113,6 +114,8 @@ class FindingsTable(Panel):
             verdicts: by lesion id; missing means pending.
         """
         self._model.set_lesions(lesions, classes, names, verdicts)
+        self._lines.lines = 3 if self._model.has_shares else 2
+        self._view.verticalHeader().setDefaultSectionSize(self._lines.lines * _LINE_PX + _ROW_PAD)
         self.set_title(f"Findings ({len(lesions)})" if lesions else "Findings")
         self._view.setVisible(bool(lesions))
         self._note.setVisible(not lesions)
@@ -144,7 +147,7 @@ class FindingsTable(Panel):
 
     def sort_by(self, column: Column | None) -> None:
         """Sort by a column, largest first for numbers; None brings back the order given."""
-        falling = column in (Column.VOLUME, Column.DIAMETER, Column.HU, Column.SCORE)
+        falling = column not in (None, Column.CLASS, Column.SLICES, Column.SIDE, Column.STATE)
         order = Qt.SortOrder.DescendingOrder if falling else Qt.SortOrder.AscendingOrder
         self._view.sortByColumn(-1 if column is None else int(column), order)
 
@@ -180,9 +183,9 @@ class FindingsTable(Panel):
     def _make_view(self) -> _FindingsView:
         view = _FindingsView()
         view.setModel(self._sorted)
-        lines = TwoLineDelegate(view)
-        for column in _TWO_LINES:
-            view.setItemDelegateForColumn(int(column), lines)
+        self._lines = LinesDelegate(view)
+        for column in _OF_LINES:
+            view.setItemDelegateForColumn(int(column), self._lines)
         delegate = VerdictDelegate(view)
         delegate.pressed.connect(self._ask)
         view.setItemDelegateForColumn(int(Column.STATE), delegate)

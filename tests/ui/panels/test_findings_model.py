@@ -6,7 +6,7 @@ from PySide6.QtTest import QAbstractItemModelTester
 
 from ctviewer.core.findings import Verdict
 from ctviewer.core.palette import class_colour
-from ctviewer.ui.panels.findings_model import SECOND_ROLE, Column, FindingsModel
+from ctviewer.ui.panels.findings_model import SECOND_ROLE, SORT_ROLE, THIRD_ROLE, Column, FindingsModel, share_text
 
 CLASSES = ("ground glass", "consolidation")
 NAMES = tuple(str(100 - n) for n in range(20))  # numbers that fall along the volume, as in many series
@@ -24,13 +24,38 @@ def text(model, row, column, role=Qt.ItemDataRole.DisplayRole):
 def test_all_is_said_of_a_lesion(model, lesion):
     model.set_lesions([lesion(1)], CLASSES, NAMES, {})
     row = [text(model, 0, c) for c in Column]
-    assert row == ["ground glass", "95–97", "4.2", "18", "−512", "L", "0.90", ""]
+    assert row == ["ground glass", "95–97", "4.2", "18", "−512", "L", "0.90", "–", "–", "–", ""]
     assert text(model, 0, Column.CLASS, SECOND_ROLE) == "L · Im 95–97"
     assert text(model, 0, Column.VOLUME, SECOND_ROLE) == "18"
     assert text(model, 0, Column.SCORE, SECOND_ROLE) == "−512"
     tip = text(model, 0, Column.CLASS, Qt.ItemDataRole.ToolTipRole)
     assert "volume 4.20 mL" in tip
     assert "pending" in tip
+
+
+def test_measured_shares_are_named_as_measurements(model, lesion):
+    measured = replace(lesion(1), ground_glass=0.624, consolidation=0.08, lung_share=0.0123)
+    model.set_lesions([measured, lesion(2)], CLASSES, NAMES, {})
+    shares = (Column.GROUND_GLASS, Column.CONSOLIDATION, Column.LUNGS)
+    assert [text(model, 0, c) for c in shares] == ["62 %", "8.0 %", "1.2 %"]
+    third = (Column.CLASS, Column.VOLUME, Column.SCORE)
+    assert [text(model, 0, c, THIRD_ROLE) for c in third] == ["1.2 % of lungs", "GG 62 %", "C 8.0 %"]
+    assert [text(model, 1, c, THIRD_ROLE) for c in third] == ["", "", ""]
+    assert text(model, 0, Column.LUNGS, SORT_ROLE) > text(model, 1, Column.LUNGS, SORT_ROLE)
+    tip = text(model, 0, Column.CLASS, Qt.ItemDataRole.ToolTipRole)
+    assert "measured by HU, not predicted: ground glass 62 %, consolidation 8.0 %" in tip
+    assert "of both lungs 1.2 %" in tip
+    assert model.has_shares
+    model.set_lesions([lesion(2)], CLASSES, NAMES, {})
+    assert not model.has_shares
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(None, "–"), (0.0, "0 %"), (0.0001, "<0.1 %"), (0.0994, "9.9 %"), (0.0996, "10 %"), (1.0, "100 %")],
+)
+def test_small_shares_do_not_vanish(share, said):
+    assert share_text(share) == said
 
 
 def test_unknown_values_are_dashes_and_one_slice_is_one_number(model, lesion):
