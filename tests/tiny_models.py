@@ -113,10 +113,11 @@ def make_detector(tmp_path_factory):
     import torch
 
     from ctviewer.nets.build import build_net
+    from ctviewer.nets.one_shot import light_options
 
     def make(limits=LIMITS, threshold=0.0):
         torch.manual_seed(2)
-        options = {"size": 64, "width": 16, "channels": 16, "box_hidden": 16}
+        options = {**light_options(64, 16, 16), "box_hidden": 16}
         described = metadata(
             "one_shot", ("background", "lung", "ggo"), options, 64,
             input_limits=limits, lesion_classes=("ggo",), thresholds=Thresholds(detection_score=threshold),

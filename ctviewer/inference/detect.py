@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from ctviewer.core.events import Event, Message, Progress
@@ -15,7 +14,7 @@ from ctviewer.inference.device import CPU
 from ctviewer.inference.engine import Engine
 from ctviewer.models.placement import Placement
 from ctviewer.models.postprocess import instances
-from ctviewer.nets.detector import Detections
+from ctviewer.nets.one_shot import Detections, SliceAnswer
 
 MARKING = "Marking lesions"
 _MOST_PER_STEP = 8
@@ -47,8 +46,8 @@ def detect(volume: Volume, engine: Engine, order: Sequence[int]) -> Generator[Ev
     yield Progress(MARKING, 0, len(order))
 
     def call(net: nn.Module, batch: Tensor) -> list[Detections]:
-        detections: list[Detections] = net.detect(batch, threshold)  # type: ignore[operator]  # nn.Module's __getattr__
-        return detections
+        answers: list[SliceAnswer] = net.analyse(batch, threshold)  # type: ignore[operator]  # nn.Module's __getattr__
+        return [answer.detections for answer in answers]
 
     # one at a time on a CPU: each is shown as soon as it is there
     for chunk in engine.chunks(volume, order, call, 1 if engine.device == CPU else _MOST_PER_STEP):
@@ -67,6 +66,5 @@ def detect(volume: Volume, engine: Engine, order: Sequence[int]) -> Generator[Ev
 
 def _features(net: nn.Module, batch: Tensor) -> Tensor:
     """The costly part of the net: the feature pyramid."""
-    three = batch.expand(-1, 3, -1, -1)
-    levels: dict[str, Tensor] = net.parts.backbone(three)  # type: ignore[operator,union-attr]  # nn.Module's __getattr__
-    return torch.cat([level.float().flatten() for level in levels.values()])
+    maps: Tensor = net.features(batch)  # type: ignore[operator]  # nn.Module's __getattr__
+    return maps

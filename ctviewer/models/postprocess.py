@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ctviewer.core.findings import Instance
 from ctviewer.models.placement import Placement
-from ctviewer.nets.detector import Detections
+from ctviewer.nets.one_shot import Detections
 
 
 def instances(

@@ -7,17 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from ctviewer.nets.detector import LesionDetector
 from ctviewer.nets.one_shot import OneShot
 from ctviewer.nets.study_classifier import StudyClassifier
 
-
-def _one_shot(classes: int, **options: Any) -> nn.Module:
-    """The shipped detector's bundle names no backbone; its weights are converted next, and then this goes."""
-    return OneShot(classes, **options) if "backbone" in options else LesionDetector(classes, **options)
-
-
-NETS: dict[str, Callable[..., nn.Module]] = {"study_classifier": StudyClassifier, "one_shot": _one_shot}
+NETS: dict[str, Callable[..., nn.Module]] = {"study_classifier": StudyClassifier, "one_shot": OneShot}
 
 
 def build_net(task: str, classes: int, options: Mapping[str, Any]) -> nn.Module:

@@ -8,7 +8,7 @@ import torch
 from ctviewer.models.placement import Placement, Upright
 from ctviewer.models.postprocess import instances
 from ctviewer.models.probabilities import class_probabilities, sigmoid, softmax
-from ctviewer.nets.detector import Detections
+from ctviewer.nets.one_shot import Detections
 
 
 def detections() -> Detections:

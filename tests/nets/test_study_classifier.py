@@ -147,7 +147,7 @@ def test_groups_divide_the_channels(channels: int) -> None:
         ("study_classifier", {"encoder_options": {"norm": "layer"}}, "norm must be batch or group"),
         ("study_classifier", {"encoder": "convnext_tiny", "encoder_options": {"norm": "x"}}, "norm must be batch"),
         ("study_classifier", {"encoder": "resnet18_pyramid", "encoder_options": {"norm": "batch"}}, "norm group only"),
-        ("one_shot", {"size": 250}, "size in steps"),
+        ("one_shot", {"size": 250}, "size must be a multiple"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_words(task: str, options: dict, words: str) -> None:
@@ -156,16 +156,16 @@ def test_what_cannot_be_built_is_refused_in_words(task: str, options: dict, word
 
 
 def test_a_pyramid_encoder_takes_over_the_detectors_weights() -> None:
-    from ctviewer.nets.detector import LesionDetector
+    from ctviewer.nets.one_shot import OneShot, light_options
 
-    detector = LesionDetector(3, size=64, width=16, channels=16)
+    detector = OneShot(3, **light_options(64, 16, 16))
     encoder = build_encoder("resnet18_pyramid", width=16, channels=16)
     assert encoder.out_features == 64
-    encoder.load_state_dict({f"trunk.pyramid.{k}": v for k, v in detector.pyramid_state().items()})
+    encoder.load_state_dict({f"trunk.pyramid.{k}": v for k, v in detector.backbone_state().items()})
     images = torch.randn(2, 1, 64, 64)
-    maps = detector.parts.backbone(images.expand(-1, 3, -1, -1))
+    maps = detector.backbone(images.expand(-1, 3, -1, -1))
     expected = torch.cat([maps[level].flatten(2).max(dim=2).values for level in "0123"], dim=1)
     torch.testing.assert_close(encoder(images), expected)
     before = encoder(images)
-    detector.parts.backbone.body.conv1.weight.data.zero_()  # a copy, not the same tensors
+    detector.backbone.body.conv1.weight.data.zero_()  # a copy, not the same tensors
     torch.testing.assert_close(encoder(images), before)

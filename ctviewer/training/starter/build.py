@@ -14,7 +14,7 @@ from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Message, Progress
 from ctviewer.models.bundle import Bundle, load_bundle, save_bundle
 from ctviewer.models.metadata import Metadata, Metric, Preprocessing, Thresholds, TrainingData
-from ctviewer.nets.detector import LesionDetector
+from ctviewer.nets.one_shot import OneShot, light_options
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.source import StudySource
 from ctviewer.training.starter import detector_figures, study_figures, texts
@@ -132,7 +132,7 @@ def train_starter(sources: StarterSources, out: Path, settings: StarterSettings)
     yield from _prepare_all(sources, settings, data)
     bundles: list[Bundle] = []
     torch.manual_seed(settings.detector.seed)
-    detector = LesionDetector(len(LABEL_CLASSES), **_detector_options(settings))
+    detector = OneShot(len(LABEL_CLASSES), **_detector_options(settings))
     if "one_shot" in settings.tasks:
         measured = {k: v for k, v in data.held_out.items() if k not in sources.classifier_only}
         yield from _detector(detector, dataclasses.replace(data, held_out=measured), out, settings, bundles)
@@ -161,14 +161,14 @@ def _prepare_all(sources: StarterSources, settings: StarterSettings, data: _Data
 
 
 def _study_classifier(
-    detector: LesionDetector, data: _Data, out: Path, settings: StarterSettings, bundles: list[Bundle]
+    detector: OneShot, data: _Data, out: Path, settings: StarterSettings, bundles: list[Bundle]
 ) -> Iterator[Event]:
     classes, p = tuple(settings.class_names.values()), settings.classifier_input
     negative = classes.index(settings.class_names[settings.negative])
     torch.manual_seed(settings.encoder.seed)
     net = StudyClassifier(len(classes), **_classifier_options(settings))
     # lesion masks teach an encoder more in a minute than slice labels do in ten
-    net.encoder.load_state_dict({f"trunk.pyramid.{k}": v for k, v in detector.pyramid_state().items()})
+    net.encoder.load_state_dict({f"trunk.pyramid.{k}": v for k, v in detector.backbone_state().items()})
     yield from train_encoder(net, data.splits, classes, p, settings.encoder)
     train: list[EncodedStudy] = []
     validation: list[EncodedStudy] = []
@@ -218,11 +218,11 @@ def _classifier_metadata(
 
 
 def _detector_options(settings: StarterSettings) -> dict[str, Any]:
-    return {"size": settings.size, "width": settings.width, "channels": _CHANNELS, "box_hidden": 128}
+    return light_options(settings.size, settings.width, _CHANNELS)
 
 
 def _detector(
-    net: LesionDetector, data: _Data, out: Path, settings: StarterSettings, bundles: list[Bundle]
+    net: OneShot, data: _Data, out: Path, settings: StarterSettings, bundles: list[Bundle]
 ) -> Iterator[Event]:
     p = settings.detector_input
     few = [thinned(s, 3) for s in data.validation[: settings.validation_limit]]

@@ -16,7 +16,7 @@ from ctviewer.models.metrics import detection_ap, match
 from ctviewer.models.placement import Placement, Upright
 from ctviewer.models.postprocess import instances
 from ctviewer.models.preprocess import finish
-from ctviewer.nets.detector import LesionDetector
+from ctviewer.nets.one_shot import OneShot
 from ctviewer.training.starter.figures import Figure, card_figures
 from ctviewer.training.starter.prepared import (
     CONSOLIDATION,
@@ -62,7 +62,7 @@ class StudyRecord:
 
 
 def study_record(
-    net: LesionDetector,
+    net: OneShot,
     study: PreparedStudy,
     p: Preprocessing,
     thresholds: Sequence[float],
@@ -76,7 +76,7 @@ def study_record(
     values = (GROUND_GLASS, CONSOLIDATION)
     for i in range(len(images)):
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            detections = net.detect(images[i : i + 1], EVALUATION_SCORE, _MOST)[0]
+            detections = net.analyse(images[i : i + 1], EVALUATION_SCORE, _MOST)[0].detections
         found = [
             x for x in instances(detections, i, LABEL_CLASSES, placement, EVALUATION_SCORE) if x.label in LESION_CLASSES
         ]
@@ -146,7 +146,7 @@ def marked_share(records: Sequence[StudyRecord], threshold: float) -> float:
 
 
 def detector_metrics(
-    net: LesionDetector,
+    net: OneShot,
     studies: Sequence[PreparedStudy],
     p: Preprocessing,
     threshold: float = 0.5,

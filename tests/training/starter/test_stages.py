@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ctviewer.models.metadata import Preprocessing
-from ctviewer.nets.detector import Detections
+from ctviewer.nets.one_shot import Detections, Rois, SliceAnswer
 from ctviewer.training.starter import detector_figures, study_figures
 from ctviewer.training.starter.detector_stage import target
 from ctviewer.training.starter.prepared import CONSOLIDATION, GROUND_GLASS, LUNG, PreparedStudy
@@ -64,20 +64,21 @@ def test_detection_targets_have_tight_boxes() -> None:
     labels[10:50, 5:30] = LUNG
     labels[20:30, 10:22] = GROUND_GLASS
     out = target(labels)
-    assert out["labels"].tolist() == [LUNG, GROUND_GLASS]
-    assert out["boxes"].tolist() == [[5, 10, 30, 50], [10, 20, 22, 30]]
-    assert out["masks"].sum(dim=(1, 2)).tolist() == [40 * 25, 120]
+    assert out.labels.tolist() == [LUNG, GROUND_GLASS]
+    assert out.boxes.tolist() == [[5, 10, 30, 50], [10, 20, 22, 30]]
+    assert out.masks.sum(dim=(1, 2)).tolist() == [40 * 25, 120]
     empty = target(np.zeros((64, 64), np.uint8))
-    assert empty["boxes"].shape == (0, 4) and empty["masks"].shape == (0, 64, 64)
+    assert empty.boxes.shape == (0, 4) and empty.masks.shape == (0, 64, 64)
 
 
 class Fixed:
     """In the place of a detector: on every slice the same box, right on the lesion."""
 
-    def detect(self, images: torch.Tensor, _score: float, _limit: int) -> list[Detections]:
+    def analyse(self, images: torch.Tensor, _score: float, _limit: int) -> list[SliceAnswer]:
         n = len(images)
         box, label = torch.tensor([[10.0, 20.0, 22.0, 30.0]]), torch.tensor([GROUND_GLASS])
-        return [Detections(box, label, torch.tensor([0.8]), torch.ones(1, 28, 28))] * n
+        found = Detections(box, label, torch.tensor([0.8]), torch.ones(1, 28, 28))
+        return [SliceAnswer(found, torch.zeros(0), Rois(box[:0], label[:0], torch.zeros(0), None, None))] * n
 
 
 def test_detector_figures_of_a_perfect_and_a_false_mark() -> None:

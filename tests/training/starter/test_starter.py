@@ -18,7 +18,7 @@ def settings(**changes: object) -> StarterSettings:
     short = {
         "size": 64, "crop": 56, "width": 16, "draws": 1, "validation_limit": 2,
         "encoder": Plan(2, 12, 3e-3, warm_up=4), "aggregator": Plan(3, 15, 5e-3, warm_up=4),
-        "one_shot": Plan(1, 3, 1e-3, warm_up=1),
+        "detector": Plan(1, 3, 1e-3, warm_up=1),
     }  # fmt: skip
     return StarterSettings({"well": "no finding", "sick": "finding"}, "well", **{**short, **changes})  # type: ignore[arg-type]
 
