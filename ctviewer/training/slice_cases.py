@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +40,13 @@ class MarkedSlice:
         labels: `[S, S]` uint8, index of the class; the net's square.
         complete: whether all lesions are marked.
         marks: in any order.
+        place: within the scan, from 0.
     """
 
     labels: NDArray[np.uint8]
     complete: bool
     marks: tuple[Mark, ...]
+    place: int = 0
 
 
 def lesions_of(
@@ -55,16 +58,18 @@ def lesions_of(
         slices: of the scan, in its order.
         classes: the background first.
         lesion_classes: those of them that are lesions.
-        neighbours: whether slices that follow each other are neighbours in the chest, so that cross-sections that overlap
-            are one lesion; else each counts for itself.
+        neighbours: whether slices whose places follow each other are neighbours in the chest, so that cross-sections that
+            overlap are one lesion; else each counts for itself.
     """
     values = frozenset(classes.index(name) for name in lesion_classes)
     ordered = [tuple(sorted(one.marks, key=lambda mark: -mark.score)) for one in slices]
     found = [instances(one.labels, classes) for one in slices]
-    numbers = _lesion_numbers(found, neighbours)
+    places = [one.place for one in slices]
+    linked = [neighbours and b == a + 1 for a, b in pairwise(places)]
+    numbers = _lesion_numbers(found, linked)
     sides = [_Slice(*row, classes, values) for row in zip(slices, ordered, found, strict=True)]
-    own = _false_findings(ordered, [side.false_of_class for side in sides], neighbours, by_class=True)
-    any_ = _false_findings(ordered, [side.false_of_any for side in sides], neighbours, by_class=False)
+    own = _false_findings(ordered, [side.false_of_class for side in sides], linked, by_class=True)
+    any_ = _false_findings(ordered, [side.false_of_any for side in sides], linked, by_class=False)
     return tuple(side.kept(n, a, b) for side, n, a, b in zip(sides, numbers, own, any_, strict=True))
 
 
@@ -141,14 +146,14 @@ def _added(marks: Sequence[Mark], labels: Sequence[int] | frozenset[int], true: 
     return out
 
 
-def _lesion_numbers(found: Sequence[Instances], neighbours: bool) -> list[list[int]]:
-    """Number of the lesion of each cross-section, by slice."""
+def _lesion_numbers(found: Sequence[Instances], linked: Sequence[bool]) -> list[list[int]]:
+    """Number of the lesion of each cross-section, by slice; `linked` tells whether a slice and the next are neighbours."""
     starts = np.cumsum([0, *(len(one.values) - 1 for one in found)])
     sets = _Sets()
     for start, one in zip(starts, found, strict=False):
         for at in range(len(one.values) - 1):
             sets.add(int(start) + at)
-    for i in range(1, len(found) if neighbours else 0):
+    for i in (i + 1 for i, joined in enumerate(linked) if joined):
         before, here = found[i - 1], found[i]
         for a, b in _overlapping(before.layers, here.layers):
             if before.values[a] == here.values[b]:
@@ -171,7 +176,7 @@ def _overlapping(before: NDArray[np.int32], here: NDArray[np.int32]) -> set[tupl
 
 
 def _false_findings(
-    marks: Sequence[Sequence[Mark]], false: Sequence[Sequence[bool]], neighbours: bool, *, by_class: bool
+    marks: Sequence[Sequence[Mark]], false: Sequence[Sequence[bool]], linked: Sequence[bool], *, by_class: bool
 ) -> list[list[int]]:
     """By how much each mark changes the number of false findings, were marks shown by falling score.
 
@@ -186,7 +191,7 @@ def _false_findings(
     for _, k, i in ranked:
         mark, key = marks[k][i], (k << 32) + i
         sets.add(key)
-        near = (k - 1, k, k + 1) if neighbours else (k,)
+        near = [k, *([k - 1] if k and linked[k - 1] else []), *([k + 1] if k < len(linked) and linked[k] else [])]
         joined = set()
         for place in near:
             for other in shown.get(place, ()):

@@ -92,6 +92,20 @@ class World:
                 distributed.broadcast(told, src=0)
         return bytes(told.tolist()).decode()
 
+    def gather(self, text: str) -> tuple[str, ...]:
+        """The text of each process, by rank, in all of them."""
+        if self.size == 1:
+            return (text,)
+        data = text.encode()
+        lengths = torch.zeros(self.size, dtype=torch.int64)
+        lengths[self.rank] = len(data)
+        ends = torch.cumsum(self.add(lengths), 0).tolist()
+        told = torch.zeros(ends[-1], dtype=torch.uint8)
+        if data:
+            told[ends[self.rank] - len(data) : ends[self.rank]] = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        whole = self.add(told).numpy().tobytes()
+        return tuple(whole[start:end].decode() for start, end in zip([0, *ends], ends, strict=False))
+
     def wait(self) -> None:
         """Until all processes are here."""
         self.add(torch.zeros(1))

@@ -166,6 +166,10 @@ class SliceStore:
             found = Instances(layers.numpy(), found.values)
         return image, target_of(found, info.complete).to(self.device)
 
+    def image(self, scan: str, name: str) -> Tensor:
+        """A slice as the model meets it in use: `[c, S, S]` float32 on the store's device."""
+        return self._image(scan, self._place(scan, name)[0], None, None)[0]
+
     def image_item(
         self, scan: str, name: str, pose: Pose | None = None, rng: np.random.Generator | None = None
     ) -> tuple[Tensor, int]:

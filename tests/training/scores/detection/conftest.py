@@ -60,12 +60,12 @@ def predictions_of(slices: list[Drawn], neighbours: bool = False, threshold: flo
     for scan in dict.fromkeys(one.scan for one in slices):
         those = [one for one in slices if one.scan == scan]
         marked = []
-        for one in those:
+        for place, one in enumerate(those):
             labels = np.zeros((SIZE, SIZE), np.uint8)
             for label, mask in one.truths:
                 labels[mask] = label
             marks = tuple(Mark(label, score, packed(mask)) for label, score, mask in one.marks)
-            marked.append(MarkedSlice(labels, one.complete, marks))
+            marked.append(MarkedSlice(labels, one.complete, marks, place))
         kept = lesions_of(marked, CLASSES, LESIONS, neighbours=neighbours)
         for number, (one, found) in enumerate(zip(those, kept, strict=True)):
             cases.append(SlicePrediction(scan, str(number), one.patient, "test", lesions=found))
