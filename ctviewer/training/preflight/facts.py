@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,9 +147,23 @@ def content_of(volume: Volume) -> Content:
     return Content(total.hexdigest(), frozenset(parts))
 
 
-def data_sha256(facts: Iterable[StudyFacts]) -> str:
+class Hashed(Protocol):
+    """A study, or a scan of labelled slices, whose pixels were read."""
+
+    @property
+    def case(self) -> Case:
+        """Its id, patient and classes."""
+        ...
+
+    @property
+    def content(self) -> Content:
+        """Of its pixels."""
+        ...
+
+
+def data_sha256(facts: Iterable[Hashed]) -> str:
     """SHA-256 over ids, classes and pixels, whatever the order: what a card and a checkpoint name as the data used."""
-    lines = sorted(f"{one.study}\0{'|'.join(one.case.classes)}\0{one.content.sha256}" for one in facts)
+    lines = sorted(f"{one.case.study}\0{'|'.join(one.case.classes)}\0{one.content.sha256}" for one in facts)
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 

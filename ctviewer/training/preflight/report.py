@@ -152,6 +152,9 @@ class PreflightReport:
         baseline: figures of the base model on the local hold-out.
         data_sha256: over ids, classes and pixels, by part.
         study_sha256: over the pixels, by study that could be read.
+        unit: what one of the "studies" is: a scan of labelled slices for a one-shot model.
+        train_only: studies that must never judge although their labels do not say so.
+        outlined, slice_classes: of a one-shot run, the classes that label maps show, and those that slices have.
     """
 
     studies: int
@@ -166,6 +169,10 @@ class PreflightReport:
     baseline: tuple[Metric, ...] = ()
     data_sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
     study_sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unit: str = "study"
+    train_only: tuple[str, ...] = ()
+    outlined: tuple[str, ...] = ()
+    slice_classes: tuple[str, ...] = ()
 
     @property
     def blocked(self) -> bool:
@@ -208,7 +215,7 @@ def to_lines(report: PreflightReport) -> tuple[str, ...]:
 def _lines(report: PreflightReport) -> Iterator[str]:
     errors = sum(one.severity is Severity.ERROR for one in report.findings)
     verdict = f"{errors} blocking" if errors else "nothing blocks the run"
-    yield f"{_of(report.studies, report.patients)}: {verdict}, {len(report.doubts)} doubtful."
+    yield f"{_of(report.studies, report.patients, report.unit)}: {verdict}, {len(report.doubts)} doubtful."
     for one in report.findings:
         named = f" [{_named(one.studies)}]" if one.studies else ""
         yield f"{one.severity.value.upper()}: {one.text}{named}"
@@ -239,7 +246,7 @@ def _lines(report: PreflightReport) -> Iterator[str]:
 def _count_lines(report: PreflightReport) -> Iterator[str]:
     for part in dict.fromkeys(count.part for count in report.counts):
         found = [count for count in report.counts if count.part == part]
-        shown = ", ".join(f"{one.label} {_of(one.studies, one.patients)}" for one in found)
+        shown = ", ".join(f"{one.label} {_of(one.studies, one.patients, report.unit)}" for one in found)
         yield f"{part}: {shown}"
 
 
@@ -267,8 +274,8 @@ def interval_text(value: float, low: float | None, high: float | None) -> str:
     return f"{value:.2f}" if low is None or high is None else f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
-def _of(studies: int, patients: int) -> str:
-    return f"{counted(studies, 'study')} of {counted(patients, 'patient')}"
+def _of(studies: int, patients: int, unit: str) -> str:
+    return f"{counted(studies, unit)} of {counted(patients, 'patient')}"
 
 
 def _named(studies: tuple[str, ...]) -> str:

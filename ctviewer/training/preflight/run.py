@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
-from ctviewer.core.words import counted
 from ctviewer.models.metadata import Metric
 from ctviewer.training.preflight.checks import (
-    FEW_PATIENTS,
     Criteria,
     cross_validates,
     shortcut_findings,
@@ -21,10 +17,9 @@ from ctviewer.training.preflight.checks import (
 )
 from ctviewer.training.preflight.estimates import RunPlan, Step, estimate_run, room_findings
 from ctviewer.training.preflight.facts import StudyFacts, data_sha256, read_facts
+from ctviewer.training.preflight.known import Divide, about_judging, counts, divided, last, ordered
 from ctviewer.training.preflight.precision import auc_interval
 from ctviewer.training.preflight.report import (
-    CROSS_VALIDATION,
-    Count,
     Estimate,
     Finding,
     PreflightReport,
@@ -35,13 +30,11 @@ from ctviewer.training.preflight.report import (
 from ctviewer.training.preflight.shortcuts import cross_tables, find_shortcuts
 from ctviewer.training.sampling import training_sequences
 from ctviewer.training.source import LabelledSource
-from ctviewer.training.splits import EXTERNAL, PARTS, TEST, TRAIN, TRAIN_ONLY, VALIDATION, Case, Split, split_stratified
+from ctviewer.training.splits import EXTERNAL, TEST, TRAIN, TRAIN_ONLY, VALIDATION, split_stratified
 
-Divide = Callable[[Sequence[Case]], Split]
 Baseline = Callable[[Sequence[str]], Iterator[Event]]
 """Judge the base model on studies of the hold-out: ends with `Done` of a tuple of `Metric`."""
 
-_ORDER = tuple(Severity)
 _ASSUMED = (0.8, 0.9)
 
 
@@ -106,10 +99,10 @@ def check(
     crossed = cross_validates(request.cross_validation, len({one.case.patient for one in inside}))
     findings = [
         *study_findings(facts, request.criteria),
-        *_about_judging(inside, crossed),
+        *about_judging(inside, crossed),
         *_about_unlisted(request.unlisted),
     ]
-    split, torn = _divided(read, request.divide)
+    split, torn = divided(read, request.divide)
     if split is not None:
         findings += split_findings(read, split)
     elif all(one.code != "patient-on-both-sides" for one in findings):
@@ -121,9 +114,9 @@ def check(
     return PreflightReport(
         studies=len(facts),
         patients=len({one.case.patient for one in facts}),
-        findings=_ordered(findings),
+        findings=ordered(findings),
         split=split,
-        counts=tuple(_counts(members)),
+        counts=tuple(counts(members)),
         tables=cross_tables(read),
         shortcuts=tuple(shortcuts),
         widths=tuple(_widths(inside if crossed else (), members)),
@@ -145,68 +138,20 @@ def _tried(
         judged = [lengths[study] for study in split.validation]
         parts = {part: studies for part, studies in split.parts.items() if part not in (TRAIN, VALIDATION)}
         held_out = [lengths[study] for studies in parts.values() for study in studies]
-        estimate: Estimate = yield from _last(estimate_run(request.step, train, judged, plan, held_out))
-        findings = _ordered([*report.findings, *room_findings(estimate, plan)])
+        estimate: Estimate = yield from last(estimate_run(request.step, train, judged, plan, held_out))
+        findings = ordered([*report.findings, *room_findings(estimate, plan)])
         report = replace(report, estimate=estimate, findings=findings)
     judged_by = split.test or split.validation
     if request.baseline is not None and judged_by:
-        metrics: tuple[Metric, ...] = yield from _last(request.baseline(judged_by))
+        metrics: tuple[Metric, ...] = yield from last(request.baseline(judged_by))
         report = replace(report, baseline=metrics)
     return report
-
-
-def _last(events: Iterator[Event]) -> Generator[Event, None, Any]:
-    """Pass events on and give what the last one holds."""
-    for event in events:
-        if isinstance(event, Done):
-            return event.value
-        yield event
-    raise AssertionError("a job that ends well ends with Done")
-
-
-def _divided(read: Sequence[StudyFacts], divide: Divide) -> tuple[Split | None, list[Finding]]:
-    try:
-        return divide([one.case for one in read]), []
-    except InputError as error:
-        return None, [Finding(Severity.ERROR, "cannot-split", f"The data cannot be split: {error}")]
-
-
-def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Errors first, each once."""
-    return tuple(sorted(dict.fromkeys(findings), key=lambda one: _ORDER.index(one.severity)))
-
-
-def _about_judging(inside: Sequence[StudyFacts], crossed: bool) -> Iterator[Finding]:
-    """By one split, or by cross-validation; and what the latter makes of parts that the labels name."""
-    patients = len({one.case.patient for one in inside})
-    few = 0 < patients < FEW_PATIENTS
-    if not crossed:
-        if few:
-            text = f"{counted(patients, 'patient')}, under {FEW_PATIENTS}: repeated cross-validation would say more than one split."
-            yield Finding(Severity.INFO, "few-patients", text)
-        return
-    why = f"{counted(patients, 'patient')}, under {FEW_PATIENTS}: it says more than one split" if few else "as chosen"
-    text = f"This run judges by repeated cross-validation ({why})."
-    if any(one.case.split in PARTS for one in inside):
-        text += (
-            " It does not keep to the parts that the labels name: in the end all studies but external sets are learned "
-            "from, those of the test part too. To keep them apart, choose 'never' for the cross-validation."
-        )
-    yield Finding(Severity.INFO, CROSS_VALIDATION, text)
 
 
 def _about_unlisted(names: Sequence[str]) -> Iterator[Finding]:
     if names:
         what = "1 item" if len(names) == 1 else f"{len(names)} items"
         yield Finding(Severity.INFO, "unlisted", f"The labels do not mention {what} of the folder.", tuple(names))
-
-
-def _counts(members: dict[str, list[StudyFacts]]) -> Iterator[Count]:
-    labels = sorted({name for those in members.values() for one in those for name in one.case.classes})
-    for part, those in members.items():
-        for label in labels:
-            found = [one for one in those if label in one.case.classes]
-            yield Count(part, label, len(found), len({one.case.patient for one in found}))
 
 
 def _widths(folded: Sequence[StudyFacts], members: dict[str, list[StudyFacts]]) -> Iterator[Width]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from ctviewer.models.metrics import auc_roc, bootstrap
 from ctviewer.training.preflight.facts import StudyFacts
+from ctviewer.training.preflight.known import Known
 from ctviewer.training.preflight.report import ALL_FACTS, CrossTable, Shortcut
 from ctviewer.training.splits import EXTERNAL, TRAIN_ONLY, repeated_folds
 
@@ -24,6 +25,7 @@ _MOST_ROWS, _FEW_VALUES = 12, 6
 _PENALTY = 1.0
 
 Column = tuple[str | float | None, ...]
+K = TypeVar("K", bound=Known)
 
 
 def _ordinal(one: StudyFacts) -> float | None:
@@ -51,11 +53,16 @@ FACTS = tuple(_READ)
 
 def cross_tables(facts: Sequence[StudyFacts]) -> tuple[CrossTable, ...]:
     """Class against each fact, of the studies that could be read."""
+    return tables_of(facts, _READ)
+
+
+def tables_of(facts: Sequence[K], read: Mapping[str, Callable[[K], str | float | None]]) -> tuple[CrossTable, ...]:
+    """The same of anything that has classes, by facts of one's own."""
     facts = [one for one in facts if not one.error]
     classes = tuple(sorted({name for one in facts for name in one.case.classes}))
     made = []
-    for fact in FACTS:
-        values = [one.case.date for one in facts] if fact == "date" else [_READ[fact](one) for one in facts]
+    for fact, value_of in read.items():
+        values = [one.case.date for one in facts] if fact == "date" else [value_of(one) for one in facts]
         names = _periods(values) if fact == "date" else _row_names(values)
         counts = Counter((name, c) for name, one in zip(names, facts, strict=True) for c in one.case.classes)
         rows = tuple(dict.fromkeys(name for _, name in sorted(zip(map(_rank, values), names, strict=True))))
@@ -106,11 +113,18 @@ def find_shortcuts(facts: Sequence[StudyFacts], seed: int = 0) -> Iterator[Short
     Yields:
         Each as soon as it is known, class by class.
     """
+    return shortcuts_of(facts, _READ, seed)
+
+
+def shortcuts_of(
+    facts: Sequence[K], read: Mapping[str, Callable[[K], str | float | None]], seed: int = 0
+) -> Iterator[Shortcut]:
+    """`find_shortcuts` of anything that has classes, by facts of one's own."""
     facts = [one for one in facts if not one.error and not one.case.split.startswith(EXTERNAL)]
     patients: dict[str, list[int]] = defaultdict(list)
     for index, one in enumerate(facts):
         patients[one.case.patient].append(index)
-    columns = {fact: tuple(read(one) for one in facts) for fact, read in _READ.items()}
+    columns = {fact: tuple(value_of(one) for one in facts) for fact, value_of in read.items()}
     columns = {fact: column for fact, column in columns.items() if len(set(column)) > 1}
     sets = {fact: [column] for fact, column in columns.items()} | {ALL_FACTS: list(columns.values())}
     groups = [np.array(found) for found in patients.values()]
@@ -126,13 +140,13 @@ def find_shortcuts(facts: Sequence[StudyFacts], seed: int = 0) -> Iterator[Short
             yield Shortcut(fact, label, auc, low, high, len(groups))
 
 
-def _targets(facts: Sequence[StudyFacts]) -> tuple[str, ...]:
+def _targets(facts: Sequence[Known]) -> tuple[str, ...]:
     classes = sorted({name for one in facts for name in one.case.classes})
     exclusive = all(len(one.case.classes) == 1 for one in facts)
     return tuple(classes[1:] if exclusive and len(classes) == 2 else classes)
 
 
-def _folds(facts: Sequence[StudyFacts], seed: int) -> list[NDArray[np.intp]]:
+def _folds(facts: Sequence[Known], seed: int) -> list[NDArray[np.intp]]:
     """Indices of the studies that each fold tests."""
     place = {one.study: index for index, one in enumerate(facts)}
     cases = [replace(one.case, split="") if one.case.split == TRAIN_ONLY else one.case for one in facts]

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -74,3 +76,26 @@ def test_where_a_scan_lies_is_asked_of_its_set(sets, tmp_path):
     cncb.paths = lambda scan: (tmp_path / scan,)
     both = TwoSources([Part(cncb)], [Part(classed)])
     assert both.paths("lesions/0/b") == (tmp_path / "b",) and both.paths("images/0/c") == ()
+
+
+def test_a_scan_gives_what_its_kind_is_for(made_set, made_slices):
+    one = made_slices(1, 4, ("", "control", "COVID-19", ""), complete=False)
+    labels = one.labels.copy()
+    labels[[0, 2]] = 0
+    one = dataclasses.replace(one, labels=labels, complete=np.array([True, False, False, False]))
+    both = TwoSources([Part(made_set({"a": one}))], [Part(made_set({"a": one}))])
+    lesions, images = both.load_slices("lesions/0/a"), both.load_slices("images/0/a")
+    assert lesions.names == ("slice 0", "slice 1", "slice 3") and lesions.image_classes == ("",) * 3
+    np.testing.assert_array_equal(lesions.labels, labels[[0, 1, 3]])
+    np.testing.assert_array_equal(lesions.pixels, one.pixels[[0, 1, 3]])
+    assert list(lesions.complete) == [True, False, False]
+    assert images.names == ("slice 1", "slice 2") and images.image_classes == ("control", "COVID-19")
+    assert images.labels is None and not images.complete.any()
+    unmarked = TwoSources([Part(made_set({"a": made_slices(labelled=False)}))])
+    assert unmarked.load_slices("lesions/0/a").names == ()
+
+
+def test_accepted_output_of_a_model_is_for_training_alone(made_set, made_slices):
+    source = made_set({"a": made_slices(1), "b": made_slices(2)}, splits={"a": "test", "b": "test"})
+    both = TwoSources([Part(source)], train_only=["lesions/0/b"])
+    assert [both.split(scan) for scan in both.ids()] == ["test", "train-only"]
