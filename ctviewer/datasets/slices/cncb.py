@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
-from ctviewer.datasets.slices.classes import LESION_CLASSES
-from ctviewer.datasets.slices.listing import files_in, require_folder, sub_folder
+from ctviewer.datasets.class_names import LESION_CLASSES
+from ctviewer.datasets.listing import files_in, require_folder, sub_folder
+from ctviewer.datasets.masks.legend import DEFAULT
+from ctviewer.datasets.pictures import read_labels
 from ctviewer.datasets.slices.picture_scans import PictureScan, PictureSlice, PictureSource
-from ctviewer.datasets.slices.pictures import mapped, read_labels
 from ctviewer.datasets.stating import Statement
 
 _FLAT = re.compile(r"(?P<patient>[^/]+)_(?P<slice>[^_/]+)")
 _NESTED = re.compile(r"(?P<patient>[^/]+)/(?P<slice>[^/]+)")
-_LEGEND = {value: value for value in range(len(LESION_CLASSES))}
 
 
 def open_cncb(folder: Path, stated: Statement, complete: bool = True, split: str = "") -> PictureSource:
@@ -73,4 +73,4 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _labels(one: PictureSlice) -> NDArray[np.uint8]:
-    return mapped(read_labels(one.masks[0]), _LEGEND, str(one.masks[0]))
+    return DEFAULT.mapped(read_labels(one.masks[0]), str(one.masks[0]))

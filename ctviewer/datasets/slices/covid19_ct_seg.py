@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.slices import BACKGROUND
-from ctviewer.datasets.slices.classes import INFECTION, LUNG
-from ctviewer.datasets.slices.listing import files_in, require_folder, sub_folder
+from ctviewer.datasets.class_names import INFECTION, LUNG
+from ctviewer.datasets.listing import files_in, require_folder, sub_folder
+from ctviewer.datasets.pictures import read_labels
 from ctviewer.datasets.slices.picture_scans import PictureScan, PictureSlice, PictureSource
-from ctviewer.datasets.slices.pictures import read_labels
 from ctviewer.datasets.stating import Statement
 
 PATIENT_STARTS = (0, 159, 279, 397, 510, 626, 696, 789, 970, 1081)

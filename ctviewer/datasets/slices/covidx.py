@@ -16,8 +16,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from ctviewer.core.errors import InputError
-from ctviewer.datasets.slices.classes import IMAGE_CLASSES
-from ctviewer.datasets.slices.listing import by_name, lines_of, listed_file, require_folder
+from ctviewer.datasets.class_names import IMAGE_CLASSES
+from ctviewer.datasets.listing import by_name, lines_of, listed_file, require_folder
 from ctviewer.datasets.slices.picture_scans import Box, PictureScan, PictureSlice, PictureSource
 from ctviewer.datasets.stating import Statement
 

@@ -12,7 +12,10 @@ from ctviewer.core.slices import LabelledSlices
 from ctviewer.datasets.slices.cncb import open_cncb
 from ctviewer.datasets.slices.covid19_ct_seg import open_covid19_ct_seg
 from ctviewer.datasets.slices.covidx import open_covidx
+from ctviewer.datasets.slices.ictcf import open_ictcf
+from ctviewer.datasets.slices.lidc import LidcScans
 from ctviewer.datasets.slices.prefixed import open_prefixed
+from ctviewer.datasets.slices.studies import MarkedStudies
 from ctviewer.datasets.stating import Statement, read_statement
 
 _COMPLETE = {"": None, "yes": True, "no": False}
@@ -76,14 +79,29 @@ def _prefixed(asked: _Asked) -> Source:
     return open_prefixed(asked.folder, asked.stated, asked.table, asked.split)
 
 
+def _ictcf(asked: _Asked) -> Source:
+    return open_ictcf(asked.folder, asked.stated, asked.table, asked.split)
+
+
+def _lidc(asked: _Asked) -> Source:
+    return LidcScans(asked.folder, asked.complete, asked.split)
+
+
+def _studies(asked: _Asked) -> Source:
+    return MarkedStudies(asked.folder, asked.stated, asked.table, asked.complete, asked.split)
+
+
 def _covid19_ct_seg(asked: _Asked) -> Source:
     return open_covid19_ct_seg(asked.folder, asked.stated, asked.marked(True), asked.split)
 
 
 _FORMATS: dict[str, Callable[[_Asked], Source]] = {
+    "studies": _studies,
     "cncb": _cncb,
     "covidx": _covidx,
     "prefixed": _prefixed,
+    "ictcf": _ictcf,
+    "lidc": _lidc,
     "covid19_ct_seg": _covid19_ct_seg,
 }
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.slices import BACKGROUND, GREY, HU, LabelledSlices
-from ctviewer.datasets.slices.pictures import read_image
+from ctviewer.datasets.pictures import read_image
 from ctviewer.datasets.stating import Statement
 
 Box = tuple[int, int, int, int]

@@ -7,8 +7,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from ctviewer.core.errors import InputError
-from ctviewer.datasets.slices.classes import class_of_prefix
-from ctviewer.datasets.slices.listing import by_name, lines_of, listed_file, require_folder
+from ctviewer.datasets.class_names import class_of_prefix
+from ctviewer.datasets.listing import by_name, lines_of, listed_file, require_folder
 from ctviewer.datasets.slices.picture_scans import PictureScan, PictureSlice, PictureSource
 from ctviewer.datasets.stating import Statement
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.files import reason
-from ctviewer.datasets.slices.pictures import IMAGE_ENDINGS
+from ctviewer.datasets.pictures import IMAGE_ENDINGS
 
 _MOST_BYTES = 1 << 28
 

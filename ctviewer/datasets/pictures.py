@@ -48,29 +48,6 @@ def read_labels(path: Path) -> NDArray[np.uint16]:
     return values.astype(np.uint16, copy=False)
 
 
-def mapped(values: NDArray[np.uint16], legend: dict[int, int], what: str) -> NDArray[np.uint8]:
-    """A label map by another numbering; 0 is the background unless the legend says otherwise.
-
-    Args:
-        values: `[...]`, as in the file.
-        legend: value in the file to index of a class.
-        what: the file, for the text.
-
-    Raises:
-        InputError: a value has no class: it is never guessed which one is meant.
-    """
-    found = [int(value) for value in np.flatnonzero(np.bincount(values.ravel(), minlength=1))]
-    known = {0: 0, **legend}
-    strange = [value for value in found if value not in known]
-    if strange:
-        told = ", ".join(str(value) for value in sorted(legend))
-        raise InputError(f"{what} holds the value {strange[0]}, and its labels are {told or 'none'}.")
-    table = np.zeros((found[-1] if found else 0) + 1, np.uint8)
-    for value in found:
-        table[value] = known[value]
-    return table[values]
-
-
 def _decoded(path: Path, kind: str) -> NDArray[Any]:
     try:
         with path.open("rb") as file:
