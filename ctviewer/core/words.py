@@ -33,3 +33,11 @@ def amount_text(size: int) -> str:
 def enumerated(words: Sequence[str]) -> str:
     """For instance "values, distances and orientation"."""
     return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+
+
+def share_text(share: float) -> str:
+    """A share (0 to 1) in percent: one decimal below ten, so that small ones do not vanish ("62 %", "1.2 %", "<0.1 %")."""
+    percent = 100 * share
+    if 0 < percent < 0.05:
+        return "<0.1 %"
+    return f"{percent:.0f} %" if percent >= 9.95 or percent == 0 else f"{percent:.1f} %"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctviewer import __version__
 from ctviewer.core.findings import AnalysisResult, Instance, Lesion, SliceScore, Verdict, rank_slices
@@ -15,7 +16,7 @@ from ctviewer.core.units import unit_text
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import PRESETS, Voi, Window, as_window
 from ctviewer.report import drawing, heatplot, slices
-from ctviewer.report.document import LesionRow, Picture, ReportDocument, SlicePanel
+from ctviewer.report.document import LesionRow, Picture, ReportDocument, SliceClassRow, SliceClassTable, SlicePanel
 
 
 def _now() -> str:
@@ -71,6 +72,8 @@ def build_report(
         program=f"ctviewer {__version__}",
         reader_class=label.text if label else "",
         reader_origin=label.origin if label else "",
+        lungs=told.lungs if told else None,
+        slice_classes=builder.slice_classes() if told else None,
     )
 
 
@@ -134,12 +137,35 @@ class _Builder:
                 stands_out=weights.stands_out if weights else False,
                 area=result.lesion_area[order] if np.isfinite(result.lesion_area).any() else None,
                 area_unit=result.area_unit,
+                classes=self._class_lanes(order),
                 plane=self._volume.geometry.plane,
                 marked=tuple((rank, place[i]) for rank, i in self.top),
                 first=self._volume.citation(int(order[0])),
                 last=self._volume.citation(int(order[-1])),
             )
         )
+
+    def _class_lanes(self, order: NDArray[np.intp]) -> tuple[tuple[str, NDArray[np.float64]], ...]:
+        """Name and probabilities `[slices]` in the order shown of each slice class that means a finding."""
+        assert self._result is not None
+        told = self._result.slice_classes
+        if told is None:
+            return ()
+        probabilities = told.probabilities[order]
+        return tuple((told.classes[k], probabilities[:, k]) for k in told.findings)
+
+    def slice_classes(self) -> SliceClassTable | None:
+        assert self._result is not None
+        told = self._result.slice_classes
+        if told is None or not np.isfinite(told.logits).any():
+            return None
+        rows = []
+        for name, values in zip(told.classes, told.probabilities.T, strict=True):
+            best = int(np.nanargmax(values))
+            count = int((np.nan_to_num(values, nan=0.0) >= 0.5).sum())
+            rows.append(SliceClassRow(name, count, float(values[best]), self._volume.citation(best)))
+        looked = int(np.isfinite(told.logits).all(axis=1).sum())
+        return SliceClassTable(told.model, looked, tuple(rows))
 
     def looked(self) -> tuple[int, int] | None:
         assert self._result is not None
@@ -167,6 +193,9 @@ class _Builder:
             diameter_mm=lesion.diameter_mm,
             mean_hu=lesion.mean_hu,
             verdict=self.verdict(lesion),
+            ground_glass=lesion.ground_glass,
+            consolidation=lesion.consolidation,
+            lung_share=lesion.lung_share,
         )
 
     def top_panel(self, rank: int, index: int) -> SlicePanel:

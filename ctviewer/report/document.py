@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ctviewer.core.findings import Provenance, StudyClassification, Suitability, Verdict
+from ctviewer.core.findings import Lungs, ModelInfo, Provenance, StudyClassification, Suitability, Verdict
 from ctviewer.core.palette import Rgb
 from ctviewer.core.series import Series
 from ctviewer.core.windowing import Voi
@@ -60,7 +60,8 @@ class LesionRow:
     """One lesion of the table.
 
     Attributes:
-        lesion_id, label, side, score, volume_ml, diameter_mm, mean_hu: as in `Lesion`.
+        lesion_id, label, side, score, volume_ml, diameter_mm, mean_hu, ground_glass, consolidation, lung_share: as in
+            `Lesion`.
         colour: of its class.
         first, last, largest: `Volume.citation` of its first and last slice as shown, and of its largest cross-section.
         slice_count: number of slices it is on.
@@ -80,6 +81,41 @@ class LesionRow:
     diameter_mm: float | None
     mean_hu: float | None
     verdict: Verdict
+    ground_glass: float | None = None
+    consolidation: float | None = None
+    lung_share: float | None = None
+
+
+@dataclass(frozen=True)
+class SliceClassRow:
+    """One class of what a one-shot model says of slices.
+
+    Attributes:
+        name: of the class.
+        slices: how many slices it is more probable than not on.
+        highest: its highest probability on a slice.
+        where: `Volume.citation` of that slice.
+    """
+
+    name: str
+    slices: int
+    highest: float
+    where: str
+
+
+@dataclass(frozen=True)
+class SliceClassTable:
+    """What a one-shot model says of slices; it says nothing of the study.
+
+    Attributes:
+        model: what made it.
+        looked: how many slices it looked at.
+        rows: by its classes, in their order.
+    """
+
+    model: ModelInfo
+    looked: int
+    rows: tuple[SliceClassRow, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +135,8 @@ class ReportDocument:
         lesions: by falling score.
         detector_looked: slices the detector looked at, of how many; None without a detector.
         top_slices, key_images: pictures.
+        lungs: by the model's masks; None without them.
+        slice_classes: None without a one-shot model that tells classes of slices.
         provenance: None without an analysis.
         created: ISO 8601 with UTC offset.
         program: "ctviewer 0.1.0".
@@ -123,6 +161,8 @@ class ReportDocument:
     unshown: tuple[tuple[str, str], ...] = ()
     reader_class: str = ""
     reader_origin: str = ""
+    lungs: Lungs | None = None
+    slice_classes: SliceClassTable | None = None
 
     @property
     def abstained(self) -> bool:

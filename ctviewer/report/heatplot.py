@@ -1,4 +1,4 @@
-"""The bars over the slices, drawn for print: the model's weight above, the lesion area below, in the order shown."""
+"""The bars over the slices, drawn for print: the model's weight, the lesion area, the slice classes, in the order shown."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ctviewer.report.document import Picture
 
 _WIDTH, _LEFT, _RIGHT = 2100, 150, 60
 _TOP, _LANE, _GAP, _AREA, _BOTTOM = 80, 300, 46, 130, 64
+_CLASS, _NAME = 90, 44  # height of a class's lane, and of its name above it
 _SMALL, _TEXT = 30, 34
 _INK: Rgb = (40, 46, 54)
 _MUTED: Rgb = (105, 113, 122)
@@ -24,6 +25,7 @@ _RULE: Rgb = (216, 221, 227)
 _GREY: Rgb = (158, 165, 173)
 _AMBER: Rgb = (201, 128, 0)
 _BLUE: Rgb = (31, 127, 191)
+_SLATE: Rgb = (90, 99, 109)
 _UNSEEN: Rgb = (241, 243, 245)
 _ENDS = {
     Plane.AXIAL: ("head", "feet"),
@@ -43,6 +45,8 @@ class HeatLanes:
         stands_out: False draws the bars grey.
         area: lesion area; None without a detector.
         area_unit: "mm2" or "px".
+        classes: name and probability of each slice class that means a finding; a lane each, so that none has to be told
+            from another by colour.
         plane: gives the words at both ends.
         marked: (rank, place in the order shown) of the top slices.
         first, last: how the first and last slice shown are cited.
@@ -58,15 +62,17 @@ class HeatLanes:
     marked: tuple[tuple[int, int], ...]
     first: str
     last: str
+    classes: tuple[tuple[str, NDArray[np.float64]], ...] = ()
 
 
 def draw(lanes: HeatLanes) -> Picture | None:
     """The plot as PNG; None where there is no lane."""
-    shown = [lane for lane in (lanes.lengths, lanes.area) if lane is not None]
+    shown = [lane for lane in (lanes.lengths, lanes.area, *(values for _, values in lanes.classes)) if lane is not None]
     if not shown:
         return None
     height = _TOP + _BOTTOM + (_LANE if lanes.lengths is not None else 0) + (_AREA if lanes.area is not None else 0)
-    height += _GAP if len(shown) == 2 else 0
+    height += _GAP if lanes.lengths is not None and lanes.area is not None else 0
+    height += len(lanes.classes) * (_NAME + _CLASS)
     image = Image.new("RGB", (_WIDTH, height), (255, 255, 255))
     painter = _Painter(ImageDraw.Draw(image), len(shown[0]))
     y = _TOP
@@ -76,6 +82,9 @@ def draw(lanes: HeatLanes) -> Picture | None:
     if lanes.area is not None:
         painter.area(lanes.area, lanes.area_unit, y)
         y += _AREA
+    for name, values in lanes.classes:
+        painter.slice_class(name, values, y + _NAME)
+        y += _NAME + _CLASS
     painter.ends(lanes, height - _BOTTOM)
     painter.marks(lanes.marked)
     return drawing.png(image)
@@ -117,6 +126,15 @@ class _Painter:
             words = f"{tick / 100:.0f} cm²" if unit == "mm2" else f"{tick:.0f} px"
             drawing.text(self._draw, (_LEFT - 14, y), words, size=_SMALL, fill=_MUTED, anchor="rm")
         self._bars(area_fraction(np.nan_to_num(area, nan=0.0)), top, _AREA, _BLUE)
+
+    def slice_class(self, name: str, values: NDArray[np.float64], top: int) -> None:
+        self._unseen(values, top, _CLASS)
+        drawing.text(self._draw, (_LEFT, top - 8), name, size=_SMALL, fill=_MUTED, anchor="ls")
+        for tick in (0.5, 1.0):
+            self._line(top + _CLASS * (1.0 - tick), _RULE)
+            at = (_LEFT - 14, top + _CLASS * (1.0 - tick))
+            drawing.text(self._draw, at, f"{tick:g}", size=_SMALL, fill=_MUTED, anchor="rm")
+        self._bars(np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0), top, _CLASS, _SLATE)
 
     def ends(self, lanes: HeatLanes, y: int) -> None:
         first, last = _ENDS.get(lanes.plane, ("first", "last"))

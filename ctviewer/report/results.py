@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from ctviewer.core.findings import ModelInfo, SliceScore, StudyClassification, Verdict, probability_text
 from ctviewer.core.palette import Rgb
+from ctviewer.core.words import share_text
 from ctviewer.report import markup
 from ctviewer.report.document import LesionRow, ReportDocument
 from ctviewer.report.markup import fields, heading, paragraph, span, subheading
 from ctviewer.report.wording import Wording
 
 _LESION_WIDTHS = ("6%", "21%", "8%", "21%", "16%", "7%", "6%", "7%", "8%")
-_LESION_RIGHT = (5, 6, 7, 8)
+_SHARE_WIDTHS = ("5%", "18%", "7%", "18%", "13%", "6%", "5%", "7%", "7%", "8%", "6%")  # with the two columns of shares
+_FIRST_RIGHT = 5
 _DOUBT = "#8a4b00"
 
 
@@ -31,7 +33,19 @@ def result(document: ReportDocument, width: int, words: Wording) -> str:
             out.append(paragraph(f"{words.reader}: {stated}", weight=600))
     if document.heat is not None:
         out.append(_bars(document, width, words))
-    return "".join(out)
+    return "".join(out) + slice_classes(document, words)
+
+
+def slice_classes(document: ReportDocument, words: Wording) -> str:
+    """What the one-shot model says of slices, apart from the answer about the study; "" where it says nothing."""
+    told = document.slice_classes
+    if told is None:
+        return ""
+    rows = [(row.name, str(row.slices), probability_text(row.highest), row.where) for row in told.rows]
+    cells = [tuple(span(text, size="8.5pt") for text in row) for row in rows]
+    note = words.slice_class_note.format(model=f"{told.model.name} {told.model.version}", looked=told.looked)
+    table = markup.grid(words.slice_class_columns, cells, ("40%", "24%", "14%", "22%"), right=(1, 2))
+    return subheading(words.slice_classes) + table + paragraph(note, markup.MUTED, markup.SMALL)
 
 
 def reader_class(document: ReportDocument, words: Wording) -> str:
@@ -81,6 +95,8 @@ def _bars(document: ReportDocument, width: int, words: Wording) -> str:
         title = words.weights_of.format(score=SliceScore.LESION_AREA.value.capitalize())
     if document.detector_looked is not None:
         notes.append(words.heat_area)
+    if document.slice_classes is not None:
+        notes.append(words.heat_classes)
     row = f"<tr><td>{markup.image(document.heat, width)}</td></tr>"
     note = f"<tr><td>{span(' '.join(notes), markup.MUTED, markup.SMALL)}</td></tr>"
     return subheading(title) + markup.table(row + note)
@@ -96,19 +112,33 @@ def lesions(document: ReportDocument, words: Wording) -> str:
         out.append(paragraph(words.looked.format(looked=looked, total=total), _DOUBT, "8.5pt"))
     if not document.lesions:
         out.append(paragraph(words.no_lesions))
+    shares = any(row.ground_glass is not None or row.lung_share is not None for row in document.lesions)
+    columns = (*words.lesion_columns, *(words.share_columns if shares else ()))
+    widths = _SHARE_WIDTHS if shares else _LESION_WIDTHS
     for verdict in (Verdict.ACCEPTED, Verdict.PENDING, Verdict.REJECTED):
         rows = [row for row in document.lesions if row.verdict is verdict]
         if rows:
             faded = verdict is Verdict.REJECTED
             out.append(subheading(f"{words.verdicts[verdict]} ({len(rows)})", markup.MUTED if faded else markup.INK))
-            body = [_lesion(row, faded, words) for row in rows]
-            out.append(markup.grid(words.lesion_columns, body, _LESION_WIDTHS, _LESION_RIGHT))
+            body = [_lesion(row, faded, shares, words) for row in rows]
+            out.append(markup.grid(columns, body, widths, tuple(range(_FIRST_RIGHT, len(columns)))))
     if document.lesions:
-        out.append(paragraph(words.lesion_note.format(unit=document.unit), markup.MUTED, markup.SMALL))
-    return "".join(out)
+        note = words.lesion_note.format(unit=document.unit)
+        out.append(paragraph(f"{note} {words.share_note}" if shares else note, markup.MUTED, markup.SMALL))
+    return "".join(out) + _lungs(document, words)
 
 
-def _lesion(row: LesionRow, faded: bool, words: Wording) -> tuple[str, ...]:
+def _lungs(document: ReportDocument, words: Wording) -> str:
+    lungs = document.lungs
+    if lungs is None or lungs.total_ml is None:
+        return ""
+    sides = ""
+    if lungs.right_ml is not None and lungs.left_ml is not None:
+        sides = words.lung_sides.format(right=f"{lungs.right_ml:.0f}", left=f"{lungs.left_ml:.0f}")
+    return paragraph(words.lungs.format(total=f"{lungs.total_ml:.0f}", sides=sides), size="8.5pt")
+
+
+def _lesion(row: LesionRow, faded: bool, shares: bool, words: Wording) -> tuple[str, ...]:
     def number(value: float | None, form: str) -> str:
         return words.none if value is None else f"{value:{form}}".replace("-", "\N{MINUS SIGN}")
 
@@ -123,11 +153,20 @@ def _lesion(row: LesionRow, faded: bool, words: Wording) -> tuple[str, ...]:
         number(row.diameter_mm, ".0f"),
         number(row.mean_hu, ".0f"),
         f"{row.score:.2f}",
+        *(_shares(row, words) if shares else ()),
     )
     colour = markup.MUTED if faded else markup.INK
     cells = [span(value, colour, "8.5pt") for value in values]
     cells[1] = _swatch(row.colour) + span(f" {row.label}", colour, "8.5pt")
     return tuple(cells)
+
+
+def _shares(row: LesionRow, words: Wording) -> tuple[str, str]:
+    """Ground glass and consolidation, and the share of the lungs, in percent."""
+    pair = words.none
+    if row.ground_glass is not None and row.consolidation is not None:
+        pair = f"{100 * row.ground_glass:.0f} / {100 * row.consolidation:.0f}"
+    return pair, words.none if row.lung_share is None else share_text(row.lung_share)
 
 
 def _swatch(colour: Rgb) -> str:

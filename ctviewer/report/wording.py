@@ -80,13 +80,21 @@ class Wording:
         "the same, up to 8 \N{MULTIPLICATION SIGN}; colour strength: probability of a finding."
     )
     heat_other: str = "Bars: {score} on a fixed scale; colour strength: probability of a finding."
-    heat_area: str = "Lower lane: lesion area on a fixed scale. Pale: not looked at."
+    heat_area: str = "Blue lane: lesion area on a fixed scale. Pale: not looked at."
+    heat_classes: str = "Slate lanes: the one-shot model's probability of each slice class, each for itself."
     nothing_stands_out: str = "No slice stands out."
     no_top_slices: str = "No slice stands out, so none is printed."
     lesions: str = "Lesions found by the model"
     lesion_note: str = (
         "mL: volume. mm: longest diameter in the slice plane. Mean: in {unit}. Rejected lesions are not drawn."
     )
+    share_note: str = (
+        "GG / C: shares of its pixels from −750 to −300 HU and above −300 HU, "
+        "measured and not predicted. Lungs: its volume as a share of both lungs."
+    )
+    lungs: str = "Lungs by the model's masks, lesions included: {total} mL{sides}."
+    lung_sides: str = " (right {right}, left {left})"
+    share_columns: tuple[str, ...] = ("GG / C %", "Lungs")
     no_lesions: str = "The model marked no lesion."
     looked: str = "The lesion model looked at {looked} of {total} slices."
     lesion_columns: tuple[str, ...] = (
@@ -99,6 +107,12 @@ class Wording:
         "mm",
         "Mean",
         "Score",
+    )
+    slice_classes: str = "Slice classes by the one-shot model"
+    slice_class_columns: tuple[str, ...] = ("Class", "Slices at 0.5 or more", "Highest", "On")
+    slice_class_note: str = (
+        "{model}, on {looked} slices; each class for itself. This is no answer about the study and is not part of the "
+        "study classifier's."
     )
     verdicts: Mapping[Verdict, str] = field(default_factory=_verdicts)
     top_slices: str = "Top slices by {score}"

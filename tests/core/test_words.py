@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ctviewer.core.words import amount_text, counted, duration_text, enumerated
+from ctviewer.core.words import amount_text, counted, duration_text, enumerated, share_text
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,11 @@ def test_times_in_words(seconds, text):
 
 def test_amounts_in_words():
     assert amount_text(850_000_000) == "850 MB" and amount_text(12_500_000_000) == "12.5 GB"
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(0.0, "0 %"), (0.0001, "<0.1 %"), (0.0994, "9.9 %"), (0.0996, "10 %"), (1.0, "100 %")],
+)
+def test_small_shares_do_not_vanish(share, said):
+    assert share_text(share) == said

@@ -86,3 +86,16 @@ def test_ranks_of_neighbours_do_not_overlap() -> None:
 
 def test_no_lane_no_plot() -> None:
     assert heatplot.draw(lanes(None)) is None
+
+
+def test_each_slice_class_has_a_lane_of_its_own_on_a_scale_of_0_to_1() -> None:
+    likely, unlikely = np.full(40, 0.1), np.full(40, 0.2)
+    likely[25], likely[:5] = 0.9, np.nan
+    plain = drawn(lanes(np.full(40, 1.0), np.zeros(40)))
+    image = drawn(lanes(np.full(40, 1.0), np.zeros(40), classes=(("CP", unlikely), ("COVID-19", likely))))
+    assert image.shape[0] - plain.shape[0] == 2 * (90 + 44)
+    found = heights(image, (90, 99, 109), 40)
+    assert found[25] - found[10] == pytest.approx(0.8 * 90, abs=2)
+    assert found[2] == pytest.approx(0.2 * 90, abs=2)  # of the lane that was looked at; the other is pale
+    alone = heatplot.draw(lanes(None, None, classes=(("COVID-19", likely),)))
+    assert alone is not None and alone.height == 80 + 64 + 90 + 44

@@ -6,7 +6,7 @@ from PySide6.QtTest import QAbstractItemModelTester
 
 from ctviewer.core.findings import Verdict
 from ctviewer.core.palette import class_colour
-from ctviewer.ui.panels.findings_model import SECOND_ROLE, SORT_ROLE, THIRD_ROLE, Column, FindingsModel, share_text
+from ctviewer.ui.panels.findings_model import SECOND_ROLE, SORT_ROLE, THIRD_ROLE, Column, FindingsModel
 
 CLASSES = ("ground glass", "consolidation")
 NAMES = tuple(str(100 - n) for n in range(20))  # numbers that fall along the volume, as in many series
@@ -48,14 +48,6 @@ def test_measured_shares_are_named_as_measurements(model, lesion):
     assert model.has_shares
     model.set_lesions([lesion(2)], CLASSES, NAMES, {})
     assert not model.has_shares
-
-
-@pytest.mark.parametrize(
-    ("share", "said"),
-    [(None, "–"), (0.0, "0 %"), (0.0001, "<0.1 %"), (0.0994, "9.9 %"), (0.0996, "10 %"), (1.0, "100 %")],
-)
-def test_small_shares_do_not_vanish(share, said):
-    assert share_text(share) == said
 
 
 def test_unknown_values_are_dashes_and_one_slice_is_one_number(model, lesion):
