@@ -52,9 +52,9 @@ class SegmentationBranch(nn.Module):
         """Feature maps in boxes: `[r, C, 14, 14]` for the boxes of all slices."""
         return self._pool(self.mask_pool, maps, boxes)
 
-    def masks(self, maps: Mapping[str, Tensor], boxes: Sequence[Tensor]) -> Tensor:
-        """Logits `[r, classes, 28, 28]` of masks in the boxes of all slices."""
-        out: Tensor = self.mask_predictor(self.mask_head(self.regions(maps, boxes)))
+    def mask_logits(self, features: Tensor) -> Tensor:
+        """Logits `[r, classes, 28, 28]` by what the transposed convolution gives, `[r, mask channels, 28, 28]`."""
+        out: Tensor = self.mask_predictor.mask_fcn_logits(features.relu())
         return out.float()
 
     def losses(
@@ -69,7 +69,8 @@ class SegmentationBranch(nn.Module):
         objects = [(k > 0).nonzero()[:, 0] for k in labels]
         own = [b[i] for b, i in zip(boxes, objects, strict=True)]
         index = [m[i] for m, i in zip(matched, objects, strict=True)]
-        return losses | mask_loss(self.masks(maps, own), own, index, targets)
+        masks = self.mask_logits(self.mask_predictor.conv5_mask(self.mask_head(self.regions(maps, own))))
+        return losses | mask_loss(masks, own, index, targets)
 
     def _pool(self, pool: MultiScaleRoIAlign, maps: Mapping[str, Tensor], boxes: Sequence[Tensor]) -> Tensor:
         out: Tensor = pool(dict(maps), list(boxes), [(self.size, self.size)] * len(boxes))

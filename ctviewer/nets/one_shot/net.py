@@ -12,21 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ctviewer.nets.one_shot.answers import Detections, Rois, SliceAnswer, SliceLogits, Target
+from ctviewer.nets.one_shot.answers import Detections, SliceAnswer, SliceLogits, Target
 from ctviewer.nets.one_shot.backbones import Backbone
 from ctviewer.nets.one_shot.copying import detached
 from ctviewer.nets.one_shot.folding import fold_frozen
 from ctviewer.nets.one_shot.heads import SegmentationBranch
-from ctviewer.nets.one_shot.layer import AttentionLayer, LayerOutput
+from ctviewer.nets.one_shot.layer import AttentionLayer
 from ctviewer.nets.one_shot.losses import slice_class_loss
 from ctviewer.nets.one_shot.options import Options
 from ctviewer.nets.one_shot.proposals import Proposals
-from ctviewer.nets.one_shot.rois import Boxes, by_distance, decode, fill, select, summed
+from ctviewer.nets.one_shot.reading import no_rois, read_slices
+from ctviewer.nets.one_shot.rois import Boxes, by_distance, decode, select
 
 STEPS = LESION, IMAGE = "lesion", "image"
-
-_SURE = 4.0
-"""Logit of the negative class for a slice without any region, and minus that of the others: 98 and 2 %."""
 
 
 class OneShot(nn.Module):
@@ -92,12 +90,15 @@ class OneShot(nn.Module):
         Raises:
             ValueError: the net has no image classes.
         """
+        if self.attention_layer is None:
+            raise ValueError("this net tells no classes of slices")
         maps = self._maps(images)
         branch = self.copied or self.segmentation
         with torch.no_grad():
             proposals, _ = self.rpn(images, maps)
             rois = [self._rois(found) for found in self._decoded(branch, maps, proposals)]
-        return self._read(rois, self._mask_features(branch, maps, [r.boxes for r in rois]))
+        features = self._mask_features(branch, maps, [r.boxes for r in rois])
+        return read_slices(self.attention_layer, rois, features, self.options.negative)
 
     def classification_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Loss of an image step; see `losses.slice_class_loss`."""
@@ -105,26 +106,32 @@ class OneShot(nn.Module):
 
     @torch.no_grad()
     def analyse(self, images: Tensor, score_threshold: float, limit: int = 100) -> list[SliceAnswer]:
-        """All that the net says of slices, in one pass. Needs eval mode; writes no buffer.
+        """All that the net says of slices, in one pass. Writes no buffer.
 
         Args:
             images: `[n, 3 or 1, S, S]`.
             score_threshold: an instance's score must be higher; a higher one saves mask time.
             limit: most instances of a slice.
+
+        Raises:
+            ValueError: the net is in training mode.
         """
+        if self.training:
+            raise ValueError("slices are analysed in eval mode")
         maps = self._maps(images)
         proposals, _ = self.rpn(images, maps)
         decoded = self._decoded(self.segmentation, maps, proposals)
         found = [select(d, score_threshold, self.options.detection_nms, limit) for d in decoded]
-        detections = self._detections(maps, found)
-        if self.segmentation_only:
-            return [SliceAnswer(d, images.new_zeros(0), _no_rois(images)) for d in detections]
-        branch = self.segmentation
+        if self.attention_layer is None:
+            features = self._mask_features(self.segmentation, maps, [f.boxes for f in found])
+            nothing = images.new_zeros(0), no_rois(images.device)
+            return [SliceAnswer(d, *nothing) for d in self._detections(found, features)]
         if self.copied is not None:
-            branch = self.copied
-            decoded = self._decoded(branch, maps, proposals)
+            decoded = self._decoded(self.copied, maps, proposals)
         rois = [self._rois(d) for d in decoded]
-        said = self._read(rois, self._mask_features(branch, maps, [r.boxes for r in rois]))
+        own, other = self._both_features(maps, found, rois)
+        said = read_slices(self.attention_layer, rois, other, self.options.negative)
+        detections = self._detections(found, own)
         return [SliceAnswer(d, said.logits[i], said.rois[i]) for i, d in enumerate(detections)]
 
     def features(self, images: Tensor) -> Tensor:
@@ -177,58 +184,23 @@ class OneShot(nn.Module):
         regions = detached(branch.mask_head, branch.regions(maps, boxes))
         return detached(branch.mask_predictor.conv5_mask, regions)
 
-    def _read(self, rois: Sequence[Boxes], features: Tensor) -> SliceLogits:
-        """Logits of slices by their regions' features; a slice without any gets `_without`."""
-        if self.attention_layer is None:
-            raise ValueError("this net tells no classes of slices")
-        beta, count = self.options.beta, len(rois)
-        reduced = self.attention_layer.reduced(features)
-        kept = [i for i, r in enumerate(rois) if len(r)]
-        starts = torch.tensor([0] + [len(r) for r in rois]).cumsum(0)
-        positive, negative = self._without(count, features)
-        out = None
-        if not kept:
-            positive = positive + 0.0 * reduced.sum()  # nothing to learn, but a backward pass finds its way
-        else:
-            index = torch.cat([starts[i] + fill(len(rois[i]), beta) for i in kept]).to(features.device)
-            out = self.attention_layer(reduced[index])
-            places = torch.tensor(kept, device=features.device)
-            positive = positive.index_copy(0, places, out.positive)
-            negative = negative.index_copy(0, places, out.negative)
-        told = {i: k for k, i in enumerate(kept)}
-        all_rois = tuple(_told(r, out, told.get(i), beta) for i, r in enumerate(rois))
-        return SliceLogits(positive - negative, positive, negative, all_rois)
+    def _both_features(
+        self, maps: Mapping[str, Tensor], found: Sequence[Boxes], rois: Sequence[Boxes]
+    ) -> tuple[Tensor, Tensor]:
+        """Mask features of instances and of regions; tied branches give both in one pass."""
+        if self.copied is not None:
+            branches = ((self.segmentation, found), (self.copied, rois))
+            own, other = (self._mask_features(branch, maps, [b.boxes for b in boxes]) for branch, boxes in branches)
+            return own, other
+        joint = [torch.cat([f.boxes, r.boxes]) for f, r in zip(found, rois, strict=True)]
+        counts = [len(boxes) for pair in zip(found, rois, strict=True) for boxes in pair]
+        parts = torch.split(self._mask_features(self.segmentation, maps, joint), counts)
+        return torch.cat(parts[0::2]), torch.cat(parts[1::2])
 
-    def _without(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits `[count, image classes]` of both classifiers for slices without regions: "no finding"."""
-        sure = torch.zeros(count, self.image_classes, device=like.device)
-        if self.options.negative >= 0:
-            sure -= _SURE / 2
-            sure[:, self.options.negative] = _SURE / 2
-        return sure, -sure
-
-    def _detections(self, maps: Mapping[str, Tensor], found: Sequence[Boxes]) -> list[Detections]:
-        counts = [len(f) for f in found]
-        masks = self.segmentation.masks(maps, [f.boxes for f in found])
+    def _detections(self, found: Sequence[Boxes], features: Tensor) -> list[Detections]:
+        """Instances with the masks of their own classes; `features` as `_mask_features` gives them."""
+        masks = self.segmentation.mask_logits(features)
         labels = torch.cat([f.labels for f in found])
         own = masks[torch.arange(len(labels), device=labels.device), labels].sigmoid()
-        return [
-            Detections(f.boxes, f.labels, f.scores, m) for f, m in zip(found, torch.split(own, counts), strict=True)
-        ]
-
-
-def _told(rois: Boxes, out: LayerOutput | None, row: int | None, beta: int) -> Rois:
-    """Regions of a slice with the attention that `row` of the output gives them."""
-    if out is None or row is None or out.attention_positive is None or out.attention_negative is None:
-        return Rois(rois.boxes, rois.labels, rois.scores, None, None)
-    index = fill(len(rois), beta)
-    positive, negative = (
-        summed(a[row].detach(), index, len(rois)) for a in (out.attention_positive, out.attention_negative)
-    )
-    return Rois(rois.boxes, rois.labels, rois.scores, positive, negative)
-
-
-def _no_rois(like: Tensor) -> Rois:
-    return Rois(
-        like.new_zeros(0, 4), torch.zeros(0, dtype=torch.int64, device=like.device), like.new_zeros(0), None, None
-    )
+        parts = torch.split(own, [len(f) for f in found])
+        return [Detections(f.boxes, f.labels, f.scores, m) for f, m in zip(found, parts, strict=True)]

@@ -68,7 +68,7 @@ def test_without_image_classes_nothing_is_said_of_slices() -> None:
 
 def test_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="64x64 pixels"):
-        detector().analyse(torch.zeros(1, 1, 96, 96), 0.5)
+        detector().eval().analyse(torch.zeros(1, 1, 96, 96), 0.5)
 
 
 def test_it_learns_to_find_squares() -> None:
