@@ -107,7 +107,7 @@ class _Timed:
         p, net, device = self._start.preprocessing, self._start.net, self._device
         noise = _Noise(slices, len(p.mean), p.crop)
         if self._precision == "auto":
-            self._precision = devices.measured_precision(net, noise[: self._config.chunk])
+            self._precision = devices.measured_precision(net, noise[: self._config.chunk], net.encode, net.encoder)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         net.train()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ctviewer.core.errors import InputError
-from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.engine.passes import PRECISIONS
 
 _LEAST_GAIN = 1.25  # times faster, else float32
@@ -40,43 +40,46 @@ def describe(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
-def measured_precision(net: StudyClassifier, images: Tensor) -> str:
-    """Whether bfloat16 is worth it for the encoder of a net, there and back where it learns.
+def measured_precision(net: nn.Module, images: Tensor, encode: Callable[[Tensor], Tensor], encoder: nn.Module) -> str:
+    """Whether bfloat16 is worth it for the costly part of a net, there and back where it learns.
 
     Args:
         net: on its device; its gradients are as they were.
         images: a chunk of slices, `[n, 3 or 1, S, S]`.
+        encode: its costly part.
+        encoder: the module with the parameters of that.
 
     Returns:
         "bfloat16" where it is clearly faster and differs by rounding only, else "float32".
     """
     device = next(net.parameters()).device
-    learns = any(p.requires_grad for p in net.encoder.parameters())
+    learned = [p for p in encoder.parameters() if p.requires_grad]
     was, images = net.training, images.to(device)
     net.eval()  # without dropout, so that the two can be compared
-    exact, seconds = _timed(net, images, "float32", learns)
-    rounded, seconds_rounded = _timed(net, images, "bfloat16", learns)
+    exact, seconds = _timed(encode, images, "float32", learned)
+    rounded, seconds_rounded = _timed(encode, images, "bfloat16", learned)
     net.train(was)
     error = float((rounded - exact).norm() / exact.norm().clamp_min(1e-12))
     pays = seconds >= _LEAST_GAIN * seconds_rounded and error <= _LARGEST_ERROR
     return "bfloat16" if pays else "float32"
 
 
-def _timed(net: StudyClassifier, images: Tensor, precision: str, learns: bool) -> tuple[Tensor, float]:
+def _timed(
+    encode: Callable[[Tensor], Tensor], images: Tensor, precision: str, learned: Sequence[nn.Parameter]
+) -> tuple[Tensor, float]:
     """Features in float32, and the shortest of some times."""
     dtype = PRECISIONS[precision]
-    parameters = [p for p in net.encoder.parameters() if p.requires_grad]
     best = float("inf")
     for _ in range(_RUNS):
         _wait(images.device)
         start = time.perf_counter()
         with (
-            torch.set_grad_enabled(learns),
+            torch.set_grad_enabled(bool(learned)),
             torch.autocast(images.device.type, dtype or torch.bfloat16, enabled=dtype is not None),
         ):
-            features = net.encode(images).float()
-        if learns:
-            torch.autograd.grad(features.sum(), parameters, allow_unused=True)
+            features = encode(images).float()
+        if learned:
+            torch.autograd.grad(features.sum(), learned, allow_unused=True)
         _wait(images.device)
         best = min(best, time.perf_counter() - start)
     return features.detach(), best

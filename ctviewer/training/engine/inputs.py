@@ -10,7 +10,7 @@ from ctviewer.training.config import RunConfig
 from ctviewer.training.control import Control, never
 from ctviewer.training.engine.parallel import SINGLE, World
 from ctviewer.training.preflight.report import PreflightReport
-from ctviewer.training.source import LabelledSource
+from ctviewer.training.source import LabelledSource, SliceSource
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class RunInputs:
 
     Attributes:
         config: what is to be done.
-        source: of the studies.
+        source: of the studies; for a one-shot model of the scans of labelled slices.
         folder: of the run (`run_folder`); it may hold what pre-flight and the command line wrote.
         report: of pre-flight, nothing blocking.
         base: the bundle that "base" and "domain" start from; for other starts None.
@@ -33,7 +33,7 @@ class RunInputs:
     """
 
     config: RunConfig
-    source: LabelledSource
+    source: LabelledSource | SliceSource
     folder: Path
     report: PreflightReport
     base: Bundle | None

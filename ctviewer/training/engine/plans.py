@@ -15,13 +15,13 @@ from ctviewer.core.files import reason, write_bytes
 from ctviewer.training.config import DataConfig
 from ctviewer.training.preflight.checks import cross_validates
 from ctviewer.training.run_folder import CHECKPOINTS
-from ctviewer.training.source import LabelledSource
+from ctviewer.training.source import LabelledSource, SliceSource
 from ctviewer.training.splits import EXTERNAL, TRAIN_ONLY, Case, Split, repeated_folds
 
 FOLD = "fold.json"
 
 
-def cases_of(source: LabelledSource, split: Split) -> tuple[Case, ...]:
+def cases_of(source: LabelledSource | SliceSource, split: Split) -> tuple[Case, ...]:
     """The studies of a split, as splitting knows them; external sets are marked, and what must never judge."""
     marked = {study: TRAIN_ONLY for study in source.ids() if source.split(study) == TRAIN_ONLY}
     marked |= {study: EXTERNAL + name for name, studies in split.external.items() for study in studies}

@@ -146,8 +146,6 @@ class _Run:
         if (wish := self._world.agree(wish)) is not Wish.GO_ON:
             raise WantedError(wish)
         self._world.wait()
-        for note in self._shop.settle():
-            yield Message(note)
         if not self._memory.precision:
             self._remember(precision=self._world.tell(self._shop.measured_precision(self._split.train)))
         self._shop.precision = self._memory.precision

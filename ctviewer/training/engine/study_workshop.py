@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -32,6 +32,7 @@ from ctviewer.training.events import RunFinished
 from ctviewer.training.predictions_file import write_predictions
 from ctviewer.training.run_folder import FEATURES, STUDIES
 from ctviewer.training.sampling import paper_pose
+from ctviewer.training.source import LabelledSource
 from ctviewer.training.splits import EXTERNAL, TEST, Case
 
 _JUDGING = "Judging studies that were not learned from"
@@ -60,7 +61,8 @@ class StudyWorkshop:
         self.start = self._started()
         squares = inputs.studies or inputs.folder / STUDIES
         contents = inputs.report.study_sha256
-        self.store = StudyStore(inputs.source, self.start.preprocessing, squares, contents, self._device)
+        source = cast(LabelledSource, inputs.source)  # the configuration's task says so
+        self.store = StudyStore(source, self.start.preprocessing, squares, contents, self._device)
         truth = {case.study: case.classes for case in cases}
         balanced = config.recipe.sampling == "inverse_frequency"
         self._task = Task(self.start.head, self.start.classes, truth, balanced)
@@ -70,16 +72,12 @@ class StudyWorkshop:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """All of them: classes come from the table of labels."""
+        """What it starts from."""
         return self.start.notes
 
     def prepare(self, studies: Sequence[str]) -> Iterator[Event]:
         """Make the squares of studies that have none."""
         return self.store.prepare(studies)
-
-    def settle(self) -> tuple[str, ...]:
-        """Nothing waits for the data."""
-        return ()
 
     def measured_precision(self, studies: Sequence[str]) -> str:
         """The recipe's precision; "auto" is measured, by the first process."""
@@ -88,7 +86,7 @@ class StudyWorkshop:
             return wanted
         longest = max(studies, key=self.store.length)
         images = self.store.slices(longest)[: self._in.config.chunk]
-        return devices.measured_precision(self.start.net, images)
+        return devices.measured_precision(self.start.net, images, self.start.net.encode, self.start.net.encoder)
 
     def fold(self, plan: FoldPlan) -> Fold[Any]:
         """A fold at its beginning, with a net of its own."""

@@ -71,7 +71,7 @@ class Workshop(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what the net starts from, as far as they are known before its data are read."""
+        """Sentences on what the net starts from."""
         ...
 
     def prepare(self, studies: Sequence[str]) -> Iterator[Event]:
@@ -80,17 +80,6 @@ class Workshop(Protocol):
         Raises:
             InputError: something cannot be read, or is not what was checked.
             StorageError: the folder cannot be written.
-        """
-        ...
-
-    def settle(self) -> tuple[str, ...]:
-        """All data are on disk, those of the other processes too: put together what depends on them.
-
-        Returns:
-            Further sentences on the start.
-
-        Raises:
-            InputError: the run cannot start with these data.
         """
         ...
 

@@ -116,7 +116,7 @@ def test_measured_precision_is_kept_for_the_whole_run(inputs, small_config, monk
     from ctviewer.training.control import Wish
 
     answers = iter(["bfloat16", "float32"])
-    monkeypatch.setattr("ctviewer.training.engine.devices.measured_precision", lambda net, images: next(answers))
+    monkeypatch.setattr("ctviewer.training.engine.devices.measured_precision", lambda *told: next(answers))
     wanted = inputs(small_config(precision="auto"), control=after(30, Wish.PAUSE))
     said(wanted)
     rest = said(dataclasses.replace(wanted, resume=True, control=lambda: Wish.GO_ON))

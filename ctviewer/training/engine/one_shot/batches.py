@@ -79,12 +79,12 @@ class SliceBatches:
     together: bool
     seed: int
     fold: int
-    _orders: dict[int, tuple[int, NDArray[np.intp]]] = field(default_factory=dict)
+    _orders: dict[int, tuple[int, NDArray[np.intp]]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def steps(self) -> int:
         """Of an epoch."""
-        return self._rounds * (2 if self._alternates else 1)
+        return self._rounds * (2 if self.alternates else 1)
 
     def taken(self, steps: int) -> int:
         """A checkpoint counts in steps."""
@@ -96,7 +96,7 @@ class SliceBatches:
 
     def step(self, epoch: int, number: int) -> SliceBatch:
         """The slices of a step, both counted from 0."""
-        if not self._alternates:
+        if not self.alternates:
             lesions = self._lesions_of(epoch, number) if self.lesions else ()
             return SliceBatch(lesions, self._images_of(epoch, number) if self.images else ())
         turn, images = divmod(number, 2)
@@ -105,7 +105,8 @@ class SliceBatches:
         return SliceBatch(lesions=self._lesions_of(epoch, turn))
 
     @property
-    def _alternates(self) -> bool:
+    def alternates(self) -> bool:
+        """Whether the two kinds take turns."""
         return bool(self.lesions and self.images) and not self.together
 
     @property
