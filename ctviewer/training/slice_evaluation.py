@@ -246,7 +246,7 @@ def _slice_counts(p: SlicePredictions) -> Iterator[SliceCount]:
 def _curves(p: SlicePredictions) -> Iterator[FrocCurve]:
     for name, label in (("any lesion", None), *zip(p.lesion_classes, p.lesion_values, strict=True)):
         points = froc.points(froc.findings(p, label))
-        if points and not (label is None and len(p.lesion_classes) == 1):
+        if points and not (label is None and len(p.lesion_classes) == 1 and not p.has_others):
             yield FrocCurve(name, points)
 
 
@@ -284,6 +284,11 @@ def _without_truth(p: SlicePredictions, lesions: Sequence[LesionCount]) -> Itera
     if not any(True for _ in p.with_lesions):
         yield "No lesions are marked on these slices, so that no AP, FROC or Dice is given."
         return
+    if p.has_others:
+        yield (
+            f"Lesions are marked here that the model has no class for (it outlines {enumerated(p.classes[1:])}): they count as "
+            "lesions of any class, there is no AP of them, and no per_image_ap."
+        )
     if absent := [one.name for one in lesions if not one.instances]:
         verb = "is" if len(absent) == 1 else "are"
         yield f"No outline of {enumerated(absent)} {verb} in this set, so that there is no AP of it."

@@ -20,6 +20,8 @@ _FORMAT = Format("ctviewer.slice-predictions", 1, "slice predictions")
 
 LEAST_OVERLAP = 0.1
 """IoU from which an overlap is kept; no figure asks for less."""
+OTHER = "lesion of a class that the model does not have"
+"""Stands after the model's classes for all that is marked and that it cannot name: a lesion of any class, none of its own."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class SliceLesions:
 
     Attributes:
         complete: whether all lesions are marked; else a detection that meets nothing marked says nothing.
-        truth_labels: index of the class.
+        truth_labels: index of the class; that of `OTHER` is the number of classes.
         truth_small: too small to count as an instance; what meets it says nothing.
         truth_lesions: number of the lesion within the scan: cross-sections of one have one number.
         labels: index of the class.
@@ -40,7 +42,7 @@ class SliceLesions:
         marked_any, hit_any: the same for all lesion classes together; 0 where the class is no lesion (the lung).
         false, false_any: by how much the number of false findings of the class, and of lesions of any class, grows; false
             marks on neighbouring slices that overlap are one finding, so that a mark that joins two takes one away.
-        truth_pixels: of each class, small components included; the first, the background's, is 0.
+        truth_pixels: of each class (and of `OTHER`, where it was marked), small components included; the background's is 0.
         truth_any: of all lesion classes together.
     """
 
@@ -124,6 +126,16 @@ class SlicePredictions:
         return tuple(self.classes.index(name) for name in self.lesion_classes)
 
     @property
+    def any_lesion(self) -> tuple[int, ...]:
+        """Index of all that is a lesion, `OTHER` included."""
+        return (*self.lesion_values, len(self.classes))
+
+    @property
+    def has_others(self) -> bool:
+        """Whether lesions are marked of a class that the model does not have."""
+        return any(len(self.classes) in one.truth_labels for _, one in self.with_lesions)
+
+    @property
     def with_lesions(self) -> Iterator[tuple[SlicePrediction, SliceLesions]]:
         """Slices whose lesions are marked."""
         return ((case, case.lesions) for case in self.cases if case.lesions is not None)
@@ -200,8 +212,9 @@ def _fits(one: SliceLesions, classes: int) -> bool:
     return (
         all(len(column) == found for column in columns)
         and len(one.truth_small) == len(one.truth_lesions) == true
-        and len(one.truth_pixels) == classes
-        and all(0 < label < classes for label in (*one.labels, *one.truth_labels))
+        and len(one.truth_pixels) in (classes, classes + 1)
+        and all(0 < label < classes for label in one.labels)
+        and all(0 < label < len(one.truth_pixels) for label in one.truth_labels)
         and all(0 <= a < found and 0 <= b < true and 0.0 <= iou <= 1.0 for a, b, iou in one.matches)
         and list(one.scores) == sorted(one.scores, reverse=True)
     )

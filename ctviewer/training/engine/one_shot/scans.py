@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from ctviewer.training.engine.parallel import World
 from ctviewer.training.engine.slice_store import SliceInfo
 from ctviewer.training.predictions import patient_digest
 from ctviewer.training.slice_cases import Mark, MarkedSlice, lesions_of
-from ctviewer.training.slice_predictions import SliceLesions, SlicePrediction
+from ctviewer.training.slice_predictions import OTHER, SliceLesions, SlicePrediction
 
 LEAST_SCORE = 0.05
 """Of detections that figures count; what is shown has a threshold of its own."""
@@ -35,7 +35,12 @@ class Slices(Protocol):
 
     @property
     def classes(self) -> Sequence[str]:
-        """Of outlines, the background first."""
+        """Of outlines: the net's, and `slice_predictions.OTHER` where others are marked too."""
+        ...
+
+    @property
+    def image_classes(self) -> Sequence[str]:
+        """Of slices: the net's, and after them those that it does not know."""
         ...
 
     def slices_of(self, scan: str) -> Sequence[SliceInfo]:
@@ -90,8 +95,7 @@ class ScanJudge:
     Attributes:
         net: on its device.
         slices: where they come from.
-        lesion_classes: classes of outlines that are lesions.
-        image_classes: of slices, in the order of the logits.
+        lesion_classes: of the net's classes those that are lesions.
         precision: a key of `passes.PRECISIONS`.
         patient: whose scan it is.
         contents: SHA-256 of the pixels by scan, where they are known.
@@ -101,7 +105,6 @@ class ScanJudge:
     net: OneShot
     slices: Slices
     lesion_classes: Sequence[str]
-    image_classes: Sequence[str]
     precision: str
     patient: Callable[[str], str]
     contents: Mapping[str, str] = field(default_factory=dict)
@@ -162,7 +165,7 @@ class ScanJudge:
                 name=info.name,
                 patient=patient_digest(self.patient(scan)),
                 split=part,
-                truth="" if info.image_class is None else self.image_classes[info.image_class],
+                truth="" if info.image_class is None else self.slices.image_classes[info.image_class],
                 logits=said,
                 lesions=outlined.get(info.name),
                 content=self.contents.get(scan, ""),
@@ -185,26 +188,27 @@ class ScanJudge:
                 return _plain(self.net.classify(image).logits[0]), ()
             answer = self.net.analyse(image, LEAST_SCORE, MOST)[0]
         logits = _plain(answer.logits) if self._class(info, wanted) else ()
-        return logits, marks_of(answer.detections, self.net.size, info.known)
+        return logits, marks_of(answer.detections, self.net.size, {*info.known, *self._lesion_values})
+
+    @property
+    def _lesion_values(self) -> set[int]:
+        return {self.slices.classes.index(name) for name in self.lesion_classes}
 
     def _outlined(
         self, scan: str, infos: Sequence[SliceInfo], marks: Sequence[tuple[Mark, ...]], wanted: Wanted
     ) -> dict[str, SliceLesions]:
         """By slice, those whose lesions are marked."""
         classes = self.slices.classes
-        values = {classes.index(name) for name in self.lesion_classes}
+        lesions = [name for name in classes if name in self.lesion_classes or name == OTHER]
         pairs = [pair for pair in zip(infos, marks, strict=True) if self._lesions(pair[0], wanted)]
         slices = [
-            MarkedSlice(
-                self.slices.truth(scan, info.name), info.reviewed and values <= set(info.known), found, info.place
-            )
-            for info, found in pairs
+            MarkedSlice(self.slices.truth(scan, info.name), info.reviewed, found, info.place) for info, found in pairs
         ]
-        kept = lesions_of(slices, classes, self.lesion_classes, neighbours=self.slices.neighbours(scan))
+        kept = lesions_of(slices, classes, lesions, neighbours=self.slices.neighbours(scan))
         return {info.name: one for (info, _), one in zip(pairs, kept, strict=True)}
 
 
-def marks_of(detections: Detections, size: int, known: Sequence[int]) -> tuple[Mark, ...]:
+def marks_of(detections: Detections, size: int, known: Collection[int]) -> tuple[Mark, ...]:
     """Outlines in the net's square, of classes that can be judged; those that hold no pixel are left out.
 
     Raises:

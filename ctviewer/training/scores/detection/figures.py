@@ -107,7 +107,9 @@ def _known_mean(rows: Floats) -> Floats:
 
 
 def _per_image(p: SlicePredictions) -> Iterator[SliceFigure]:
-    """The paper's own figure, over completely marked slices."""
+    """The paper's own figure, over completely marked slices; not of lesions that the model cannot name."""
+    if p.has_others:
+        return
     for told, thresholds in _PER_IMAGE_TOLD.items():
         pairs = [per_image.per_image_ap(p, t) for t in thresholds]
         counts = pairs[0][1]
@@ -147,7 +149,7 @@ def _dice(p: SlicePredictions) -> Iterator[SliceFigure]:
 
 def _lesions(p: SlicePredictions) -> tuple[tuple[str, int | None], ...]:
     each: tuple[tuple[str, int | None], ...] = tuple(zip(p.lesion_classes, p.lesion_values, strict=True))
-    return each if len(each) == 1 else ((ANY_LESION, None), *each)
+    return each if len(each) == 1 and not p.has_others else ((ANY_LESION, None), *each)
 
 
 def _others(p: SlicePredictions) -> tuple[tuple[str, int], ...]:

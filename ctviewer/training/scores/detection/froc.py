@@ -52,7 +52,7 @@ def findings(predictions: SlicePredictions, label: int | None) -> Findings:
     first: dict[tuple[str, int], tuple[float, int]] = {}
     rows: list[tuple[float, int, int, int]] = []
     scans: set[tuple[str, int]] = set()
-    wanted = predictions.lesion_values if label is None else (label,)
+    wanted = predictions.any_lesion if label is None else (label,)
     for case, slice_ in predictions.with_lesions:
         if not slice_.complete:
             continue
