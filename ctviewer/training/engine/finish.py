@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
-
-import torch
 
 from ctviewer.core.events import Event, Message
 from ctviewer.models.metadata import Metric
-from ctviewer.models.training_run import CurvePoint
 from ctviewer.nets.encoders import freeze
-from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.calibration import Calibration, choose_threshold, fit, fold_in
 from ctviewer.training.control import Wish
+from ctviewer.training.engine import finishing
 from ctviewer.training.engine.batches import make_batches
 from ctviewer.training.engine.features import FeatureCache
+from ctviewer.training.engine.finishing import EXACT, round_to_bundle, unless_stop
 from ctviewer.training.engine.fold import Setting
 from ctviewer.training.engine.inputs import RunInputs
 from ctviewer.training.engine.judging import Judged, judge
 from ctviewer.training.engine.passes import Passes
-from ctviewer.training.engine.plans import FoldRecord, median_epochs
+from ctviewer.training.engine.plans import FoldRecord
 from ctviewer.training.engine.starts import Start
 from ctviewer.training.engine.told import calibrated, cases_of, predictions_of
 from ctviewer.training.engine.watched import watching
 from ctviewer.training.engine.workshop import Learned
 from ctviewer.training.evaluation import evaluate
 from ctviewer.training.events import RunFinished
-from ctviewer.training.ledger import holdout_sha256
 from ctviewer.training.predictions import Prediction, Predictions
 from ctviewer.training.predictions_file import write_predictions
-from ctviewer.training.preflight.report import Count, PreflightReport
+from ctviewer.training.preflight.report import Count
 from ctviewer.training.run_folder import FEATURES, PREDICTIONS
 from ctviewer.training.run_record import doubt_notes
-from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION
+from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION, Split
 from ctviewer.training.versions import CROSS_VALIDATION, RunResult, make_child
 
-_EXACT = "float32"  # the figures are the bundle's, as `predicting.predict` gives them, whatever it learned in
 _JUDGING = "Judging studies that were not learned from"
 _IN_SAMPLE_THRESHOLD = (
     "The threshold was chosen on the same out-of-fold predictions that sensitivity and specificity refer to: expect a "
@@ -73,13 +68,13 @@ class _Finish:
     def __init__(self, inputs: RunInputs, start: Start, passes: Passes, learned: Learned, setting: Setting) -> None:
         self._in, self._start, self._learned, self._setting = inputs, start, learned, setting
         self._net = start.net
-        _round(self._net)
+        round_to_bundle(self._net)
         freeze(self._net.encoder, trainable="none")
         cache = FeatureCache(
-            inputs.folder / FEATURES, passes.store, self._net, passes.draws, precision=_EXACT, chunk=passes.chunk
+            inputs.folder / FEATURES, passes.store, self._net, passes.draws, precision=EXACT, chunk=passes.chunk
         )
         self._trained_in = passes.precision
-        self._passes = dataclasses.replace(passes, cache=cache, precision=_EXACT)
+        self._passes = dataclasses.replace(passes, cache=cache, precision=EXACT)
 
     def events(self) -> Generator[Event, None, RunFinished | Wish]:
         """See `finish`."""
@@ -92,7 +87,7 @@ class _Finish:
             calibration = fit(calibrating, prevalence, self._shown())
         if calibration is not None:
             fold_in(self._net, calibration)
-            _round(self._net)
+            round_to_bundle(self._net)
             calibrating = calibrated(calibrating, calibration)
             yield Message(calibration.text)
         threshold = choose_threshold(calibrating) if calibrating.cases else 0.5
@@ -158,17 +153,12 @@ class _Finish:
 
     def _judged(self, parts: Mapping[str, Sequence[str]]) -> Generator[Event, None, Predictions | Wish]:
         studies = tuple(study for those in parts.values() for study in those)
-        work = judge(self._passes, studies, self._setting.world, self._wish)
+        work = judge(self._passes, studies, self._setting.world, unless_stop(self._setting.control))
         judged = yield from watching(work, _JUDGING)
         if isinstance(judged, Wish):
             return judged
         part_of = {study: part for part, those in parts.items() for study in those}
         return self._predictions(cases_of(self._in, judged, part_of))
-
-    def _wish(self) -> Wish:
-        """A stop is what is going on here already."""
-        wish = self._setting.control()
-        return Wish.GO_ON if wish is Wish.STOP else wish
 
     def _predictions(self, cases: Sequence[Prediction]) -> Predictions:
         return predictions_of(self._in, self._start, cases)
@@ -200,7 +190,7 @@ class _Finish:
         return RunResult(
             run=self._in.folder.name,
             config=self._in.config,
-            report=self._report(),
+            report=finishing.report_of(self._in, learned, self._counts),
             state=self._net.state_dict(),
             net=start.options,
             classes=start.classes,
@@ -209,15 +199,15 @@ class _Finish:
             threshold=predictions.threshold,
             predictions=predictions,
             metrics=metrics,
-            curves=tuple(self._curves()),
+            curves=tuple(finishing.curve_points(learned)),
             epochs=learned.epochs,
             folds=len(learned.records),
             device=learned.device,
             precision=self._trained_in,
-            split=self._split_text(),
-            seconds=learned.seconds + sum(record.seconds for record in learned.records),
+            split=finishing.split_text(self._in, learned),
+            seconds=finishing.seconds_of(learned),
             start=" ".join(start.notes),
-            patients=self._patients(),
+            patients=finishing.patients_by_part(self._in, learned),
             prevalence={} if calibration is None else calibration.prevalence,
             calibration="" if calibration is None else calibration.text,
             stopped=learned.stopped,
@@ -226,72 +216,21 @@ class _Finish:
 
     def _cross_validation_notes(self, calibration: Calibration | None) -> Iterator[str]:
         """What its figures are of, and are not."""
-        records, epochs = self._learned.records, self._learned.epochs
-        if not records:
+        if not self._learned.records:
             return
         yield _IN_SAMPLE_THRESHOLD
         if calibration is not None:
             yield _CROSS_CALIBRATED
-        if epochs < (whole := median_epochs(records)):
-            yield (
-                f"The user stopped the final training in epoch {epochs} of {whole}: the figures are of nets that learned "
-                "for longer than this one."
-            )
+        yield from finishing.stopped_note(self._learned)
 
-    def _report(self) -> PreflightReport:
-        """Pre-flight's, whose split is that of the net: another one where a cross-validation was stopped."""
-        report, split = self._in.report, self._learned.split
-        if self._learned.records or split == report.split:
-            return report
-        contents = {part: [report.study_sha256.get(one, "") for one in those] for part, those in split.parts.items()}
-        hashes = {part: holdout_sha256(those) for part, those in contents.items()}
-        return dataclasses.replace(report, split=split, counts=self._counts(), data_sha256=hashes)
-
-    def _counts(self) -> tuple[Count, ...]:
+    def _counts(self, split: Split) -> tuple[Count, ...]:
         truth, patient = self._passes.task.truth, self._in.source.patient
         found = []
-        for part, studies in self._learned.split.parts.items():
+        for part, studies in split.parts.items():
             for name in self._start.classes:
                 those = [study for study in studies if name in truth[study]]
                 found.append(Count(part, name, len(those), len({patient(study) for study in those})))
         return tuple(found)
-
-    def _split_text(self) -> str:
-        """Where the configuration does not say it: a cross-validation that was stopped."""
-        learned = self._learned
-        if learned.records or learned.split == self._in.report.split:
-            return ""
-        return (
-            f"By patient, stratified by class, drawn with seed {self._in.config.seed}: fold {learned.fold + 1} of a "
-            "cross-validation that the user stopped there."
-        )
-
-    def _curves(self) -> Iterator[CurvePoint]:
-        trainings = [(number, one.history, one.epochs) for number, one in enumerate(self._learned.records)]
-        trainings.append((self._learned.fold, self._learned.history, self._learned.epochs))
-        for number, history, kept in trainings:
-            for told in history:
-                value = float(told["validation_loss"])
-                yield CurvePoint(
-                    number, int(told["epoch"]), float(told["loss"]), value if math.isfinite(value) else None,
-                    told["epoch"] == kept,
-                )  # fmt: skip
-
-    def _patients(self) -> dict[str, int]:
-        """By part; of a cross-validation all inside together."""
-        split, source = self._learned.split, self._in.source
-        parts = {part: len({source.patient(study) for study in those}) for part, those in split.parts.items()}
-        if self._learned.records:
-            parts[CROSS_VALIDATION] = parts.pop("train")
-        return parts
-
-
-def _round(net: StudyClassifier) -> None:
-    """Give weights the values that a bundle keeps (float16), so that its figures are those of what is used later."""
-    with torch.no_grad():
-        for tensor in net.state_dict().values():
-            if tensor.is_floating_point():
-                tensor.copy_(tensor.half())
 
 
 def _studies(record: FoldRecord) -> Judged:

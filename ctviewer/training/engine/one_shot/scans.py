@@ -17,12 +17,15 @@ from ctviewer.core.records import read_record
 from ctviewer.models.placement import Placement, Upright
 from ctviewer.nets.one_shot import Detections, OneShot
 from ctviewer.training.control import Control, Wish
+from ctviewer.training.engine.inputs import RunInputs
 from ctviewer.training.engine.one_shot.learner import reduced
 from ctviewer.training.engine.parallel import World
 from ctviewer.training.engine.slice_store import SliceInfo
 from ctviewer.training.predictions import patient_digest
 from ctviewer.training.slice_cases import Mark, MarkedSlice, lesions_of
 from ctviewer.training.slice_predictions import OTHER, SliceLesions, SlicePrediction
+from ctviewer.training.slices.task import SliceTask
+from ctviewer.training.slices.two_sources import IMAGES, LESIONS, kind_of
 
 LEAST_SCORE = 0.05
 """Of detections that figures count; what is shown has a threshold of its own."""
@@ -206,6 +209,24 @@ class ScanJudge:
         ]
         kept = lesions_of(slices, classes, lesions, neighbours=self.slices.neighbours(scan))
         return {info.name: one for (info, _), one in zip(pairs, kept, strict=True)}
+
+
+def judge_of_run(inputs: RunInputs, net: OneShot, slices: Slices, task: SliceTask, precision: str) -> ScanJudge:
+    """A judge of the scans of a run: those of lesion sets by their outlines, those of image sets by their classes.
+
+    Args:
+        inputs: of the run.
+        net: on its device.
+        slices: the run's store.
+        task: its classes.
+        precision: as for `ScanJudge`.
+    """
+
+    def wanted(scan: str) -> Wanted:
+        return Wanted(kind_of(scan) == LESIONS, kind_of(scan) == IMAGES)
+
+    source, contents = inputs.source, inputs.report.study_sha256
+    return ScanJudge(net, slices, task.lesion_classes, precision, source.patient, contents, wanted)
 
 
 def marks_of(detections: Detections, size: int, known: Collection[int]) -> tuple[Mark, ...]:

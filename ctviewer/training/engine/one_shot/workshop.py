@@ -18,7 +18,7 @@ from ctviewer.training.engine.one_shot.batches import SliceBatches, make_slice_b
 from ctviewer.training.engine.one_shot.copying import Copying
 from ctviewer.training.engine.one_shot.judging import SliceJudge
 from ctviewer.training.engine.one_shot.learner import OneShotLearner
-from ctviewer.training.engine.one_shot.scans import ScanJudge, SliceJudgement
+from ctviewer.training.engine.one_shot.scans import SliceJudgement, judge_of_run
 from ctviewer.training.engine.one_shot.starts import OneShotStart, input_of, start_one_shot, whole_base
 from ctviewer.training.engine.plans import FoldRecord, fold_folder
 from ctviewer.training.engine.slice_store import SliceInfo, SliceStore
@@ -101,10 +101,7 @@ class OneShotWorkshop:
     def judged(self, learner: Learner[Any], studies: Sequence[str]) -> Generator[Event, None, SliceJudgement | Wish]:
         """What a net says of scans that it did not learn from."""
         assert isinstance(learner, OneShotLearner)  # made by `fold`
-        judge = ScanJudge(
-            learner.net, self.store, self._task.lesion_classes, self._task.image_classes, learner.precision,
-            self._in.source.patient, self._in.report.study_sha256,
-        )  # fmt: skip
+        judge = judge_of_run(self._in, learner.net, self.store, self._task, learner.precision)
         work = judge.judge(studies, CROSS_VALIDATION, self.setting.world, self.setting.control)
         return (yield from watching(work, _JUDGING))
 
