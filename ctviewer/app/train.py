@@ -24,7 +24,7 @@ from ctviewer.app.train_check import (
     require_accepted,
     start_notes,
 )
-from ctviewer.app.train_data import open_source
+from ctviewer.app.train_data import folders_of, source_of
 from ctviewer.app.train_kept import keep_check, kept_check
 from ctviewer.app.train_run import (
     Begun,
@@ -35,6 +35,7 @@ from ctviewer.app.train_run import (
     make_ready,
     start_folder,
 )
+from ctviewer.app.train_slices import slice_notes
 from ctviewer.app.train_speaker import Console, Speaker, json_lines
 from ctviewer.app.wishes import Wishes, signals_heard, words_heard
 from ctviewer.core.errors import CtviewerError, InputError
@@ -125,8 +126,8 @@ def _train(options: argparse.Namespace, speaker: Speaker, wishes: Wishes, stack:
 def _checked(options: argparse.Namespace, speaker: Speaker, wishes: Wishes) -> tuple[PreflightReport, RunConfig]:
     """Pre-flight of a new run; what it says is printed."""
     config = _asked(options)
-    base = base_bundle(config.model)
-    source = open_source(config.data)
+    base = base_bundle(config.model, config.task)
+    source = source_of(config)
     for note in start_notes(config, source, base):
         if options.check:  # else training says so
             speaker.say(Message(note))
@@ -138,6 +139,9 @@ def _checked(options: argparse.Namespace, speaker: Speaker, wishes: Wishes) -> t
         report = preflight_of(config, source, base, options.out or runs_folder(), speaker.say, wishes)
     if options.report is not None and options.check:
         keep_check(options.report, report, config, source, base)
+    for note in slice_notes(config, report, base):
+        if options.check:
+            speaker.say(Message(note))
     _tell_report(options, report, speaker)
     return report, pinned(config, base)
 
@@ -155,9 +159,9 @@ def _asked(options: argparse.Namespace) -> RunConfig:
     require_paths(config)
     if options.out is not None:
         require_free(options.out)
-    if config.data.folder:
+    for folder in folders_of(config):
         for place in filter(None, (options.out, options.report)):
-            refuse_inside(place, Path(config.data.folder))
+            refuse_inside(place, folder)
     return config
 
 

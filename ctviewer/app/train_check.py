@@ -10,33 +10,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctviewer.app.models import named, required
+from ctviewer.app.train_data import RunSource
+from ctviewer.app.train_slices import require_start, slice_request
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Message, Progress
 from ctviewer.core.files import reason, write_bytes
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import CLASSIFIER
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
 from ctviewer.training.config import ModelConfig, RunConfig
 from ctviewer.training.control import Control, Wish
 from ctviewer.training.preflight.report import PreflightReport, from_json, to_json
 from ctviewer.training.run_folder import PREFLIGHT
+from ctviewer.training.slices.two_sources import TwoSources
 from ctviewer.training.source import LabelledSource
 
 if TYPE_CHECKING:
     from ctviewer.training.preflight.estimates import RunPlan, Step
-    from ctviewer.training.preflight.run import Divide, Request
+    from ctviewer.training.preflight.known import Divide
+    from ctviewer.training.preflight.run import Request
 
 ALL = "all"
 
 
-def base_bundle(model: ModelConfig) -> Bundle | None:
+def base_bundle(model: ModelConfig, task: str = CLASSIFIER) -> Bundle | None:
     """The installed bundle that a run starts from; None for a start without one.
+
+    Args:
+        model: what is wanted.
+        task: what is trained. A one-shot model may have the backbone of a model of another task.
 
     Raises:
         InputError: it is not installed, or none is.
     """
     if model.start not in ("base", "domain"):
         return None
-    return named(model.base, CLASSIFIER) if model.base else required(CLASSIFIER)
+    if not model.base:
+        return required(task)
+    return named(model.base, "" if task == ONE_SHOT and model.start == "domain" else task)
 
 
 def pinned(config: RunConfig, base: Bundle | None) -> RunConfig:
@@ -46,8 +56,9 @@ def pinned(config: RunConfig, base: Bundle | None) -> RunConfig:
     return dataclasses.replace(config, model=dataclasses.replace(config.model, base=base.key))
 
 
-def start_notes(config: RunConfig, source: LabelledSource, base: Bundle | None) -> tuple[str, ...]:
-    """What is kept of the base and what is new; to be asked before all studies are read.
+def start_notes(config: RunConfig, source: RunSource, base: Bundle | None) -> tuple[str, ...]:
+    """What is kept of the base and what is new; to be asked before all studies are read. Of a one-shot run it is not known
+    by then: what it outlines is seen when its sets are read (`train_slices.slice_notes`).
 
     Raises:
         InputError: start, classes, labels and stated prevalence do not fit together, or a file of weights is missing.
@@ -55,6 +66,9 @@ def start_notes(config: RunConfig, source: LabelledSource, base: Bundle | None) 
     from ctviewer.training.calibration import require_prevalence
     from ctviewer.training.engine.starts import start_net
 
+    if isinstance(source, TwoSources):
+        require_start(config, base)
+        return ()
     if not _tells_classes(source):
         return ()  # pre-flight says so, and more
     start = start_net(config.model, config.recipe, _labels(source), base, config.seed)
@@ -64,7 +78,7 @@ def start_notes(config: RunConfig, source: LabelledSource, base: Bundle | None) 
 
 def preflight_of(
     config: RunConfig,
-    source: LabelledSource,
+    source: RunSource,
     base: Bundle | None,
     room: Path,
     say: Callable[[Event], None],
@@ -83,9 +97,7 @@ def preflight_of(
     Raises:
         Interrupted: anything else than to go on.
     """
-    from ctviewer.training.preflight.run import preflight
-
-    for event in preflight(source, _request(config, source, base, room)):
+    for event in _events(config, source, base, room):
         if isinstance(event, Done):
             report: PreflightReport = event.value
             return report
@@ -94,6 +106,16 @@ def preflight_of(
         if control() is not Wish.GO_ON:
             raise Interrupted
     raise AssertionError("pre-flight ends with its report")
+
+
+def _events(config: RunConfig, source: RunSource, base: Bundle | None, room: Path) -> Iterator[Event]:
+    """Pre-flight of the task."""
+    from ctviewer.training.preflight.run import preflight
+    from ctviewer.training.preflight.slices import preflight_slices
+
+    if isinstance(source, TwoSources):
+        return preflight_slices(source, slice_request(config, base, room, _divide(config)))
+    return preflight(source, _request(config, source, base, room))
 
 
 class Interrupted(Exception):  # noqa: N818 (no error: the user's wish, before there is a run that could obey it)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctviewer.app.logs import redactor
 from ctviewer.core.errors import InputError
@@ -15,14 +15,70 @@ from ctviewer.core.events import Event, Progress
 from ctviewer.core.files import reason, write_bytes
 from ctviewer.datasets.stating import read_statement
 from ctviewer.datasets.study_folder import StudyFolder
-from ctviewer.training.config import DataConfig
+from ctviewer.models.metadata import ONE_SHOT
+from ctviewer.training.config import DataConfig, RunConfig, SliceSet
 from ctviewer.training.preflight.report import PreflightReport
+from ctviewer.training.slices.two_sources import Part, TwoSources
 from ctviewer.training.source import LabelledSource
+
+if TYPE_CHECKING:
+    from ctviewer.training.preflight.facts import Hashed
+
+RunSource = LabelledSource | TwoSources
+"""What a run learns from: studies, or scans of labelled slices."""
 
 DATA = "data.json"
 _SCHEMA = 1
 _DAMAGED = "{} is damaged; remove it, and all studies are looked at again."
 _LOOKING = "Looking whether the data are the same"
+_ANY_SIZE = 64  # of the net: only the content is asked for
+
+
+def source_of(config: RunConfig, train_only: Iterable[str] = ()) -> RunSource:
+    """The data that a configuration names; nothing is read but tables and names of files.
+
+    Args:
+        config: of the run.
+        train_only: scans of labelled slices that must never judge (`PreflightReport.train_only`).
+
+    Raises:
+        InputError: a folder or a table cannot be used; of a set of slices the text begins with its key.
+    """
+    if config.task != ONE_SHOT:
+        return open_source(config.data)
+    lesions, images = (
+        [_set(f"{kind}[{number}]", one) for number, one in enumerate(getattr(config, kind), 1)]
+        for kind in ("lesions", "images")
+    )
+    return TwoSources(lesions, images, config.model.merge, train_only)
+
+
+def _set(key: str, one: SliceSet) -> Part:
+    """One set of labelled slices."""
+    from ctviewer.datasets.slices import open_slice_source  # it reads masks with scipy, which --list need not wait for
+
+    redactor.hide(Path(one.folder))
+    table = Path(one.table) if one.table else None
+    try:
+        source = open_slice_source(one.format, Path(one.folder), table, one.split, one.complete, one.values)
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from error
+    return Part(source, one.own_patients)
+
+
+def folders_of(config: RunConfig) -> tuple[Path, ...]:
+    """Folders with data, in which nothing may be written."""
+    told = (config.data.folder, *(one.folder for one in (*config.lesions, *config.images)))
+    return tuple(Path(folder) for folder in told if folder)
+
+
+def names_of(source: RunSource) -> tuple[str, ...]:
+    """What studies and scans are called: such names may be patients'. Plain numbers within a set are nobody's name."""
+    ids = tuple(source.ids())
+    if not isinstance(source, TwoSources):
+        return ids
+    inside = (scan.split("/", 2)[2] for scan in ids)
+    return (*ids, *dict.fromkeys(name for name in inside if not name.isdigit()))
 
 
 def open_source(data: DataConfig) -> LabelledSource:
@@ -38,7 +94,7 @@ def open_source(data: DataConfig) -> LabelledSource:
     return StudyFolder(folder, stated, labels)
 
 
-def remember(source: LabelledSource, folder: Path) -> None:
+def remember(source: RunSource, folder: Path) -> None:
     """Keep in the folder of the run what its data looked like: what the table said, and size and time of the files.
 
     Raises:
@@ -48,7 +104,7 @@ def remember(source: LabelledSource, folder: Path) -> None:
     write_bytes(folder / DATA, json.dumps({"schema": _SCHEMA, "studies": told}).encode())
 
 
-def require_same(source: LabelledSource, report: PreflightReport, folder: Path) -> Iterator[Event]:
+def require_same(source: RunSource, report: PreflightReport, folder: Path) -> Iterator[Event]:
     """Refuse to go on with other data than the run began with.
 
     Studies whose files look untouched are not read again; of the others the pixels are compared, so that a copy on
@@ -88,9 +144,9 @@ def require_same(source: LabelledSource, report: PreflightReport, folder: Path) 
         remember(source, folder)
 
 
-def _require_checked(source: LabelledSource, report: PreflightReport) -> Iterator[Event]:
+def _require_checked(source: RunSource, report: PreflightReport) -> Iterator[Event]:
     """The same where nothing is left of what the data looked like: classes and pixels of all parts decide."""
-    from ctviewer.training.preflight.facts import data_sha256, read_facts
+    from ctviewer.training.preflight.facts import data_sha256
 
     parts = report.split.parts if report.split is not None else {}
     found, total = 0, sum(map(len, parts.values()))
@@ -101,7 +157,7 @@ def _require_checked(source: LabelledSource, report: PreflightReport) -> Iterato
         for study in studies:
             yield Progress(_LOOKING, found, total)
             found += 1
-            facts.append(read_facts(source, study))
+            facts.append(_facts(source, study))
         if data_sha256(facts) != report.data_sha256.get(part):
             raise _changed(f"the studies of {part} are not those that were checked")
 
@@ -116,10 +172,17 @@ def _studies(count: int) -> str:
     return "1 study has" if count == 1 else f"{count} studies have"
 
 
-def _content(source: LabelledSource, study: str) -> str:
-    from ctviewer.training.preflight.facts import read_facts
+def _content(source: RunSource, study: str) -> str:
+    return _facts(source, study).content.sha256
 
-    return read_facts(source, study).content.sha256
+
+def _facts(source: RunSource, study: str) -> Hashed:
+    from ctviewer.training.preflight.facts import read_facts
+    from ctviewer.training.slices.facts import read_slice_facts
+
+    if isinstance(source, TwoSources):
+        return read_slice_facts(source, study, _ANY_SIZE)
+    return read_facts(source, study)
 
 
 def _remembered(folder: Path) -> dict[str, Any] | None:
@@ -137,25 +200,31 @@ def _remembered(folder: Path) -> dict[str, Any] | None:
     raise InputError(_DAMAGED.format(path))
 
 
-def row_digest(source: LabelledSource, study: str) -> str:
+def row_digest(source: RunSource, study: str) -> str:
     """A digest of what the table says of a study."""
     told = (study, source.patient(study), tuple(source.classes(study)), source.split(study))
     return hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _files(source: LabelledSource, study: str) -> str:
+def _files(source: RunSource, study: str) -> str:
     """A digest of names, sizes and times of a study's files; "" where there are none to look at."""
-    find = getattr(source, "path", None)
-    if find is None:
-        return ""
     digest = hashlib.sha256()
     try:
-        path: Path = find(study)
-        for file in sorted(path.rglob("*")) if path.is_dir() else (path,):
-            found = os.stat(file)  # noqa: PTH116 (the same, and quicker over many thousand files)
-            if not file.is_dir():
-                name = file.relative_to(path.parent).as_posix()
-                digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogatepass"))
+        paths = _paths(source, study)
+        for path in paths:
+            for file in sorted(path.rglob("*")) if path.is_dir() else (path,):
+                found = os.stat(file)  # noqa: PTH116 (the same, and quicker over many thousand files)
+                if not file.is_dir():
+                    name = file.relative_to(path.parent).as_posix()
+                    digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogatepass"))
     except (OSError, InputError):
         return ""
-    return digest.hexdigest()
+    return digest.hexdigest() if paths else ""
+
+
+def _paths(source: RunSource, study: str) -> tuple[Path, ...]:
+    """Files and folders that hold a study, as far as its source says."""
+    if isinstance(source, TwoSources):
+        return source.paths(study)
+    find = getattr(source, "path", None)
+    return () if find is None else (find(study),)

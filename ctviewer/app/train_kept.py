@@ -10,19 +10,16 @@ import hashlib
 import json
 from pathlib import Path
 
-from ctviewer.app.train_data import row_digest
+from ctviewer.app.train_data import RunSource, row_digest
 from ctviewer.core.files import write_bytes
 from ctviewer.models.bundle import Bundle
 from ctviewer.training.config import RunConfig
 from ctviewer.training.preflight.report import PreflightReport, from_json, to_json
-from ctviewer.training.source import LabelledSource
 
 _SCHEMA = 1
 
 
-def keep_check(
-    path: Path, report: PreflightReport, config: RunConfig, source: LabelledSource, base: Bundle | None
-) -> None:
+def keep_check(path: Path, report: PreflightReport, config: RunConfig, source: RunSource, base: Bundle | None) -> None:
     """Write what a check found. It names patients: the file is for the user alone.
 
     Raises:
@@ -32,7 +29,7 @@ def keep_check(
     write_bytes(path, json.dumps(told).encode())  # of mode 0600, as temporary files are
 
 
-def kept_check(path: Path, config: RunConfig, source: LabelledSource, base: Bundle | None) -> PreflightReport | None:
+def kept_check(path: Path, config: RunConfig, source: RunSource, base: Bundle | None) -> PreflightReport | None:
     """What the check of this very run found; None where there is none to go by."""
     try:
         told = json.loads(path.read_bytes())
@@ -43,10 +40,12 @@ def kept_check(path: Path, config: RunConfig, source: LabelledSource, base: Bund
     return None
 
 
-def _of(config: RunConfig, source: LabelledSource, base: Bundle | None) -> str:
+def _of(config: RunConfig, source: RunSource, base: Bundle | None) -> str:
     """A digest of all that decides what a check finds, but for the pixels."""
     digest = hashlib.sha256(config.digest().encode())
-    digest.update(f"{config.data.folder}\0{config.data.labels}\0".encode("utf-8", "surrogatepass"))
+    places = [config.data.folder, config.data.labels]
+    places += [place for one in (*config.lesions, *config.images) for place in (one.folder, one.table)]
+    digest.update("".join(f"{place}\0" for place in places).encode("utf-8", "surrogatepass"))
     digest.update(("" if base is None else base.metadata.weights_sha256).encode())
     for study in source.ids():
         digest.update(row_digest(source, study).encode())

@@ -6,9 +6,13 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from ctviewer.training.recipes import RECIPES
+
 _EPILOG = """\
 To begin: `ctviewer train --example > run.toml`, name the folder of studies in it, `ctviewer train run.toml --check`.
 The folder holds one sub-folder, ZIP archive or file per study, and labels.csv with the columns study, patient, class.
+For a one-shot model, which outlines lesions and tells the class of a slice: `ctviewer train --example one-shot-tuned`;
+its data are sets of slices with outlined lesions, and sets of slices with a class.
 
 Ctrl+C pauses: a checkpoint is written and the program ends; so does a signal of the system. A second Ctrl+C ends at
 once. A paused run, or one whose process died of anything, goes on by `ctviewer train --resume RUN`.
@@ -29,8 +33,9 @@ def add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser], pat
     """
     train = commands.add_parser(
         "train",
-        help="train or fine-tune a study classifier; check its data first",
-        description="Train or fine-tune a study classifier on labelled studies. They stay where they are.",
+        help="train or fine-tune a study classifier or a one-shot model; check its data first",
+        description="Train or fine-tune a study classifier on labelled studies, or a one-shot model on labelled slices. "
+        "They stay where they are.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -46,7 +51,7 @@ def add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser], pat
         nargs="?",
         const="tuned",
         metavar="RECIPE",
-        help="print a configuration with explanations: tuned (default), tuned-deep, paper or scratch",
+        help=f"print a configuration with explanations: tuned (default), {', '.join(name for name in RECIPES if name != 'tuned')}",
     )
     train.add_argument(
         "--accept-doubts",

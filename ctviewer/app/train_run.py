@@ -10,7 +10,7 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ctviewer.app.folders import data_folder
 from ctviewer.app.runs import resume_command, runs_folder
@@ -23,11 +23,12 @@ from ctviewer.app.train_check import (
     preflight_of,
     require_accepted,
 )
-from ctviewer.app.train_data import open_source, remember, require_same
+from ctviewer.app.train_data import names_of, remember, require_same, source_of
 from ctviewer.app.train_speaker import Speaker, nothing, without_names
 from ctviewer.app.wishes import Wishes, signals_end, signals_heard
 from ctviewer.core.errors import CtviewerError, DeviceError, InputError
 from ctviewer.core.events import Event, Message, Progress
+from ctviewer.models.metadata import ONE_SHOT
 from ctviewer.training import run_folder
 from ctviewer.training.config import RunConfig
 from ctviewer.training.config_check import require_paths
@@ -37,6 +38,7 @@ from ctviewer.training.events import Paused, RunCancelled, RunFailed, RunFinishe
 from ctviewer.training.preflight.report import PreflightReport
 from ctviewer.training.run_folder import CHECKPOINTS, CONFIG, NEW, PREFLIGHT, RUNNING
 from ctviewer.training.run_record import accept_doubts, accepted_doubts, read_events
+from ctviewer.training.source import LabelledSource
 
 if TYPE_CHECKING:
     from ctviewer.training.engine.parallel import World
@@ -118,10 +120,10 @@ def make_ready(folder: Path, accepted: tuple[str, ...], device: str, speaker: Sp
     """
     config = read_config(folder / CONFIG)
     require_paths(config)
-    source = open_source(config.data)
+    source = source_of(config)
     fresh = run_folder.read_state(folder).state == NEW
     if not (folder / PREFLIGHT).exists():
-        base = base_bundle(config.model)
+        base = base_bundle(config.model, config.task)
         write_config(folder / CONFIG, pinned(config, base))
         keep_report(folder, preflight_of(config, source, base, folder, speaker.say, control))
     report = kept_report(folder)
@@ -135,7 +137,7 @@ def make_ready(folder: Path, accepted: tuple[str, ...], device: str, speaker: Sp
                 raise Interrupted
     if left := run_folder.remove_unfinished(folder):
         speaker.say(Message(f"{left} half-written files of a killed process were removed."))
-    speaker.folder, speaker.names = folder, tuple(source.ids())
+    speaker.folder, speaker.names = folder, names_of(source)
     run_folder.set_state(folder, RUNNING)
     return Begun(str(folder), not fresh, device)
 
@@ -192,12 +194,13 @@ def _inputs(begun: Begun, world: World, control: Control) -> RunInputs:
     config = read_config(folder / CONFIG)
     if begun.device:
         config = dataclasses.replace(config, device=begun.device)
+    report = kept_report(folder)
     return RunInputs(
         config=config,
-        source=open_source(config.data),
+        source=source_of(config, report.train_only),
         folder=folder,
-        report=kept_report(folder),
-        base=base_bundle(config.model),
+        report=report,
+        base=base_bundle(config.model, config.task),
         bundles=data_folder() / "bundles",
         control=control,
         world=world,
@@ -217,7 +220,7 @@ def _drive(inputs: RunInputs, speaker: Speaker) -> Event:
     try:
         with contextlib.closing(run(inputs)) as events:  # type: ignore[type-var] # it is a generator
             for event in events:
-                if isinstance(event, RunFinished) and inputs.world.leads:
+                if isinstance(event, RunFinished) and inputs.world.leads and inputs.config.task != ONE_SHOT:
                     _compare(inputs, event, speaker)
                 speaker.say(event)
                 last = event
@@ -234,8 +237,9 @@ def _compare(inputs: RunInputs, made: RunFinished, speaker: Speaker) -> None:
     from ctviewer.models.bundle import load_bundle
 
     config = inputs.config
+    source = cast(LabelledSource, inputs.source)  # the task says so
     events = compare_after_run(
-        inputs.folder, inputs.source, load_bundle(Path(made.bundle)), inputs.base, config.device, config.chunk
+        inputs.folder, source, load_bundle(Path(made.bundle)), inputs.base, config.device, config.chunk
     )
     try:
         with contextlib.closing(events):  # type: ignore[type-var] # it is a generator

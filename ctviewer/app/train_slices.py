@@ -1,0 +1,71 @@
+"""Pre-flight of a one-shot run as the configuration asks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctviewer.models.bundle import Bundle
+from ctviewer.models.metadata import ONE_SHOT
+from ctviewer.training.config import RunConfig
+from ctviewer.training.preflight.report import PreflightReport
+
+if TYPE_CHECKING:
+    from ctviewer.training.preflight.known import Divide
+    from ctviewer.training.preflight.slices import SliceRequest
+    from ctviewer.training.slices.task import SliceTask
+
+
+def require_start(config: RunConfig, base: Bundle | None) -> None:
+    """Refuse a start that is known to be none before any slice is read.
+
+    Raises:
+        InputError: it is.
+    """
+    from ctviewer.training.engine.one_shot.starts import input_of
+
+    input_of(config.model, config.recipe, base)
+
+
+def slice_request(config: RunConfig, base: Bundle | None, room: Path, divide: Divide) -> SliceRequest:
+    """What is to be checked.
+
+    Args:
+        config: of the run.
+        base: what it starts from.
+        room: a folder on the disk that the run will use.
+        divide: makes the split.
+
+    Raises:
+        InputError: it cannot start so.
+    """
+    from ctviewer.training.engine.one_shot.starts import input_of, whole_base
+    from ctviewer.training.preflight.slices import SliceRequest
+
+    return SliceRequest(
+        model=config.model,
+        base=whole_base(config.model, base),
+        size=input_of(config.model, config.recipe, base).size,
+        divide=divide,
+        cross_validation=config.data.cross_validation,
+    )
+
+
+def slice_notes(config: RunConfig, report: PreflightReport, base: Bundle | None) -> tuple[str, ...]:
+    """What a one-shot run keeps of what it starts from and what is new; none of another run, or where it is blocked.
+
+    Raises:
+        InputError: start, classes and options of the net do not fit together, or a file of weights is missing.
+    """
+    from ctviewer.training.engine.one_shot.starts import start_one_shot
+
+    if config.task != ONE_SHOT or report.blocked:
+        return ()
+    return start_one_shot(config.model, config.recipe, _task(config, report, base), base, config.seed).notes
+
+
+def _task(config: RunConfig, report: PreflightReport, base: Bundle | None) -> SliceTask:
+    from ctviewer.training.engine.one_shot.starts import whole_base
+    from ctviewer.training.slices.task import slice_task
+
+    return slice_task(config.model, report.outlined, report.slice_classes, whole_base(config.model, base))
