@@ -16,17 +16,21 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset, read_file_meta_info
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filereader import read_dataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from ctviewer.codecs import CodecError
 from ctviewer.core.errors import InputError
 from ctviewer.core.files import reason
 from ctviewer.core.planes import MisplacedError, PixelPlane, Stack
 from ctviewer.core.volume import Volume
+from ctviewer.dicom import tags
+from ctviewer.dicom.deflated import deflated_start
+from ctviewer.dicom.header import DamagedError, NotDicomError
+from ctviewer.dicom.reading import read_header
 from ctviewer.dicom.segment_pixels import SegmentPixels
 from ctviewer.dicom.storage import open_file
-from ctviewer.dicom.syntaxes import DEFLATED
 from ctviewer.dicom.text import clean
 
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -56,14 +60,11 @@ class _Frame:
 
 
 def is_segmentation(path: Path) -> bool:
-    """Whether a file is a DICOM Segmentation, by its file meta information; False for what cannot be read."""
+    """Whether a file is a DICOM Segmentation; False for what cannot be read."""
     try:
-        with open_file(path) as (file, _):
-            head = file.read(1 << 14)
-        meta = read_file_meta_info(io.BytesIO(head))  # type: ignore[arg-type]  # any file-like object will do
-    except Exception:  # noqa: BLE001 - whatever a parser says of an unknown file: it is none
+        return read_header(path).text(tags.SOP_CLASS_UID) == SEGMENTATION
+    except (NotDicomError, DamagedError):
         return False
-    return str(meta.get("MediaStorageSOPClassUID", "")) == SEGMENTATION
 
 
 def read_segments(path: Path, volume: Volume) -> dict[str, NDArray[np.bool_]]:
@@ -105,10 +106,9 @@ def _read(path: Path) -> Dataset:
         data = file.read()
     if data[128:132] != b"DICM":
         raise _UnusableError("it is not DICOM")
-    meta = read_file_meta_info(io.BytesIO(data[: 1 << 14]))  # type: ignore[arg-type]  # as above
-    if str(meta.TransferSyntaxUID) != DEFLATED:
+    start = deflated_start(io.BytesIO(data))
+    if not start:
         return pydicom.dcmread(io.BytesIO(data))
-    start = 144 + int(meta.FileMetaInformationGroupLength)  # after preamble, prefix and the group length itself
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         plain = inflater.decompress(data[start:], _MOST_BYTES)
@@ -117,7 +117,8 @@ def _read(path: Path) -> Dataset:
     if not inflater.eof:
         raise _UnusableError("its compressed data are cut off or too large")
     dataset = read_dataset(io.BytesIO(plain), is_implicit_VR=False, is_little_endian=True)
-    dataset.file_meta = meta
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return dataset
 
 

@@ -15,15 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
-from ctviewer.core.slices import BACKGROUND, HU, LabelledSlices
-from ctviewer.core.upright import Upright
+from ctviewer.core.slices import BACKGROUND, LabelledSlices
 from ctviewer.core.volume import Volume
 from ctviewer.datasets.class_names import NODULE
 from ctviewer.datasets.label_table import LabelRow
 from ctviewer.datasets.listing import files_in, require_folder
 from ctviewer.datasets.masks import SliceKeys
-from ctviewer.datasets.slices.hounsfield import hounsfield, require_axial_hu
 from ctviewer.datasets.slices.lidc_xml import Contour, ReadMessage, read_message
+from ctviewer.datasets.slices.volume_slices import labelled_slices, require_axial_hu, usable_slices
 from ctviewer.datasets.study_folder import ListedStudies
 
 _CLASSES = (BACKGROUND, NODULE)
@@ -85,24 +84,13 @@ class LidcScans:
         """
         volume, _ = self._studies.load(scan)
         require_axial_hu(volume, scan)
-        keys, upright = SliceKeys(volume), Upright.of(volume.geometry)
+        keys = SliceKeys(volume)
         labels, is_open = _labels(volume, keys, self._messages[scan], scan)
         complete = ~is_open if self._complete else np.zeros(volume.slice_count, bool)
-        kept = [
-            int(index)
-            for index in volume.geometry.display_order
-            if not volume.failed[index] and (complete[index] or labels[index].any())
-        ]
-        spacing = volume.geometry.pixel_spacing
-        return LabelledSlices(
-            names=tuple(keys.name(index) for index in kept),
-            pixels=np.stack([upright.apply(hounsfield(volume, index)) for index in kept]),
-            unit=HU,
-            spacing=(spacing[1], spacing[0]) if spacing is not None and upright.transpose else spacing,
-            labels=np.ascontiguousarray(upright.apply(labels[kept])),
-            label_classes=_CLASSES,
-            complete=complete[kept],
-        )
+        kept = usable_slices(volume, complete | labels.any(axis=(1, 2)))
+        if not kept:
+            raise InputError(f"No nodule is outlined in the slices of the scan {scan} that are there.")
+        return labelled_slices(volume, kept, keys, labels=labels, label_classes=_CLASSES, complete=complete)
 
 
 def _labels(

@@ -13,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
-from ctviewer.core.slices import HU, LabelledSlices
-from ctviewer.core.upright import Upright
-from ctviewer.core.volume import Volume
+from ctviewer.core.slices import LabelledSlices
 from ctviewer.datasets.class_names import CONTROL, NO_LESIONS, negative_of
 from ctviewer.datasets.label_table import LABELS_NAME, MASKS_NAME, LabelRow
 from ctviewer.datasets.masks import LEGEND_NAME, SliceKeys, find_masks, plain_name, read_legend, read_masks
-from ctviewer.datasets.slices.hounsfield import hounsfield, require_axial_hu
 from ctviewer.datasets.slices.slice_table import SLICES_NAME, SliceRow, read_slice_table
+from ctviewer.datasets.slices.volume_slices import labelled_slices, require_axial_hu, usable_slices
 from ctviewer.datasets.stating import Statement
 from ctviewer.datasets.study_folder import StudyFolder
 
@@ -93,13 +91,24 @@ class MarkedStudies:
         elif complete.any():
             labels = np.zeros(volume.geometry.shape, np.uint8)
         classes = self._slice_classes(row, labels, complete, rows)
-        kept = _known(volume, labels, complete, classes)
+        told = np.array([bool(name) for name in classes])
+        marked = np.zeros(volume.slice_count, bool) if labels is None else labels.any(axis=(1, 2))
+        kept = usable_slices(volume, marked | complete | told)
         if not kept:
             raise InputError(
                 f"Nothing is marked in the study {scan}: no lesion, no class of a slice, no complete review."
             )
-        origins = tuple(rows[index].origin if index in rows else "" for index in kept)
-        return self._upright(volume, keys, kept, labels, complete, classes, origins)
+        origins = [rows[index].origin if index in rows else "" for index in range(volume.slice_count)]
+        return labelled_slices(
+            volume,
+            kept,
+            keys,
+            labels=labels,
+            label_classes=self._legend.classes,
+            complete=complete,
+            image_classes=classes,
+            origins=origins,
+        )
 
     def _masks_of(self, row: LabelRow) -> Path | None:
         """Where the masks of a study lie."""
@@ -128,31 +137,6 @@ class MarkedStudies:
             found[index] = one.image_class or found[index]
         return [str(name) for name in found]
 
-    def _upright(
-        self,
-        volume: Volume,
-        keys: SliceKeys,
-        kept: list[int],
-        labels: NDArray[np.uint8] | None,
-        complete: NDArray[np.bool_],
-        classes: list[str],
-        origins: tuple[str, ...],
-    ) -> LabelledSlices:
-        upright = Upright.of(volume.geometry)
-        pixels = np.stack([upright.apply(hounsfield(volume, index)) for index in kept])
-        spacing = volume.geometry.pixel_spacing
-        return LabelledSlices(
-            names=tuple(keys.name(index) for index in kept),
-            pixels=pixels,
-            unit=HU,
-            spacing=(spacing[1], spacing[0]) if spacing is not None and upright.transpose else spacing,
-            labels=None if labels is None else np.ascontiguousarray(upright.apply(labels[kept])),
-            label_classes=self._legend.classes,
-            complete=complete[kept],
-            image_classes=tuple(classes[index] for index in kept),
-            origins=origins,
-        )
-
 
 def _by_index(place: Path, keys: SliceKeys) -> dict[int, SliceRow]:
     """What `slices.csv` of a folder of masks says, by volume index."""
@@ -172,12 +156,3 @@ def _with_lesion(labels: NDArray[np.uint8] | None, classes: tuple[str, ...], cou
         return np.zeros(count, bool)
     lesions = [index for index, name in enumerate(classes) if name not in NO_LESIONS]
     return np.asarray(np.isin(labels, lesions).any(axis=(1, 2)))
-
-
-def _known(
-    volume: Volume, labels: NDArray[np.uint8] | None, complete: NDArray[np.bool_], classes: list[str]
-) -> list[int]:
-    """Volume indices of the readable slices of which anything is known, in the order shown."""
-    marked = np.zeros(len(complete), bool) if labels is None else labels.any(axis=(1, 2))
-    told = np.array([bool(name) for name in classes])
-    return [int(i) for i in volume.geometry.display_order if (marked | complete | told)[i] and not volume.failed[i]]
