@@ -70,16 +70,16 @@ def _judge(window: MainWindow) -> None:
     window.actions_["preset_1"].trigger()
     shown, other = _two_findings(window)
     window.reading.set_verdict(other.lesion_id, Verdict.ACCEPTED)
-    window.results.go_to_lesion(shown.lesion_id)
+    window.findings.go_to_lesion(shown.lesion_id)
 
 
 def _two_findings(window: MainWindow) -> tuple[Lesion, Lesion]:
     """The largest ground glass, and another finding that is seen on the same slice where there is one."""
-    ground_glass = [found for found in window.results.lesions if found.label == "ground glass"]
-    if len(window.results.lesions) < 2 or not ground_glass:
+    ground_glass = [found for found in window.findings.lesions if found.label == "ground glass"]
+    if len(window.findings.lesions) < 2 or not ground_glass:
         raise SystemExit("The models found too little on the sample study for a picture.")
     shown = max(ground_glass, key=lambda found: found.volume_ml or 0.0)
-    others = [found for found in window.results.lesions if found is not shown]
+    others = [found for found in window.findings.lesions if found is not shown]
     beside = [o for o in others if any(i.slice_index == shown.largest_slice for i in o.instances)]
     return shown, (beside or others)[0]
 

@@ -33,6 +33,11 @@ class Analyst:
         """The active one-shot model; None where there is none that can be used."""
         return in_use(ONE_SHOT)
 
+    def lesion_classes(self) -> tuple[str, ...]:
+        """Those of them that are lesions."""
+        bundle = in_use(ONE_SHOT)
+        return bundle.metadata.lesion_classes if bundle else ()
+
     def classifier(self) -> Bundle | None:
         """The active study classifier; None where there is none that can be used."""
         return in_use(CLASSIFIER)

@@ -143,6 +143,10 @@ class AppServices:
             return StudyClasses()
         return StudyClasses(bundle.metadata.image_classes, bundle.metadata.negative_class, exclusive=False)
 
+    def lesion_classes(self) -> tuple[str, ...]:
+        """Lesion classes of the active detector."""
+        return self._analyst.lesion_classes()
+
     def study_classes(self) -> StudyClasses:
         """Classes of the active study classifier."""
         bundle = self._analyst.classifier()

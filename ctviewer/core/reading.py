@@ -99,6 +99,7 @@ class Reading:
         place: the file, archive or folder that the slices were read from last; None where unknown.
         patient: `patient_digest` of whose it is; "" where unknown.
         marks: lesions that the reader drew, and slices reviewed completely.
+        image_size: rows and columns of each slice; None where unknown.
     """
 
     series_key: str
@@ -115,6 +116,7 @@ class Reading:
     place: Path | None = None
     patient: str = ""
     marks: ReaderMarks = field(default_factory=ReaderMarks)
+    image_size: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, series: Series, slice_digests: tuple[str, ...]) -> Reading:
@@ -148,6 +150,10 @@ class Reading:
     def with_verdict(self, lesion_id: int, verdict: Verdict) -> Reading:
         """The reading with the reader's word on a lesion of the newest analysis; unchanged without an analysis."""
         return self.with_newest(self.analyses[0].with_verdict(lesion_id, verdict)) if self.analyses else self
+
+    def without_analyses(self) -> Reading:
+        """What is left to show where no analysis is on show: the reader's own."""
+        return replace(self, analyses=())
 
     def with_newest(self, analysis: ReadAnalysis) -> Reading:
         """The reading with the newest analysis as the reader left it; the result in it must be the same."""

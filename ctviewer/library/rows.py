@@ -23,7 +23,8 @@ from ctviewer.core.reading import ReadAnalysis, Reading
 from ctviewer.core.windowing import Voi, VoiFunction, VoiTable, Window
 
 _READING_COLUMNS = (
-    "id, series_key, series_uid, study_uid, slice_digests, question, comment, window, last_slice, place, patient"
+    "id, series_key, series_uid, study_uid, slice_digests, question, comment, window, last_slice, place, patient, "
+    "image_size"
 )
 
 
@@ -41,11 +42,12 @@ def write_reading(db: sqlite3.Connection, reading: Reading) -> None:
     """Write all of a reading inside the caller's transaction. An analysis already there is not written again."""
     row = db.execute(
         """INSERT INTO reading (series_key, content, series_uid, study_uid, slice_digests, question, comment, window,
-                                last_slice, place, patient, saved_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                                last_slice, place, patient, image_size, saved_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (series_key, content) DO UPDATE SET
                question = excluded.question, comment = excluded.comment, window = excluded.window,
                last_slice = excluded.last_slice, place = excluded.place, patient = excluded.patient,
+               image_size = excluded.image_size,
                saved_at = excluded.saved_at
            RETURNING id""",
         (
@@ -60,6 +62,7 @@ def write_reading(db: sqlite3.Connection, reading: Reading) -> None:
             reading.last_slice,
             None if reading.place is None else os.fsencode(reading.place),
             reading.patient,
+            None if reading.image_size is None else json.dumps(reading.image_size),
             now(),
         ),
     ).fetchall()[0]
@@ -174,6 +177,7 @@ def _reading_in(db: sqlite3.Connection, row: tuple[Any, ...]) -> Reading:
         place=_place_in(row[9]),
         patient=row[10],
         marks=_marks_in(db, row[0]),
+        image_size=None if row[11] is None else (json.loads(row[11])[0], json.loads(row[11])[1]),
     )
 
 

@@ -90,6 +90,7 @@ def _labels(db: sqlite3.Connection) -> None:
 def _corrections(db: sqlite3.Connection) -> None:
     """What the reader changed of an analysis' findings, and what was drawn and reviewed in a series."""
     for statement in (
+        "ALTER TABLE reading ADD COLUMN image_size TEXT",
         """CREATE TABLE correction (
             analysis_id INTEGER PRIMARY KEY REFERENCES analysis (id) ON DELETE CASCADE,
             changed BLOB NOT NULL)""",

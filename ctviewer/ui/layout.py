@@ -10,15 +10,17 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSplitter, QVBox
 from ctviewer.ui.focus import KeepKeysOnImage, order_tabs
 from ctviewer.ui.message_bar import MessageBar
 from ctviewer.ui.panels.comment_panel import CommentPanel
+from ctviewer.ui.panels.edit_bar import EditBar
 from ctviewer.ui.panels.findings_table import FindingsTable
 from ctviewer.ui.panels.key_images import KeyImages
 from ctviewer.ui.panels.notices_panel import NoticesPanel
 from ctviewer.ui.panels.result_panel import ResultPanel
+from ctviewer.ui.panels.review_line import ReviewLine
 from ctviewer.ui.panels.series_panel import SeriesPanel
 from ctviewer.ui.panels.slice_class_panel import SliceClassPanel
 from ctviewer.ui.panels.top_slices import TopSlices
 from ctviewer.ui.strip.heat_strip import HeatStrip
-from ctviewer.ui.viewport import SliceView
+from ctviewer.ui.viewport import EditableView
 
 LEFT_WIDTH, RIGHT_WIDTH = 214, 288
 
@@ -27,15 +29,17 @@ LEFT_WIDTH, RIGHT_WIDTH = 214, 288
 class Parts:
     """The widgets of the main window."""
 
-    view: SliceView
+    view: EditableView
     strip: HeatStrip
     messages: MessageBar
+    edit_bar: EditBar
     series: SeriesPanel
     notices: NoticesPanel
     result: ResultPanel
     slice_class: SliceClassPanel
     top: TopSlices
     findings: FindingsTable
+    review: ReviewLine
     comment: CommentPanel
     key_images: KeyImages
     left: QWidget
@@ -66,10 +70,10 @@ def _scrolled(column: QWidget) -> QScrollArea:
 
 def build_parts() -> Parts:
     """Make all widgets and put them in their places."""
-    view, strip, messages = SliceView(), HeatStrip(), MessageBar()
+    view, strip, messages, edit_bar = EditableView(), HeatStrip(), MessageBar(), EditBar()
     series, notices = SeriesPanel(), NoticesPanel()
     result, slice_class, top, findings = ResultPanel(), SliceClassPanel(), TopSlices(), FindingsTable()
-    comment, key_images = CommentPanel(), KeyImages()
+    review, comment, key_images = ReviewLine(), CommentPanel(), KeyImages()
 
     image = QWidget()
     row = QHBoxLayout(image)
@@ -77,10 +81,11 @@ def build_parts() -> Parts:
     row.setSpacing(0)
     row.addWidget(view, 1)
     row.addWidget(strip)
-    centre = _column((messages, 0), (image, 1))
+    centre = _column((messages, 0), (edit_bar, 0), (image, 1))
 
     left = _column((series, 3), (notices, 2))
-    right = _scrolled(_column((result, 0), (slice_class, 0), (top, 0), (findings, 3), (comment, 1), (key_images, 0)))
+    found = _column((findings, 1), (review, 0))
+    right = _scrolled(_column((result, 0), (slice_class, 0), (top, 0), (found, 3), (comment, 1), (key_images, 0)))
     splitter = QSplitter(Qt.Orientation.Horizontal)
     splitter.setChildrenCollapsible(False)
     splitter.setHandleWidth(1)
@@ -96,12 +101,14 @@ def build_parts() -> Parts:
         view=view,
         strip=strip,
         messages=messages,
+        edit_bar=edit_bar,
         series=series,
         notices=notices,
         result=result,
         slice_class=slice_class,
         top=top,
         findings=findings,
+        review=review,
         comment=comment,
         key_images=key_images,
         left=left,

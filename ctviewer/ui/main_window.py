@@ -10,7 +10,6 @@ from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMainWindow
 
-from ctviewer.core.findings import Verdict
 from ctviewer.core.printing import PageSize
 from ctviewer.core.series import Catalog, Notice, Series, Severity
 from ctviewer.core.volume import Volume
@@ -21,7 +20,9 @@ from ctviewer.jobs import JobRunner
 from ctviewer.ui import dialogs, theme
 from ctviewer.ui.actions import connect, make_actions
 from ctviewer.ui.binders.asking import AskingBinder
+from ctviewer.ui.binders.correcting import CorrectingBinder
 from ctviewer.ui.binders.files import FilesBinder
+from ctviewer.ui.binders.findings import FindingsBinder
 from ctviewer.ui.binders.image import ImageBinder, series_name, suits_better, window_text
 from ctviewer.ui.binders.information import InformationBinder
 from ctviewer.ui.binders.models import ModelsBinder
@@ -36,6 +37,7 @@ from ctviewer.ui.menus import build_menus, build_toolbar, fill_file_windows
 from ctviewer.ui.panels.common import grey_image
 from ctviewer.ui.presenters.analysing import AnalysingPresenter, Phase
 from ctviewer.ui.presenters.asking import AskingPresenter
+from ctviewer.ui.presenters.correcting import CorrectingPresenter
 from ctviewer.ui.presenters.models import ModelsPresenter
 from ctviewer.ui.presenters.opening import OpeningPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
@@ -68,6 +70,7 @@ class MainWindow(QMainWindow):
         self.opening = OpeningPresenter(self.session, jobs, self.volumes, self)
         self.analysing = AnalysingPresenter(self.session, jobs, services.analyse, self)
         self.reading = ReadingPresenter(self.session, jobs, services.store, self)
+        self.correcting = CorrectingPresenter(self.session, self.analysing, self.reading, services.lesion_classes, self)
         self.reporting = ReportingPresenter(self.session, self.analysing, self.reading, jobs, services, self)
         self.parts = build_parts()
         self.setCentralWidget(self.parts.splitter)
@@ -80,7 +83,9 @@ class MainWindow(QMainWindow):
         self.statusBar().addWidget(self._status, 1)
         self.statusBar().setSizeGripEnabled(False)
         self.image = ImageBinder(self.session, self.parts.view, self.parts.strip, self)
-        self.results = ResultsBinder(self.session, self.analysing, self.reading, self.parts, services, self)
+        self.results = ResultsBinder(self.session, self.analysing, self.correcting, self.parts, services, self)
+        self.findings = FindingsBinder(self.session, self.analysing, self.correcting, self.parts, services, self)
+        self.editing = CorrectingBinder(self.session, self.correcting, self.findings, self.parts, self.actions_, self)
         self.slice_answers = SliceAnswersBinder(
             self.session, self.analysing, self.parts, self.actions_["rois"], services, self
         )
@@ -126,6 +131,7 @@ class MainWindow(QMainWindow):
         for changed in (self.choosing.changed, self.training.models_changed):
             changed.connect(self.results.refresh)
             changed.connect(self.stating.refresh_classes)
+            changed.connect(self.correcting.refresh_classes)
         self.choosing.changed.connect(self.training.look_anew)
         self.training.models_changed.connect(self.models.refresh)
         self.models.study_requested.connect(self.show_path)
@@ -142,11 +148,10 @@ class MainWindow(QMainWindow):
     def _bind_commands(self) -> None:
         session, view, services = self.session, self.parts.view, self.services
         tools = (Tool.WINDOW, Tool.PAN, Tool.ZOOM)
-        presets = [(f"preset_{n}", lambda w=w: session.set_window(w)) for n, w in enumerate(PRESETS, 1)]
         connect(
             self.actions_,
             [
-                *presets,
+                *((f"preset_{n}", lambda w=w: session.set_window(w)) for n, w in enumerate(PRESETS, 1)),
                 ("open_folder", self.files.ask_folder),
                 ("open_file", self.files.ask_file),
                 ("report", self.reporting.write),
@@ -186,8 +191,6 @@ class MainWindow(QMainWindow):
                 ("cancel", self.analysing.cancel),
                 *((f"paper_{p.lower()}", lambda on, p=p: self._choose_paper(p, on)) for p in PAPERS),
                 ("auto_analyse", lambda on: services.set_preference(auto_analyse=on)),
-                ("accept", lambda: self.results.judge_selected(Verdict.ACCEPTED)),
-                ("reject", lambda: self.results.judge_selected(Verdict.REJECTED)),
                 ("accept_class", self.stating.accept),
                 ("next_class", self.stating.step),
                 ("models", self.models.show_dialog),
@@ -286,6 +289,7 @@ class MainWindow(QMainWindow):
     def _choose_tool(self, tool: Tool, on: bool) -> None:
         if on:
             self.parts.view.set_tool(tool)
+            self.correcting.leave()
 
     def _show_overlay(self, on: bool) -> None:
         self.parts.view.set_overlay_visible(on)
@@ -363,8 +367,9 @@ class MainWindow(QMainWindow):
     # Qt's own events
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc gives the focus back to the image and ends cine."""
+        """Esc gives the focus back to the image, ends cine and puts the brush away."""
         if event.key() == Qt.Key.Key_Escape:
+            self.correcting.leave()
             self.actions_["cine"].setChecked(False)
             self.parts.view.setFocus()
         else:

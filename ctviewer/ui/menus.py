@@ -19,7 +19,7 @@ _MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "&Edit",
         (
-            *("undo", "redo", _SEPARATOR, "key_image", "accept", "reject", _SEPARATOR),
+            *("undo", "redo", _SEPARATOR, "key_image", _SEPARATOR),
             *("accept_class", "next_class", _SEPARATOR, "memory"),
         ),
     ),
@@ -50,6 +50,14 @@ _MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("next_ranked", "previous_ranked", _SEPARATOR, "previous_series", "next_series", _SEPARATOR, "cine"),
         ),
     ),
+    (
+        "Fin&dings",
+        (
+            *("accept", "reject", "next_lesion_class", "remove_finding", "erase_slice", _SEPARATOR),
+            *("new_finding", "tool_brush", "tool_eraser", "smaller_brush", "larger_brush", _SEPARATOR),
+            *("reviewed_slice", "reviewed_study", _SEPARATOR, "export_training"),
+        ),
+    ),
     ("&Analysis", ("analyse", "cancel", _SEPARATOR, "auto_analyse")),
     ("&Model", ("models", "fine_tune")),
     ("&Help", ("keys", "log", _SEPARATOR, "about")),
@@ -73,7 +81,7 @@ def build_menus(window: QMainWindow, actions: dict[str, QAction]) -> QMenu:
                 menu.addMenu(submenus[name])
             else:
                 menu.addAction(actions[name])
-    for names in (("tool_window", "tool_pan", "tool_zoom"), _PAPERS):
+    for names in (("tool_window", "tool_pan", "tool_zoom", "tool_brush", "tool_eraser"), _PAPERS):
         group = QActionGroup(window)
         for name in names:
             group.addAction(actions[name])
@@ -103,6 +111,8 @@ def build_toolbar(window: QMainWindow, actions: dict[str, QAction]) -> QToolButt
     bar.addSeparator()
     bar.addWidget(presets)
     _add(bar, actions, ("tool_window", "tool_pan", "tool_zoom", "fit", "invert"))
+    bar.addSeparator()
+    _add(bar, actions, ("new_finding", "tool_brush", "tool_eraser"))
     bar.addSeparator()
     _add(bar, actions, ("bars", "overlay", "key_image", "cine"))
     spring = QWidget(bar)

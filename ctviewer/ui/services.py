@@ -135,6 +135,9 @@ class Services(Protocol):
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the active detector, in order: they give the colours."""
 
+    def lesion_classes(self) -> tuple[str, ...]:
+        """Those of them that are lesions: what the reader chooses from for a finding."""
+
     def slice_classes(self) -> StudyClasses:
         """What the active one-shot model tells of single slices; no classes where it tells none, or without one."""
 

@@ -62,8 +62,8 @@ def click_highest_bar(window) -> int:
 
 
 def reject_first_lesion(window) -> int:
-    lesion = window.results.lesions[0].lesion_id
-    window.results.go_to_lesion(lesion)
+    lesion = window.findings.lesions[0].lesion_id
+    window.findings.go_to_lesion(lesion)
     window.parts.view.setFocus()
     QTest.keyClick(window.parts.view, Qt.Key.Key_Backspace)
     return lesion

@@ -26,7 +26,8 @@ def stroke(top: int, left: int) -> np.ndarray:
 
 @pytest.fixture
 def edited(reading: Reading, result) -> Reading:
-    made = editing.paint(reading.with_result(result), 1, 1, stroke(10, 10)).reading
+    reading = replace(reading.with_result(result), image_size=(16, 16))
+    made = editing.paint(reading, 1, 1, stroke(10, 10)).reading
     made = editing.relabel(made, 1, "consolidation").reading
     made = editing.draw(made, "own", 3, stroke(2, 8), "2026-11-22T10:00:00+00:00").reading
     return editing.review(made, [0, 1], on=True).reading
@@ -37,7 +38,7 @@ def test_everything_comes_back_after_a_restart(store, edited, digests, tmp_path)
     store.close()
     with WorkStore(tmp_path) as again:
         found = again.load_reading(edited.series_key, digests(5))
-    assert found.marks == edited.marks
+    assert (found.marks, found.image_size) == (edited.marks, (16, 16))
     assert found.latest.corrections == edited.latest.corrections and found.latest.verdict(1) is Verdict.ACCEPTED
 
 
@@ -71,6 +72,7 @@ def test_a_store_of_the_version_before_opens_with_its_readings(store, reading, r
     with sqlite3.connect(store.path) as db:
         for table in ("correction", "mark"):
             db.execute(f"DROP TABLE {table}")
+        db.execute("ALTER TABLE reading DROP COLUMN image_size")
         db.execute("PRAGMA user_version = 3")
     db.close()
     with WorkStore(tmp_path) as again:

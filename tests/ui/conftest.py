@@ -181,6 +181,9 @@ class FakeServices:
     def slice_classes(self) -> StudyClasses:
         return StudyClasses(exclusive=False)
 
+    def lesion_classes(self) -> tuple[str, ...]:
+        return ("ground glass", "consolidation")
+
     def study_classes(self) -> StudyClasses:
         return StudyClasses(CLASSES, CLASSES[0])
 

@@ -111,7 +111,7 @@ def test_analysis_shows_bars_top_slices_and_findings(ready, qtbot):
     analyse(qtbot, ready)
     state = ready.analysing.state
     assert state.phase is Phase.DONE
-    assert ready.results.lesions and ready.results.lesions[0].slices == (HOT - 1, HOT, HOT + 1)
+    assert ready.findings.lesions and ready.findings.lesions[0].slices == (HOT - 1, HOT, HOT + 1)
     ready.session.go_to(0)
     strip = ready.parts.strip
     y = round(strip.y_of(ready.session.position_of(HOT)))
@@ -163,7 +163,7 @@ def test_work_is_kept_and_undone(open_window, services, make_services, qtbot, st
     first = open_window(services)
     open_and_wait(first, study)
     analyse(qtbot, first)
-    first.results.go_to_lesion(1)
+    first.findings.go_to_lesion(1)
     assert first.session.index in (HOT - 1, HOT, HOT + 1)
     QTest.keyClick(first.parts.view, Qt.Key.Key_Backspace)
     assert first.reading.reading.latest.verdict(1) is Verdict.REJECTED
@@ -190,7 +190,7 @@ def test_work_is_kept_and_undone(open_window, services, make_services, qtbot, st
 
 def test_typing_is_undone_on_the_same_stack_as_all_else(ready, qtbot):
     analyse(qtbot, ready)
-    ready.results.select_lesion(1)
+    ready.findings.select_lesion(1)
     QTest.keyClick(ready.parts.view, Qt.Key.Key_Return)
     ready.parts.comment.findChild(QPlainTextEdit).setFocus()
     field = QApplication.focusWidget()
@@ -328,7 +328,7 @@ def test_accept_and_reject_are_for_the_selected_finding_and_toggle(ready, qtbot)
     analyse(qtbot, ready)
     QTest.keyClick(ready.parts.view, Qt.Key.Key_Return)
     assert ready.reading.reading.latest.verdicts == {}, "nothing is selected"
-    ready.results.select_lesion(1)
+    ready.findings.select_lesion(1)
     QTest.keyClick(ready.parts.view, Qt.Key.Key_Return)
     assert ready.reading.reading.latest.verdict(1) is Verdict.ACCEPTED
     QTest.keyClick(ready.parts.view, Qt.Key.Key_Return)
@@ -509,7 +509,7 @@ def test_marks_appear_on_the_slice_shown_while_the_detector_works(
 ):
     asked = []
     monkeypatch.setattr(services, "detector_classes", lambda: asked.append(1) or ("background", "lung", "ground glass"))
-    window.results._detector_classes = services.detector_classes
+    window.findings._detector_classes = services.detector_classes
     open_and_wait(window, study)
     window.session.go_to(HOT - 1)  # the second to be marked
     drawn_anew = {}

@@ -63,7 +63,6 @@ class StatusBinder(QObject):
         enabled |= {"key_image": has_volume and self._reading.reading is not None}  # before, nothing could keep it
         enabled |= {"analyse": has_volume and not busy, "cancel": busy}
         enabled |= dict.fromkeys(("next_ranked", "previous_ranked"), bool(state.classification or state.result))
-        enabled |= dict.fromkeys(("accept", "reject"), state.result is not None)
         for name, on in enabled.items():
             self._actions[name].setEnabled(on)
 

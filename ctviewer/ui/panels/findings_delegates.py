@@ -8,18 +8,26 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from ctviewer.core.findings import Verdict
 from ctviewer.ui import theme
-from ctviewer.ui.panels.findings_model import LESION_ROLE, SECOND_ROLE, THIRD_ROLE, VERDICT_ROLE, Index
+from ctviewer.ui.panels.findings_model import (
+    EDITED_ROLE,
+    LESION_ROLE,
+    SECOND_ROLE,
+    THIRD_ROLE,
+    VERDICT_ROLE,
+    Index,
+)
 
 _BUTTON_PX = 20
 STATE_PX = 2 * _BUTTON_PX + 4
 _SWATCH_PX = 10
+_MARK_PX = 12
 _PAD = 3
 
 
 class LinesDelegate(QStyledItemDelegate):
     """A cell of two lines, or three where anything is in the third; all but the first muted.
 
-    A colour swatch stands before the first where the model gives a colour.
+    A colour swatch stands before the first where the model gives a colour, a brush behind it where the reader drew.
 
     Attributes:
         lines: how many lines a row has room for.
@@ -49,6 +57,10 @@ class LinesDelegate(QStyledItemDelegate):
             painter.setPen(QColor(c.faint if rejected else c.muted if number else c.text))
             top = cell.top() + number * cell.height() // self.lines
             rect = QRect(cell.left(), top, cell.width(), cell.height() // self.lines)
+            if number == 0 and index.data(EDITED_ROLE):
+                rect.setRight(rect.right() - _MARK_PX - _PAD)
+                place = QRect(rect.right() + _PAD, top + (rect.height() - _MARK_PX) // 2, _MARK_PX, _MARK_PX)
+                theme.draw_icon(painter, "brush", place, c.faint if rejected else c.muted)
             elided = painter.fontMetrics().elidedText(line, Qt.TextElideMode.ElideRight, rect.width())
             painter.drawText(rect, int(align), elided)
         painter.restore()

@@ -9,6 +9,8 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from PySide6.QtGui import QColor, QFont
 
 from ctviewer.core.findings import Lesion, Verdict, probability_text
+from ctviewer.core.read_findings import Origin, ReadFinding, finding_name
+from ctviewer.core.words import share_text
 from ctviewer.ui import palette, theme
 from ctviewer.ui.panels.common import DASH
 
@@ -17,6 +19,7 @@ SORT_ROLE = LESION_ROLE + 1
 VERDICT_ROLE = LESION_ROLE + 2
 SECOND_ROLE = LESION_ROLE + 3  # second line of a cell
 THIRD_ROLE = LESION_ROLE + 4  # third line
+EDITED_ROLE = LESION_ROLE + 5  # whether the reader drew or corrected it
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
@@ -73,6 +76,25 @@ class FindingsModel(QAbstractTableModel):
         self._classes: tuple[str, ...] = ()
         self._names: tuple[str, ...] = ()
         self._verdicts: dict[int, Verdict] = {}
+        self._changed: dict[int, ReadFinding] = {}
+
+    def set_findings(self, findings: Sequence[ReadFinding], classes: Sequence[str], names: Sequence[str]) -> None:
+        """Show findings as the reader left them; where they are the same ones, rows and selection stay.
+
+        Args:
+            findings: the rows.
+            classes: as in `set_lesions`.
+            names: likewise.
+        """
+        lesions = tuple(finding.lesion for finding in findings)
+        verdicts = {finding.lesion.lesion_id: finding.verdict for finding in findings}
+        self._changed = {f.lesion.lesion_id: f for f in findings if f.origin is not Origin.MODEL}
+        same = [lesion.lesion_id for lesion in lesions] == [lesion.lesion_id for lesion in self._lesions]
+        if same and lesions and self._names == tuple(names):
+            self._lesions, self._classes = lesions, tuple(classes)
+            self.set_verdicts(verdicts)
+        else:
+            self.set_lesions(lesions, classes, names, verdicts)
 
     def set_lesions(
         self, lesions: Sequence[Lesion], classes: Sequence[str], names: Sequence[str], verdicts: Mapping[int, Verdict]
@@ -147,6 +169,8 @@ class FindingsModel(QAbstractTableModel):
             return self._second(lesion, column)
         if role == THIRD_ROLE:
             return self._third(lesion, column)
+        if role == EDITED_ROLE:
+            return column is Column.CLASS and lesion.lesion_id in self._changed
         return {LESION_ROLE: lesion, VERDICT_ROLE: verdict}.get(role)
 
     def describe(self, lesion: Lesion) -> str:
@@ -155,14 +179,31 @@ class FindingsModel(QAbstractTableModel):
             f"volume {_number(lesion.volume_ml, 2)} mL",
             f"longest axial diameter {_number(lesion.diameter_mm, 1)} mm",
             f"mean {_number(lesion.mean_hu, 0)} HU",
-            f"measured by HU, not predicted: ground glass {share_text(lesion.ground_glass)}, "
-            f"consolidation {share_text(lesion.consolidation)}",
-            f"of both lungs {share_text(lesion.lung_share)}",
+            f"measured by HU, not predicted: ground glass {_share(lesion.ground_glass)}, "
+            f"consolidation {_share(lesion.consolidation)}",
+            f"of both lungs {_share(lesion.lung_share)}",
             f"side {lesion.side or 'unknown'}",
-            f"score {lesion.score:.3f}",
+            f"score {self._score(lesion, 3)}",
         )
-        head = f"{lesion.lesion_id}. {lesion.label}, {self._cited(lesion)}"
-        return "\n".join((head, *facts, self.verdict(lesion.lesion_id).value))
+        head = f"{finding_name(lesion.lesion_id)}. {lesion.label}, {self._cited(lesion)}"
+        return "\n".join((head, *facts, self._said(lesion.lesion_id)))
+
+    def _said(self, lesion_id: int) -> str:
+        """The reader's word on a finding, and what the reader did to it."""
+        changed, verdict = self._changed.get(lesion_id), self.verdict(lesion_id).value
+        if changed is None:
+            return verdict
+        if changed.origin is Origin.DRAWN:
+            return str(changed.origin.value)
+        before = f" (the model said {changed.model_label})" if changed.model_label else ""
+        return f"{verdict}, {changed.origin.value}{before}"
+
+    def _score(self, lesion: Lesion, decimals: int = 0) -> str:
+        """The model's score; nothing for what the reader drew."""
+        changed = self._changed.get(lesion.lesion_id)
+        if changed is not None and changed.origin is Origin.DRAWN:
+            return DASH
+        return f"{lesion.score:.{decimals}f}" if decimals else probability_text(lesion.score)
 
     def slice_range(self, lesion: Lesion) -> str:
         """First and last slice by their names, the smaller number first."""
@@ -198,13 +239,13 @@ class FindingsModel(QAbstractTableModel):
             case Column.SIDE:
                 return _SIDES.get(lesion.side, lesion.side)
             case Column.SCORE:
-                return probability_text(lesion.score)
+                return self._score(lesion)
             case Column.GROUND_GLASS:
-                return share_text(lesion.ground_glass)
+                return _share(lesion.ground_glass)
             case Column.CONSOLIDATION:
-                return share_text(lesion.consolidation)
+                return _share(lesion.consolidation)
             case Column.LUNGS:
-                return share_text(lesion.lung_share)
+                return _share(lesion.lung_share)
         return ""
 
     def _second(self, lesion: Lesion, column: Column) -> str:
@@ -249,14 +290,8 @@ class FindingsModel(QAbstractTableModel):
         return keys[column]
 
 
-def share_text(share: float | None) -> str:
-    """A share in percent: one decimal below ten, so that small lesions do not vanish; a dash where it is unknown."""
-    if share is None:
-        return DASH
-    percent = 100 * share
-    if 0 < percent < 0.05:
-        return "<0.1 %"
-    return f"{percent:.0f} %" if percent >= 9.95 or percent == 0 else f"{percent:.1f} %"
+def _share(share: float | None) -> str:
+    return DASH if share is None else share_text(share)
 
 
 def _number(value: float | None, decimals: int) -> str:

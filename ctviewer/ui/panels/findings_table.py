@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctviewer.core.findings import Lesion, Verdict
+from ctviewer.core.read_findings import ReadFinding
 from ctviewer.ui import theme
 from ctviewer.ui.panels.common import Panel, is_enter, role_label
 from ctviewer.ui.panels.findings_delegates import STATE_PX, LinesDelegate, VerdictDelegate
@@ -37,18 +38,23 @@ class _FindingsView(QTableView):
 
     Signals:
         verdict_key: accept or reject was pressed for the current row.
+        removal_key: the current row's finding shall be removed.
         row_key: a key moved to another row.
     """
 
     verdict_key = Signal(object)
+    removal_key = Signal()
     row_key = Signal(QModelIndex)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter accepts, Backspace and Delete reject, the rest is the table's."""
+        """Enter accepts, Backspace rejects, Delete removes, the rest is the table's."""
+        plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
         if is_enter(event):
             self.verdict_key.emit(Verdict.ACCEPTED)
-        elif event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete):
+        elif event.key() == Qt.Key.Key_Backspace:
             self.verdict_key.emit(Verdict.REJECTED)
+        elif event.key() == Qt.Key.Key_Delete and plain:
+            self.removal_key.emit()
         else:
             before = self.currentIndex().row()
             super().keyPressEvent(event)
@@ -76,12 +82,16 @@ class FindingsTable(Panel):
     Signals:
         lesion_activated: id of the lesion whose row was chosen by mouse or arrow keys.
         verdict_requested: lesion id and `Verdict`; the button in force asks for PENDING again.
+        removal_requested: lesion id.
+        menu_requested: global position and lesion id.
         overlay_toggled: whether overlays shall be shown.
         opacity_changed: opacity of overlays, 0..1.
     """
 
     lesion_activated = Signal(int)
     verdict_requested = Signal(int, object)
+    removal_requested = Signal(int)
+    menu_requested = Signal(object, object)
     overlay_toggled = Signal(bool)
     opacity_changed = Signal(float)
 
@@ -114,12 +124,26 @@ class FindingsTable(Panel):
             verdicts: by lesion id; missing means pending.
         """
         self._model.set_lesions(lesions, classes, names, verdicts)
+        self._fit_rows(len(lesions))
+
+    def set_findings(self, findings: Sequence[ReadFinding], classes: Sequence[str], names: Sequence[str]) -> None:
+        """Show findings as the reader left them; where they are the same ones, rows, sorting and selection stay.
+
+        Args:
+            findings: in the order shown first.
+            classes: as in `set_lesions`.
+            names: likewise.
+        """
+        self._model.set_findings(findings, classes, names)
+        self._fit_rows(len(findings))
+
+    def _fit_rows(self, count: int) -> None:
         self._lines.lines = 3 if self._model.has_shares else 2
         self._view.verticalHeader().setDefaultSectionSize(self._lines.lines * _LINE_PX + _ROW_PAD)
-        self.set_title(f"Findings ({len(lesions)})" if lesions else "Findings")
-        self._view.setVisible(bool(lesions))
-        self._note.setVisible(not lesions)
-        self._opacity.setEnabled(bool(lesions))
+        self.set_title(f"Findings ({count})" if count else "Findings")
+        self._view.setVisible(bool(count))
+        self._note.setVisible(not count)
+        self._opacity.setEnabled(bool(count))
 
     def set_note(self, text: str) -> None:
         """What stands there while there are no lesions ("No lesion found.", "Not analysed.")."""
@@ -205,6 +229,9 @@ class FindingsTable(Panel):
         view.setAccessibleName("Findings")
         self._set_headers(view)
         view.verdict_key.connect(self._ask_current)
+        view.removal_key.connect(self._remove_current)
+        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        view.customContextMenuRequested.connect(self._ask_menu)
         view.clicked.connect(self._clicked)
         view.row_key.connect(self._reached)
         header = view.horizontalHeader()
@@ -251,3 +278,13 @@ class FindingsTable(Panel):
         lesion_id = self.current()
         if lesion_id is not None:
             self._ask(lesion_id, verdict)
+
+    def _remove_current(self) -> None:
+        lesion_id = self.current()
+        if lesion_id is not None:
+            self.removal_requested.emit(lesion_id)
+
+    def _ask_menu(self, point: QPoint) -> None:
+        index = self._view.indexAt(point)
+        if index.isValid():
+            self.menu_requested.emit(self._view.viewport().mapToGlobal(point), index.data(LESION_ROLE).lesion_id)

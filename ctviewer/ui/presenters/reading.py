@@ -10,11 +10,12 @@ from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from ctviewer.core.editing import Edit, judge
 from ctviewer.core.errors import StorageError
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.findings import AnalysisResult, StudyClassification, Verdict
 from ctviewer.core.label import StudyLabel, patient_digest, place_of
-from ctviewer.core.reading import Reading
+from ctviewer.core.reading import Reading, Said
 from ctviewer.core.series import Series
 from ctviewer.core.undo import Command, UndoStack
 from ctviewer.core.volume import Volume
@@ -133,18 +134,20 @@ class ReadingPresenter(QObject):
         except StorageError as error:
             self.failed.emit(str(error))
             kept = None
-        reading = self._placed(kept or Reading.of(volume.series, digests), volume.series)
+        reading = self._placed(kept or Reading.of(volume.series, digests), volume)
         self.reading = reading
-        if kept is not None and kept.label is not None and kept.place != reading.place:
+        learnable = kept is not None and (kept.label is not None or not kept.marks.is_empty or bool(kept.analyses))
+        if kept is not None and learnable and (kept.place, kept.image_size) != (reading.place, reading.image_size):
             self._save_soon()
         self.changed.emit(reading)
         self.ready.emit(reading)
 
-    def _placed(self, reading: Reading, series: Series) -> Reading:
+    def _placed(self, reading: Reading, volume: Volume) -> Reading:
         """With where the study lies now, and whose it is: models may learn from it later."""
-        catalog = self._session.catalog
+        catalog, series = self._session.catalog, volume.series
         place = place_of(series) or (catalog.root.absolute() if catalog is not None else None)
-        return replace(reading, place=place, patient=patient_digest(series))
+        _, rows, columns = volume.stored.shape
+        return replace(reading, place=place, patient=patient_digest(series), image_size=(rows, columns))
 
     # What the reader does
 
@@ -155,18 +158,27 @@ class ReadingPresenter(QObject):
             self.save()
 
     def set_verdict(self, lesion_id: int, verdict: Verdict) -> None:
-        """Accept, reject or reopen a finding of the newest analysis."""
-        latest = self.reading.latest if self.reading else None
-        if latest is None or latest.verdict(lesion_id) is verdict:
-            return
-        before, identity = latest.verdict(lesion_id), latest.identity
+        """Accept, reject or reopen a finding of the newest analysis; a drawn one is removed where it is rejected."""
+        edit = judge(self.reading, lesion_id, verdict) if self.reading is not None else None
+        if self.reading is not None and edit is not None:
+            self.edit_findings(self.reading, edit)
 
-        def put(value: Verdict) -> None:
-            if self.reading and self.reading.latest and self.reading.latest.identity == identity:
-                self._apply(self.reading.with_verdict(lesion_id, value))
+    def edit_findings(self, before: Reading, edit: Edit, merge: str = "") -> None:
+        """Change findings, as one step of undo; kept at once.
 
-        words = {Verdict.ACCEPTED: "accept", Verdict.REJECTED: "reject", Verdict.PENDING: "reopen"}
-        self._do(f"{words[verdict]} finding {lesion_id}", lambda: put(verdict), lambda: put(before))
+        Args:
+            before: what the edit was made of: the reading, or the reading without analyses where none is on show.
+            edit: the change.
+            merge: edits with the same word become one step of undo.
+        """
+        old, new = before.said(), edit.reading.said()
+
+        def put(said: Said) -> None:
+            if self.reading is not None:
+                self._apply(self.reading.with_said(said))
+                self.save()
+
+        self._do(edit.label, lambda: put(new), lambda: put(old), merge)
 
     def state_classes(self, classes: Collection[str], shown: StudyClassification | None, merge: str = "") -> None:
         """State what the study shows, at once; nothing takes the statement back.

@@ -262,9 +262,8 @@ class EditableView(SliceView):
         box = stroke.mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
         colour = _ERASED if brush.erase else brush.colour
         alpha = round(255 * _PREVIEW_ALPHA)
-        value = alpha << 24 | sum(
-            round(c * _PREVIEW_ALPHA) << s for c, s in zip(colour.getRgb(), (16, 8, 0), strict=False)
-        )
+        parts = ((colour.red(), 16), (colour.green(), 8), (colour.blue(), 0))
+        value = alpha << 24 | sum(round(c * _PREVIEW_ALPHA) << shift for c, shift in parts)
         pixels = np.where(box, np.uint32(value), np.uint32(0))
         image = QImage(
             pixels.data, box.shape[1], box.shape[0], pixels.strides[0], QImage.Format.Format_ARGB32_Premultiplied

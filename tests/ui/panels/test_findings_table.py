@@ -76,10 +76,13 @@ def test_keys_ask_for_a_verdict_on_the_selected_lesion(table):
     asked = []
     table.verdict_requested.connect(lambda *args: asked.append(args))
     QTest.keyClick(table._view, Qt.Key.Key_Backspace)
+    removed = []
+    table.removal_requested.connect(removed.append)
     table.set_current(3)
     for key in (Qt.Key.Key_Return, Qt.Key.Key_Backspace, Qt.Key.Key_Delete):
         QTest.keyClick(table._view, key)
-    assert asked == [(3, Verdict.ACCEPTED), (3, Verdict.REJECTED), (3, Verdict.REJECTED)]
+    assert asked == [(3, Verdict.ACCEPTED), (3, Verdict.REJECTED)]
+    assert removed == [3]
 
 
 def test_sorting_by_what_is_shown_and_by_what_is_not(table):
