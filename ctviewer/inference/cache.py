@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ctviewer.models.bundle import Bundle
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+@runtime_checkable
+class Foldable(Protocol):
+    """A net whose frozen BatchNorm can be worked into its convolutions: the same numbers with less to do."""
+
+    def fold_batch_norm(self) -> None:
+        """Do it, in place."""
 
 
 class NetCache:
@@ -30,7 +38,10 @@ class NetCache:
         """
         key = (bundle.folder, bundle.info.sha256, str(device))  # the same weights may belong to two nets
         if key not in self._nets:
-            self._nets[key] = bundle.build().to(device)
+            net = bundle.build()
+            if isinstance(net, Foldable):
+                net.fold_batch_norm()
+            self._nets[key] = net.to(device)
         return self._nets[key]
 
     def drop(self, device: torch.device) -> None:

@@ -17,6 +17,7 @@ CPU = torch.device("cpu")
 _LARGEST_ERROR = 0.02  # of bfloat16 features, relative: what rounding to 8 bits costs over a ResNet, no more
 _MOST_RUNS, _TIMING_SECONDS = 6, 0.2
 _LEAST_GAIN = 1.25  # times faster, else float32: its results are the same on every machine
+_SPARE = 0.8  # of the free memory: other programs use the GPU too, and a step's need varies
 _measured: dict[tuple[str, str], str] = {}
 
 
@@ -69,6 +70,42 @@ def free_memory(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+class DeviceMemory:
+    """How many slices fit into the free memory of a CUDA device, learned from the step before. Elsewhere nothing is told.
+
+    Args:
+        device: where the net runs.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._before = 0
+
+    def begin(self) -> None:
+        """A step begins."""
+        if self._measures:
+            torch.cuda.reset_peak_memory_stats(self._device)
+            self._before = torch.cuda.memory_allocated(self._device)
+
+    def fits(self, count: int, most: int) -> int:
+        """Slices that the next step has room for, `most` at most and 1 at least.
+
+        Args:
+            count: slices of the step that has just ended.
+            most: what is wanted.
+        """
+        if not self._measures:
+            return most
+        each = max(1, torch.cuda.max_memory_allocated(self._device) - self._before) / count
+        kept = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
+        free = torch.cuda.mem_get_info(self._device)[0] + kept  # what torch keeps and does not use is free for it
+        return max(1, min(most, int(_SPARE * free / each)))
+
+    @property
+    def _measures(self) -> bool:
+        return self._device.type == "cuda" and torch.cuda.is_available()
 
 
 def _timed(forward: Callable[[], Tensor], device: torch.device, precision: str) -> tuple[Tensor, float]:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from ctviewer.core.errors import DeviceError
 from ctviewer.core.events import Message
 from ctviewer.core.volume import Volume
+from ctviewer.core.words import counted
 from ctviewer.inference.cache import NetCache
-from ctviewer.inference.device import CPU, choose_device, choose_precision, free_memory, precision_of
+from ctviewer.inference.device import CPU, DeviceMemory, choose_device, choose_precision, free_memory, precision_of
 from ctviewer.inference.settings import AnalysisSettings
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.preprocess import net_input
@@ -78,6 +79,11 @@ class Engine:
             precision = self._choose(features)
         self.precision = precision
 
+    @property
+    def net(self) -> nn.Module:
+        """The net where it runs now."""
+        return self._cache.get(self.bundle, self.device)
+
     def chunks(
         self, volume: Volume, indices: Sequence[int], call: Callable[[nn.Module, Tensor], Any], most: int
     ) -> Iterator[Chunk | Message]:
@@ -97,21 +103,25 @@ class Engine:
         """
         if self.device == CPU and not self._settings.chunk:
             most = min(most, _MOST_ON_CPU)
-        size = min(self._settings.chunk or (2 if self.device == CPU else 8), most)
+        size = min(self._settings.chunk or 2, most)
+        memory = DeviceMemory(self.device)
         with _Prepared(volume, indices, self.bundle, ahead=self.device != CPU) as prepared:
             while prepared.left:
                 start = time.perf_counter()
                 taken = prepared.take(size)
                 batch = torch.cat([tensor for _, tensor in taken])
+                memory.begin()
                 output, failure = self._attempt(partial(self._run, call, batch))
                 if failure:
                     prepared.give_back(taken)
                     most = max(1, len(taken) // 2)
                     size = min(size, most)
                     yield self._fall_back(len(taken), failure)
+                    memory = DeviceMemory(self.device)
                     continue
                 if not self._settings.chunk:
-                    size = _next_size(len(taken), time.perf_counter() - start, most)
+                    fits = memory.fits(len(taken), most)
+                    size = _next_size(len(taken), time.perf_counter() - start, min(most, fits))
                 yield Chunk(tuple(index for index, _ in taken), output)
 
     def run(self, call: Callable[[nn.Module, Tensor], Any], batch: Tensor) -> Generator[Message, None, Any]:
@@ -128,7 +138,7 @@ class Engine:
         return output
 
     def _run(self, call: Callable[[nn.Module, Tensor], Any], batch: Tensor) -> Any:
-        net = self._cache.get(self.bundle, self.device)
+        net = self.net
         with torch.inference_mode(), precision_of(self.precision, self.device):
             return call(net, batch.to(self.device))
 
@@ -166,7 +176,9 @@ class Engine:
     def _fall_back(self, tried: int, failure: str) -> Message:
         free_memory(self.device)
         if failure == "memory" and tried > 1:
-            return Message(f"The GPU's memory is short; the analysis goes on with {tried // 2} slices at a time.")
+            return Message(
+                f"The GPU's memory is short; the analysis goes on with {counted(tried // 2, 'slice')} at a time."
+            )
         return self._move_to_cpu(failure)
 
     def _move_to_cpu(self, failure: str) -> Message:

@@ -1,4 +1,4 @@
-"""The analysis of one series, as a generator of events: suitability, study classifier, lesion detector, result."""
+"""The analysis of one series, as a generator of events: suitability, study classifier, one-shot model, result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from ctviewer.core.events import Done, Event, Message, Progress
 from ctviewer.core.findings import (
     Abstained,
     AnalysisResult,
-    Instance,
     Lesion,
     Provenance,
     StudyClassification,
@@ -25,6 +24,7 @@ from ctviewer.core.findings import (
     SuitabilityChecked,
 )
 from ctviewer.core.lesions import each_lesion, lesion_area
+from ctviewer.core.measure import Midline
 from ctviewer.core.threads import lower_thread_priority
 from ctviewer.core.volume import Volume
 from ctviewer.core.words import counted
@@ -36,6 +36,7 @@ from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
 
 if TYPE_CHECKING:  # torch is imported when the suitability check has passed
+    from ctviewer.inference.detect import Found
     from ctviewer.inference.engine import Engine
 
 MEASURING = "Measuring lesions"
@@ -54,7 +55,7 @@ def analyse(
     Args:
         volume: all slices loaded or failed; failed ones are left out and told.
         classifier: bundle of the study classifier, or None.
-        detector: bundle of the lesion detector, or None.
+        detector: bundle of the one-shot model, or None.
         settings: device and precision.
         cache: keeps nets for the next analysis.
 
@@ -80,16 +81,28 @@ def analyse(
         yield Message(_left_out(volume))
     settings = settings or AnalysisSettings()
     engines = yield from _load(bundles, settings, cache or NetCache())
-    classification, found = yield from _look(volume, engines)
+    midline = find_midline(volume) if detector is not None else None
+    classification, found = yield from _look(volume, engines, midline)
     yield Progress(MEASURING, 0, 0)
     digests = yield from _digests(volume)
-    lesions = yield from _lesions(volume, found)
+    lesions = yield from _lesions(volume, found, midline)
     looked_at = ~volume.failed if detector is not None else np.zeros(volume.slice_count, bool)
-    area, unit = lesion_area(found, volume.geometry, looked_at)
-    provenance = _provenance(engines, settings, time.perf_counter() - started)
-    series = volume.series
+    area, unit = lesion_area(found.instances, volume.geometry, looked_at)
     yield Done(
-        AnalysisResult(series.key, series.uid, digests, suitability, classification, lesions, area, unit, provenance)
+        AnalysisResult(
+            series_key=volume.series.key,
+            series_uid=volume.series.uid,
+            slice_digests=digests,
+            suitability=suitability,
+            classification=classification,
+            lesions=lesions,
+            lesion_area=area,
+            area_unit=unit,
+            provenance=_provenance(engines, settings, time.perf_counter() - started),
+            slice_classes=found.slice_classes,
+            rois=found.rois,
+            lungs=found.lungs,
+        )
     )
 
 
@@ -131,20 +144,20 @@ def _load(
 
 
 def _look(
-    volume: Volume, engines: Sequence[Engine]
-) -> Generator[Event, None, tuple[StudyClassification | None, tuple[Instance, ...]]]:
-    """Run the nets: the classifier first, since the detector follows its attention."""
+    volume: Volume, engines: Sequence[Engine], midline: Midline
+) -> Generator[Event, None, tuple[StudyClassification | None, Found]]:
+    """Run the nets: the classifier first, since the one-shot model follows its attention."""
     from ctviewer.inference.classify import classify
-    from ctviewer.inference.detect import detect
+    from ctviewer.inference.detect import Found, detect
 
     classification: StudyClassification | None = None
-    found: tuple[Instance, ...] = ()
+    found = Found()
     for engine in engines:
         if engine.bundle.metadata.task == CLASSIFIER:
             classification = yield from classify(volume, engine)
             yield StudyClassified(classification)
         else:
-            found = yield from detect(volume, engine, _detection_order(volume, classification))
+            found = yield from detect(volume, engine, _detection_order(volume, classification), midline)
     return classification, found
 
 
@@ -165,9 +178,9 @@ def _digests(volume: Volume) -> Generator[Event, None, tuple[str, ...]]:
     return tuple(digests)
 
 
-def _lesions(volume: Volume, found: Sequence[Instance]) -> Generator[Event, None, tuple[Lesion, ...]]:
+def _lesions(volume: Volume, found: Found, midline: Midline) -> Generator[Event, None, tuple[Lesion, ...]]:
     lesions = []
-    for lesion in each_lesion(volume, found, find_midline(volume) if found else None):
+    for lesion in each_lesion(volume, found.instances, midline, found.lungs):
         lesions.append(lesion)
         yield Progress(MEASURING, 0, 0)
     return tuple(lesions)

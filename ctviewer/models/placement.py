@@ -89,6 +89,25 @@ class Placement:
         first_row, first_column = self._matrix_corner(r0, c0, inside.shape)
         return BoxMask(first_row + packed.top, first_column + packed.left, packed.height, packed.width, packed.bits)
 
+    def box(self, box: NDArray[np.floating]) -> tuple[float, float, float, float]:
+        """Bring a box back to the volume's matrix, cut at the slice's edges.
+
+        Args:
+            box: `[4]` x1, y1, x2, y2 in pixels of the square input.
+
+        Returns:
+            x1, y1, x2, y2: edges in columns and rows; 0 is the outer edge of the first pixel.
+        """
+        scale, (top, left), (rows, columns) = self.side / self.size, self.padding, self.upright_shape
+        x = [min(max(float(v) * scale - left, 0.0), float(columns)) for v in (box[0], box[2])]
+        y = [min(max(float(v) * scale - top, 0.0), float(rows)) for v in (box[1], box[3])]
+        if self.upright.flip_columns:
+            x = [columns - x[1], columns - x[0]]
+        if self.upright.flip_rows:
+            y = [rows - y[1], rows - y[0]]
+        (x1, x2), (y1, y2) = (y, x) if self.upright.transpose else (x, y)
+        return x1, y1, x2, y2
+
     def _matrix_corner(self, row: int, column: int, shape: tuple[int, ...]) -> tuple[int, int]:
         """First row and column, in the volume's matrix, of an upright box at (row, column)."""
         rows, columns = self.upright_shape

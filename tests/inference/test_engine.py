@@ -6,7 +6,7 @@ from ctviewer.core.errors import DeviceError, InputError
 from ctviewer.core.events import Message
 from ctviewer.inference import AnalysisSettings, NetCache
 from ctviewer.inference import device as devices
-from ctviewer.inference.device import CPU, choose_device, choose_precision, describe
+from ctviewer.inference.device import CPU, DeviceMemory, choose_device, choose_precision, describe
 from ctviewer.inference.engine import Engine, _next_size
 from ctviewer.models.preprocess import net_input
 
@@ -74,7 +74,50 @@ def test_short_gpu_memory_means_smaller_chunks_and_no_slice_is_lost(volume, clas
         "The GPU's memory is short; the analysis goes on with 4 slices at a time.",
         "The GPU's memory is short; the analysis goes on with 2 slices at a time.",
     ]
-    assert max(size for _, size in batches[2:]) <= 2 and engine.device.type == "cuda"
+    sizes = [size for _, size in batches]
+    assert sizes[:4] == [2, 8, 4, 2] and max(sizes[3:]) == 2 and engine.device.type == "cuda"
+
+
+@pytest.fixture
+def pretended_cuda(monkeypatch):
+    """torch.cuda's memory figures: 1000 free on the device, 300 kept by torch of which 200 are in use, `peak` at most."""
+
+    def install(peak):
+        figures = {
+            "is_available": lambda: True,
+            "reset_peak_memory_stats": lambda _device: None,
+            "memory_allocated": lambda _device: 200,
+            "memory_reserved": lambda _device: 300,
+            "max_memory_allocated": lambda _device: peak,
+            "mem_get_info": lambda _device: (1000, 8000),
+        }
+        for name, figure in figures.items():
+            monkeypatch.setattr(torch.cuda, name, figure)
+        return DeviceMemory(torch.device("cuda", 0))
+
+    return install
+
+
+@pytest.mark.parametrize(("peak", "fits"), [(240, 32), (400, 8), (5000, 1), (200, 32)])
+def test_the_batch_follows_the_free_memory(pretended_cuda, peak, fits):
+    memory = pretended_cuda(peak)
+    memory.begin()
+    assert memory.fits(2, 32) == fits  # 80 % of 1100 free bytes, by what each of two slices took
+
+
+def test_on_the_cpu_nothing_limits_the_batch():
+    memory = DeviceMemory(CPU)
+    memory.begin()
+    assert memory.fits(2, 32) == 32
+
+
+def test_a_batch_is_no_larger_than_memory_allows(volume, classifier, cache, gpu, monkeypatch):
+    batches = gpu(room=100)
+    monkeypatch.setattr(DeviceMemory, "fits", lambda self, count, most: 3)
+    engine = Engine(classifier, AnalysisSettings(precision="float32"), cache)
+    out, messages = collect(engine, volume, list(range(12)))
+    assert list(out) == list(range(12)) and messages == []
+    assert max(size for _, size in batches) == 3
 
 
 def test_without_room_for_one_slice_the_cpu_takes_over(volume, classifier, cache, gpu):

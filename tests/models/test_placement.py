@@ -69,6 +69,28 @@ def test_a_mask_comes_back_to_where_it_was(
     assert shared > (0.99 if max(shape) <= 256 else 0.95)
 
 
+@pytest.mark.parametrize(("along_row", "along_column"), ORIENTATIONS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_box_comes_back_to_the_edges_of_the_mask_in_it(
+    shape: tuple[int, int], along_row: tuple[float, ...], along_column: tuple[float, ...]
+) -> None:
+    placement = Placement.of(geometry(shape, along_row, along_column), 256)
+    side = placement.side / 256
+    top, left = placement.padding
+    rows, columns = placement.upright_shape
+    pixels = np.array([2, 3, columns - 4, rows // 2], float)  # x1, y1, x2, y2 of whole pixels of the upright slice
+    box = (pixels + np.array([left, top, left, top])) / side
+    mask = placement.paste(box, np.ones((28, 28)))
+    assert mask is not None
+    edges = (mask.left, mask.top, mask.left + mask.width, mask.top + mask.height)
+    assert placement.box(box) == pytest.approx(edges)
+
+
+def test_a_box_over_the_edge_ends_there() -> None:
+    placement = Placement.of(geometry((40, 64), RIGHT, POSTERIOR), 64)
+    assert placement.box(np.array([-5.0, -5.0, 20.0, 100.0])) == (44.0, 0.0, 64.0, 40.0)
+
+
 def test_an_l_shaped_mask_keeps_its_shape_and_place() -> None:
     placement = Placement.of(geometry((512, 512), RIGHT, POSTERIOR), 256)
     mask = np.zeros((28, 28))
