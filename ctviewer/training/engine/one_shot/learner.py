@@ -53,6 +53,7 @@ class OneShotLearner:
     judging: SliceJudge
     alternating: bool
     _lesion_loss: float = field(default=0.0, init=False)  # this process's part of the newest step's
+    _pending: list[Tensor] = field(default_factory=list, init=False)  # statistics after it
 
     @property
     def chunk(self) -> int:
@@ -76,6 +77,16 @@ class OneShotLearner:
 
     def learn(self, batch: SliceBatch, place: Place, scale: float, world: World) -> Generator[int, None, float]:
         """Add this process's part of the gradients: of the mean loss of the lesion slices, and of those with a class."""
+        statistics = self._statistics()
+        before = [one.clone() for one in statistics]
+        try:
+            return (yield from self._learned(batch, place, scale, world))
+        finally:  # they count once the step is taken: it may be left, or come to nothing
+            self._pending = [one.clone() for one in statistics]
+            for one, kept in zip(statistics, before, strict=True):
+                one.copy_(kept)
+
+    def _learned(self, batch: SliceBatch, place: Place, scale: float, world: World) -> Generator[int, None, float]:
         self._lesion_loss, total = 0.0, 0.0
         for position, drawn, share in world.share(_items(batch)):
             lesions = position < len(batch.lesions)
@@ -90,13 +101,13 @@ class OneShotLearner:
         return total
 
     def after_step(self, batch: SliceBatch, world: World) -> None:
-        """Copy the segmentation branch where it is time; keep statistics of the slices alike in all processes."""
+        """Copy the segmentation branch where it is time; keep running statistics, alike in all processes."""
         if self.copying is not None and batch.lesions:
             loss = float(world.add(torch.tensor(self._lesion_loss, dtype=torch.float64)))
             if self.copying.seen(loss):
                 self.net.copy_branch()
-        if world.size > 1 and batch.images:
-            self._share_statistics(world)
+        for one, pending in zip(self._statistics(), self._pending, strict=True):
+            one.copy_(world.add(pending) / world.size if one.is_floating_point() else pending)
 
     def mean_loss(self, losses: Sequence[float]) -> float:
         """Segmentation and classification loss, each averaged over its steps, and added."""
@@ -144,12 +155,10 @@ class OneShotLearner:
     def _reduced(self) -> torch.autocast:
         return reduced(self.net, self.precision)
 
-    def _share_statistics(self, world: World) -> None:
-        """Running statistics (`norms` "running") become the mean over processes; the other norms have none that change."""
+    def _statistics(self) -> list[Tensor]:
+        """Running statistics (`norms` "running"); the other norms have none that change."""
         layer = self.net.attention_layer
-        for buffer in () if layer is None else layer.buffers():
-            if buffer.is_floating_point():
-                buffer.copy_(world.add(buffer) / world.size)
+        return [] if layer is None else list(layer.buffers())
 
 
 def reduced(net: OneShot, precision: str) -> torch.autocast:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
 import torch
+from training.engine.conftest import Said
 from training.slices.conftest import MadeUp
 
 from ctviewer.core.slices import HU, LabelledSlices
 from ctviewer.models.metadata import ONE_SHOT, Preprocessing
 from ctviewer.nets.one_shot import OneShot
 from ctviewer.training.config import DataConfig, ModelConfig, RunConfig, SliceSet
+from ctviewer.training.engine.fold import Fold, FoldPlan
+from ctviewer.training.engine.inputs import RunInputs
+from ctviewer.training.engine.one_shot.workshop import OneShotWorkshop
+from ctviewer.training.engine.plans import cases_of, checkpoints_of
 from ctviewer.training.engine.slice_store import SliceStore
+from ctviewer.training.preflight.report import PreflightReport
 from ctviewer.training.recipes import RECIPES
 from ctviewer.training.slices.two_sources import Part, TwoSources
+from ctviewer.training.splits import Split
 
 SIDE = 64
 CLASSES = ("background", "lung", "ground glass", "consolidation")
@@ -120,3 +128,42 @@ def run_config(seed=3, minutes=1e9, data=None, model=None, recipe="one-shot-scra
 def config():
     """See `run_config`."""
     return run_config
+
+
+def inputs_in(place, config=None, source=None, split=None, name="run", **others) -> RunInputs:
+    """Of a run in a folder of `place`; a scan of each kind to learn from, one to validate by, one to test."""
+    source = two_sources(3, 3) if source is None else source
+    ids = source.ids()
+    split = split or Split(*([scan for scan in ids if scan[-1] == number] for number in "012"))
+    split = Split(*(tuple(part) for part in (split.train, split.validation, split.test)))
+    folder = place / name
+    folder.mkdir(exist_ok=True)
+    patients = len({source.patient(scan) for scan in ids})
+    digests = dict.fromkeys(split.parts, "0" * 64)
+    report = PreflightReport(len(ids), patients, (), split, data_sha256=digests, unit="scan")
+    settings = {"base": None, "bundles": place / "bundles", "studies": place / "prepared", **others}
+    return RunInputs(config or run_config(), source, folder, report, **settings)
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """`inputs(config=..., source=..., split=..., name="run", **others)`: see `inputs_in`."""
+    return functools.partial(inputs_in, tmp_path)
+
+
+def fold_of(wanted: RunInputs) -> Fold:
+    """The only fold of a run, ready to learn."""
+    split = wanted.report.split
+    shop = OneShotWorkshop(wanted, cases_of(wanted.source, split))
+    list(shop.prepare(wanted.source.ids()))
+    shop.precision = wanted.config.recipe.precision
+    epochs = wanted.config.recipe.epochs
+    folder = checkpoints_of(wanted.folder)
+    return shop.fold(FoldPlan(0, split.train, split.validation, epochs, epochs, folder, wanted.report.data_sha256))
+
+
+def said_by(events) -> Said:
+    found = Said()
+    for event in events:
+        found.events.append(event)
+    return found
