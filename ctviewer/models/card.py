@@ -5,7 +5,7 @@ from __future__ import annotations
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.models.card_run import evaluation_text, training_text
 from ctviewer.models.markdown import Code, plain, table
-from ctviewer.models.metadata import Metadata, Metric
+from ctviewer.models.metadata import ONE_SHOT, Metadata, Metric, Preprocessing
 
 
 def card(m: Metadata) -> str:
@@ -34,6 +34,8 @@ def _details(m: Metadata) -> str:
         ("Parent", m.parent or "none"),
         ("Task", m.task.replace("_", " ")),
         ("Classes", ", ".join(m.classes)),
+        *([("Lesions among them", ", ".join(m.lesion_classes))] if m.lesion_classes else []),
+        *([("Classes of slices", ", ".join(m.image_classes))] if m.image_classes else []),
         ("Licence", m.licence),
     ]
     return table(("Name", "Value"), rows)
@@ -63,7 +65,8 @@ def _evaluation(m: Metadata) -> str:
     head = ("Figure", "Value", "95 % interval", "n", "Measured on")
     text = "Intervals are bootstraps over the unit under n, never over slices of one study."
     parts = [f"{text} {plain(m.probabilities)}".strip()]
-    parts += [evaluation_text(m.run)] if m.run is not None and m.run.holdouts else []
+    if m.run is not None and m.run.holdouts:
+        parts.append(evaluation_text(m.run, "scan" if m.task == ONE_SHOT else "study"))
     return "\n\n".join([*parts, table(head, [_metric(x) for x in m.metrics])])
 
 
@@ -77,7 +80,7 @@ def _technical(m: Metadata) -> str:
     rows = [
         ("Window", f"{p.window_width:g} / {p.window_centre:g} HU (width / centre), to 0..1"),
         ("Input", f"padded to a square, {p.size}x{p.size}, centre crop {p.crop}x{p.crop}"),
-        ("Mean, std", f"{', '.join(f'{v:g}' for v in p.mean)}; {', '.join(f'{v:g}' for v in p.std)}"),
+        ("Mean, std", _statistics(p)),
         ("Slices", "patient axes (columns to the left, rows to posterior), head to feet"),
         *((f"net: {k}", v) for k, v in m.net.items()),
         _threshold(m),
@@ -86,7 +89,13 @@ def _technical(m: Metadata) -> str:
     return table(("Name", "Value"), rows)
 
 
+def _statistics(p: Preprocessing) -> str:
+    if p.per_image:
+        return "each slice by its own mean and standard deviation"
+    return f"{', '.join(f'{v:g}' for v in p.mean)}; {', '.join(f'{v:g}' for v in p.std)}"
+
+
 def _threshold(m: Metadata) -> tuple[str, str]:
-    if m.task == "one_shot":
+    if m.task == ONE_SHOT:
         return "Threshold", f"an instance is shown from score {m.thresholds.detection_score:.3f} on"
     return "Threshold", f"a study is positive from finding probability {m.thresholds.finding_probability:.3f} on"

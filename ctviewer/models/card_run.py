@@ -37,9 +37,9 @@ def training_text(run: TrainingRun) -> str:
     return "\n\n".join(parts)
 
 
-def evaluation_text(run: TrainingRun) -> str:
-    """What the figures refer to, and how often those studies were looked at."""
-    return "\n\n".join(_holdout(one) for one in run.holdouts)
+def evaluation_text(run: TrainingRun, unit: str = "study") -> str:
+    """What the figures refer to, and how often that was looked at; a unit is what one of the studies is."""
+    return "\n\n".join(_holdout(one, unit) for one in run.holdouts)
 
 
 def looks_text(holdout: HoldOut) -> str:
@@ -120,9 +120,9 @@ def _loss(value: float | None) -> str:
     return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
-def _holdout(one: HoldOut) -> str:
+def _holdout(one: HoldOut, unit: str) -> str:
     what = counted(one.patients, "patient")
-    studies = counted(one.studies, "study")
+    studies = counted(one.studies, unit)
     return f"**{_begun(_part(one.part))}: {studies} of {what}.** {looks_text(one)}"
 
 

@@ -46,6 +46,23 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What was judged: a study, or a scan of labelled slices.
+
+    Attributes:
+        study: its id in the source.
+        patient: `patient_digest`.
+        split: as `Prediction.split`.
+        content: SHA-256 of the pixels, "" where unknown.
+    """
+
+    study: str
+    patient: str
+    split: str
+    content: str
+
+
+@dataclass(frozen=True)
 class Predictions:
     """Of one model on one set of studies.
 
@@ -86,6 +103,11 @@ class Predictions:
     def patients(self) -> tuple[str, ...]:
         """Of each study."""
         return tuple(case.patient for case in self.cases)
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """What was judged."""
+        return tuple(Subject(case.study, case.patient, case.split, case.content) for case in self.cases)
 
     def of(self, split: str) -> Predictions:
         """Those of one split."""

@@ -166,6 +166,7 @@ _ONE_SHOT_TUNED = Recipe(
     decay=0.01,
     epochs=30,
     batch=4,
+    calibrate=False,
     task=ONE_SHOT,
 )
 _ONE_SHOT_SCRATCH = Recipe(
@@ -178,6 +179,7 @@ _ONE_SHOT_SCRATCH = Recipe(
     epochs=60,
     batch=4,
     patience=12,
+    calibrate=False,
     task=ONE_SHOT,
 )
 _ONE_SHOT_TRANSFER = Recipe(

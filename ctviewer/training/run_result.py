@@ -11,6 +11,7 @@ from ctviewer.models.training_run import CurvePoint
 from ctviewer.training.config import RunConfig
 from ctviewer.training.predictions import Predictions
 from ctviewer.training.preflight.report import PreflightReport
+from ctviewer.training.slice_predictions import SlicePredictions
 from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class RunResult:
         classes: in the order of the outputs.
         negative_class: "" for none.
         preprocessing: of the net.
-        threshold: finding probability from which a study counts as positive.
+        threshold: finding probability from which a study counts as positive; of a one-shot model the score from which an
+            outline is shown.
         predictions: on the hold-out (and external sets), by the finished net; of a cross-validation pooled, out of fold.
         metrics: figures on them.
         curves: all epochs of all folds.
@@ -47,6 +49,7 @@ class RunResult:
         calibration: what was fitted, in words; "" for nothing.
         stopped: whether the user ended it early.
         notes: sentences that a reader of the card should know.
+        lesion_classes, image_classes: of a one-shot model, as in `Metadata`.
     """
 
     run: str
@@ -58,7 +61,7 @@ class RunResult:
     negative_class: str
     preprocessing: Preprocessing
     threshold: float
-    predictions: Predictions
+    predictions: Predictions | SlicePredictions
     metrics: tuple[Metric, ...]
     curves: tuple[CurvePoint, ...]
     epochs: int
@@ -73,6 +76,8 @@ class RunResult:
     calibration: str = ""
     stopped: bool = False
     notes: tuple[str, ...] = ()
+    lesion_classes: tuple[str, ...] = ()
+    image_classes: tuple[str, ...] = ()
 
 
 def holdouts(result: RunResult) -> dict[str, tuple[str, ...]]:
@@ -80,9 +85,9 @@ def holdouts(result: RunResult) -> dict[str, tuple[str, ...]]:
     external sets.
     """
     parts: dict[str, list[str]] = {}
-    for case in result.predictions.cases:
-        content = case.content or result.report.study_sha256.get(case.study, "")
-        parts.setdefault(case.split, []).append(content)
+    for one in result.predictions.subjects:
+        content = one.content or result.report.study_sha256.get(one.study, "")
+        parts.setdefault(one.split, []).append(content)
     main = next((part for part in (CROSS_VALIDATION, TEST, VALIDATION) if part in parts), "")
     return {part: tuple(found) for part, found in parts.items() if part == main or part.startswith(EXTERNAL)}
 

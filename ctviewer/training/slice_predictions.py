@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.records import Format
+from ctviewer.training.predictions import Subject
 
 _FORMAT = Format("ctviewer.slice-predictions", 1, "slice predictions")
 
@@ -144,6 +145,12 @@ class SlicePredictions:
     def with_classes(self) -> tuple[SlicePrediction, ...]:
         """Slices of a known class that the model gave an answer to."""
         return tuple(case for case in self.cases if case.has_class)
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """The scans."""
+        found = (Subject(case.scan, case.patient, case.split, case.content) for case in self.cases)
+        return tuple(dict.fromkeys(found))
 
     def of(self, split: str) -> SlicePredictions:
         """Those of one split."""

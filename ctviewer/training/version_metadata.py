@@ -11,11 +11,12 @@ from typing import Any
 
 import ctviewer
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import CLASSIFIER, Metadata, Thresholds, TrainingData
+from ctviewer.models.metadata import ONE_SHOT, Metadata, Thresholds, TrainingData
 from ctviewer.models.training_run import Environment, HoldOut, TrainingRun
 from ctviewer.training import version_texts as texts
 from ctviewer.training.config import RunConfig
 from ctviewer.training.ledger import Ledger, holdout_sha256
+from ctviewer.training.predictions import Predictions
 from ctviewer.training.run_result import CROSS_VALIDATION, RunResult, holdouts, learned_contents
 from ctviewer.training.splits import EXTERNAL, TRAIN, VALIDATION
 
@@ -29,17 +30,26 @@ def version_metadata(result: RunResult, base: Bundle | None, name: str, ledger: 
         name: of the bundle.
         ledger: of hold-outs.
     """
-    told = texts.Told.of(base, result.classes, _learned_from(result))
+    task, recipe = result.config.task, result.config.recipe
+    if one_shot := task == ONE_SHOT:
+        knows = texts.knows_slices(result.classes, result.image_classes)
+        probabilities = texts.slice_probabilities(result.image_classes, recipe)
+    else:
+        knows = texts.knows(result.classes)
+        probabilities = texts.probabilities(result.calibration, recipe)
+    told = texts.Told.of(base, task, knows, _learned_from(result))
     return Metadata(
         name=name,
         version="1.0.0",
-        task=CLASSIFIER,
+        task=task,
         title=result.config.model.title or told.title,
         classes=result.classes,
         negative_class=result.negative_class,
+        lesion_classes=result.lesion_classes,
+        image_classes=result.image_classes,
         net=result.net,
         preprocessing=result.preprocessing,
-        thresholds=Thresholds(finding_probability=result.threshold),
+        thresholds=Thresholds(**{"detection_score" if one_shot else "finding_probability": result.threshold}),
         input_limits=told.input_limits,
         training_data=_training_data(result),
         licence=told.licence,
@@ -47,7 +57,7 @@ def version_metadata(result: RunResult, base: Bundle | None, name: str, ledger: 
         out_of_scope=told.out_of_scope,
         trained_on=told.trained_on,
         limits=told.limits,
-        probabilities=texts.probabilities(result.calibration, result.config.recipe),
+        probabilities=probabilities,
         parent=base.key if base is not None else "",
         metrics=result.metrics,
         recipe=_recipe(result.config),
@@ -56,14 +66,16 @@ def version_metadata(result: RunResult, base: Bundle | None, name: str, ledger: 
 
 
 def _run(result: RunResult, base: Bundle | None, ledger: Ledger) -> TrainingRun:
-    found = holdouts(result)
+    found, task = holdouts(result), result.config.task
     parent = base.metadata.weights_sha256 if base is not None else ""
-    notes = [*result.notes, *([texts.JUDGED_BY_VALIDATION] if VALIDATION in found else [])]
+    notes = [*result.notes, *([texts.judged_by_validation(task)] if VALIDATION in found else [])]
     contents = {content for part in found.values() for content in part}
     if base is not None and (seen := ledger.seen(parent, contents)):
-        notes.append(texts.seen_by_parent(seen, len(contents), base.key))
-    shares = (texts.other_shares(result.prevalence, result.predictions.of(part), "this bundle") for part in found)
-    notes += [text for text in shares if text]
+        notes.append(texts.seen_by_parent(seen, len(contents), base.key, texts.UNITS[task]))
+    if isinstance(result.predictions, Predictions):
+        of_parts = [result.predictions.of(part) for part in found]
+        shares = (texts.other_shares(result.prevalence, one, "this bundle") for one in of_parts)
+        notes += [text for text in shares if text]
     return TrainingRun(
         key=hashlib.sha256(result.run.encode("utf-8", "surrogatepass")).hexdigest()[:16],
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -86,7 +98,7 @@ def _run(result: RunResult, base: Bundle | None, ledger: Ledger) -> TrainingRun:
 
 
 def _holdout(result: RunResult, part: str, contents: tuple[str, ...], ledger: Ledger) -> HoldOut:
-    patients = len({case.patient for case in result.predictions.cases if case.split == part})
+    patients = len({one.patient for one in result.predictions.subjects if one.split == part})
     looks = ledger.looks(contents, without=result.run)
     return HoldOut(part, len(contents), patients, holdout_sha256(contents), looks)
 
@@ -129,12 +141,12 @@ def _patients(result: RunResult) -> dict[str, int]:
 
 def _learned_from(result: RunResult) -> str:
     """For instance "40 studies of 38 patients"."""
-    split = result.report.split
+    split, unit = result.report.split, texts.UNITS[result.config.task]
     if split is None:
-        return texts.learned_from(result.report.studies, result.report.patients)
+        return texts.learned_from(result.report.studies, result.report.patients, unit)
     inside = (*split.train, *split.validation, *split.test) if result.folds else split.train
     known = _patients(result).get(CROSS_VALIDATION if result.folds else TRAIN, 0)
-    return texts.learned_from(len(inside), known)
+    return texts.learned_from(len(inside), known, unit)
 
 
 def _recipe(config: RunConfig) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ctviewer.core.errors import InputError
 from ctviewer.models.bundle import Bundle, VersionTakenError, save_bundle, weights_sha256
-from ctviewer.models.metadata import CLASSIFIER, Metadata, is_name, version_numbers
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT, Metadata, is_name, version_numbers
 from ctviewer.models.registry import ACTIVE, Registry, taken_versions
 from ctviewer.training.config import RunConfig
 from ctviewer.training.ledger import TRAINING, Ledger
@@ -22,9 +22,9 @@ from ctviewer.training.version_metadata import version_metadata
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CROSS_VALIDATION", "DEFAULT_NAME", "RunResult", "child_name", "make_child", "next_version", "require_name"]
+__all__ = ["CROSS_VALIDATION", "DEFAULT_NAMES", "RunResult", "child_name", "make_child", "next_version", "require_name"]
 
-DEFAULT_NAME = "study-classifier"
+DEFAULT_NAMES = {CLASSIFIER: "study-classifier", ONE_SHOT: "one-shot"}
 FIRST = (1, 0, 0)
 _ATTEMPTS = 20
 
@@ -97,7 +97,7 @@ def child_name(config: RunConfig, base: Bundle | None) -> str:
     """What the new bundle is called: as asked for, else like what it was tuned from."""
     if config.model.name:
         return config.model.name
-    return base.metadata.name if base is not None and base.metadata.task == CLASSIFIER else DEFAULT_NAME
+    return base.metadata.name if base is not None and base.metadata.task == config.task else DEFAULT_NAMES[config.task]
 
 
 def next_version(name: str, bundles: Path, base: Bundle | None = None) -> str:
