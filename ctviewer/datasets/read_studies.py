@@ -47,7 +47,7 @@ class ReadStudies(ListedStudies):
             classes=study.label.classes,
             split=TRAIN_ONLY if study.patient in self._learning else "",
             series=study.series_key,
-            stated=_statement(study.stated),
+            stated=statement_of(study.stated),
             path=str(study.place),
             origin=study.label.origin,
             content=study.content,
@@ -71,7 +71,7 @@ def _id(study: LabelledStudy) -> str:
     return f"read-{hashlib.sha256(told).hexdigest()[:12]}"
 
 
-def _statement(stated: Interpretation | None) -> Statement:
+def statement_of(stated: Interpretation | None) -> Statement:
     """What the reader stated in the viewer, as the cells of a table say it."""
     if stated is None:
         return Statement(Interpretation())

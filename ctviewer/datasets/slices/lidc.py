@@ -76,6 +76,10 @@ class LidcScans:
         """The part that was stated for all."""
         return self._split
 
+    def paths(self, scan: str) -> tuple[Path, ...]:
+        """Where the series and its contours lie."""
+        return (self._studies.path(scan),)
+
     def load_slices(self, scan: str) -> LabelledSlices:
         """The slices of the series that are there, head to feet; without completeness those with nodules alone.
 

@@ -108,6 +108,10 @@ class PictureSource:
         """How many slices `load_slices` gives."""
         return len(self._scans[scan].slices)
 
+    def paths(self, scan: str) -> tuple[Path, ...]:
+        """Files of the scan: pictures and label maps."""
+        return tuple(path for one in self._scans[scan].slices for path in (one.image, *one.masks))
+
     def load_slices(self, scan: str) -> LabelledSlices:
         """The labelled slices of a scan.
 

@@ -12,7 +12,9 @@ from PIL import Image
 
 from ctviewer.core.files import write_bytes
 from ctviewer.datasets.phantom import GROUND_GLASS, LUNG, Phantom, Variant
+from ctviewer.datasets.png import png_bytes
 from ctviewer.datasets.slices.covid19_ct_seg import PATIENT_STARTS
+from ctviewer.datasets.slices.series_samples import write_lidc, write_studies
 
 WINDOW = (-600.0, 1500.0)
 """Centre and width in HU of the pictures; "window=-600/1500" states it."""
@@ -28,11 +30,6 @@ def windowed_grey(hu: NDArray[np.int16]) -> NDArray[np.uint8]:
     return np.rint(np.clip((hu.astype(np.float64) - low) / WINDOW[1], 0, 1) * 255).astype(np.uint8)
 
 
-def png_bytes(values: NDArray[np.uint8]) -> bytes:
-    """A grey picture `[rows, columns]` as PNG."""
-    return _encoded(values, "PNG")
-
-
 def write_cncb(folder: Path, phantoms: Iterable[Phantom]) -> None:
     """Lesion slices as of CNCB-NCOV: JPEG stored in colour, label maps in which the lung leaves the lesions out.
 
@@ -43,7 +40,7 @@ def write_cncb(folder: Path, phantoms: Iterable[Phantom]) -> None:
         for index in np.flatnonzero(phantom.infected_slices):
             name = f"{patient}_{index}"
             grey = windowed_grey(phantom.hu[index])
-            write_bytes(folder / "imgs" / f"{name}.jpg", _encoded(np.stack([grey] * 3, axis=2), "JPEG"))
+            write_bytes(folder / "imgs" / f"{name}.jpg", _jpeg(np.stack([grey] * 3, axis=2)))
             write_bytes(folder / "masks" / f"{name}.png", png_bytes(phantom.labels[index]))
 
 
@@ -94,6 +91,20 @@ def write_covidx(folder: Path, phantoms: Sequence[Phantom], version: str = "2A")
         write_bytes(folder / f"{split}_{ending}.txt", "".join(f"{line}\n" for line in lines).encode())
 
 
+def write_ictcf(folder: Path, phantoms: Iterable[Phantom]) -> None:
+    """`0_nCT<number>.jpg`, `2_pCT<number>.jpg` and a list of both; a phantom with common pneumonia is left out.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    names = []
+    for number, name, grey in _classed(phantom for phantom in phantoms if phantom.spec.variant in _ICTCF):
+        prefix = _ICTCF[Variant.CONTROL if name.startswith(_PREFIX[Variant.CONTROL]) else Variant.COVID]
+        names.append(f"{prefix}{number}{name[-7:-4]}.jpg")
+        write_bytes(folder / "images" / names[-1], _jpeg(grey))
+    write_bytes(folder / "test.txt", "".join(f"{name}\n" for name in names).encode())
+
+
 def _classed(phantoms: Iterable[Phantom]) -> Iterator[tuple[int, str, NDArray[np.uint8]]]:
     """Number of the phantom, file name and grey of each slice that has a class of its own."""
     for number, phantom in enumerate(phantoms):
@@ -108,9 +119,9 @@ def _mask(marked: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return marked.astype(np.uint8) * np.uint8(255)
 
 
-def _encoded(values: NDArray[np.uint8], kind: str) -> bytes:
+def _jpeg(values: NDArray[np.uint8]) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(values).save(out, kind, quality=95)
+    Image.fromarray(values).save(out, "JPEG", quality=95)
     return out.getvalue()
 
 
@@ -118,6 +129,9 @@ SAMPLES: dict[str, Callable[[Path, Sequence[Phantom]], None]] = {
     "cncb": write_cncb,
     "covid19_ct_seg": write_covid19_ct_seg,
     "covidx": write_covidx,
+    "ictcf": write_ictcf,
+    "lidc": write_lidc,
     "prefixed": write_prefixed,
+    "studies": write_studies,
 }
 """By format, what writes a sample of it."""

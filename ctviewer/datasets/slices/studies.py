@@ -50,7 +50,8 @@ class MarkedStudies:
         split: str = "",
     ) -> None:
         self._studies = StudyFolder(folder, stated, table, classless=True)
-        self._base = (table or folder / LABELS_NAME).parent
+        self._table = table or folder / LABELS_NAME
+        self._base = self._table.parent
         self._legend = read_legend(self._base / LEGEND_NAME)
         self._complete, self._split = complete, split
         rows = [self._studies.row(study) for study in self._studies.ids()]
@@ -72,6 +73,17 @@ class MarkedStudies:
     def split(self, scan: str) -> str:
         """The part of the study."""
         return self._split or self._studies.split(scan)
+
+    def paths(self, scan: str) -> tuple[Path, ...]:
+        """Where the study and its masks lie, and the tables that speak of them, as far as they are there.
+
+        Raises:
+            InputError: the study or its masks are not there, or there are several.
+        """
+        place = self._masks_of(self._studies.row(scan))
+        masks = () if place is None else (place, _slice_table(place))
+        told = (self._studies.path(scan), self._table, self._base / LEGEND_NAME, *masks)
+        return tuple(dict.fromkeys(path for path in told if path.exists()))
 
     def load_slices(self, scan: str) -> LabelledSlices:
         """The slices of which something is known, head to feet, with their labels.
@@ -138,9 +150,14 @@ class MarkedStudies:
         return [str(name) for name in found]
 
 
+def _slice_table(place: Path) -> Path:
+    """The table that speaks of single slices of a study whose masks lie at a place."""
+    return place / SLICES_NAME if place.is_dir() else place.with_name(f"{plain_name(place)}.{SLICES_NAME}")
+
+
 def _by_index(place: Path, keys: SliceKeys) -> dict[int, SliceRow]:
     """What `slices.csv` of a folder of masks says, by volume index."""
-    table = place / SLICES_NAME if place.is_dir() else place.with_name(f"{plain_name(place)}.{SLICES_NAME}")
+    table = _slice_table(place)
     found: dict[int, SliceRow] = {}
     for row in read_slice_table(table):
         index = keys.find(row.name)

@@ -9,8 +9,9 @@ from PIL import Image
 
 from ctviewer.core.errors import DecodeError, InputError
 from ctviewer.core.slices import GREY, HU
+from ctviewer.datasets.png import png_bytes
 from ctviewer.datasets.slices import open_slice_source, samples
-from ctviewer.datasets.slices.samples import png_bytes, windowed_grey
+from ctviewer.datasets.slices.samples import windowed_grey
 
 
 def grey_of(phantom, index):
