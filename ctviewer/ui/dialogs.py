@@ -25,6 +25,10 @@ _MOUSE = (
     ("Right drag", "zoom"),
     ("Ctrl + wheel", "zoom at the cursor"),
     ("Double click", "the image alone, and back"),
+    ("Right click", "what can be done with the finding there"),
+    ("Left drag with the brush", "adds pixels; with Shift also those of other findings"),
+    ("Shift + wheel", "size of the brush"),
+    ("Ctrl + click", "with the brush: selects another finding"),
     ("Heat strip", "click or drag goes to that slice"),
 )
 

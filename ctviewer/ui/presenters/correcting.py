@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -220,8 +220,7 @@ class CorrectingPresenter(QObject):
             self.leave()
         elif self._ready():
             self._new_label = self._new_label if hand is Hand.BRUSH else ""
-            self.state = replace(self.state, hand=hand)
-            self._tell_hand()
+            self._tell_hand(hand=hand)
 
     def begin(self, label: str = "") -> None:
         """Take the brush: its next stroke begins a new finding of this class, by default the class used last."""
@@ -229,20 +228,17 @@ class CorrectingPresenter(QObject):
             found = self.finding(self.selected)
             self._new_label = label or (found.lesion.label if found is not None else "") or self.choices()[0]
             self.select(None)  # nothing stands out while a new one waits for its first stroke
-            self.state = replace(self.state, hand=Hand.BRUSH)
-            self._tell_hand()
+            self._tell_hand(hand=Hand.BRUSH)
 
     def leave(self) -> None:
         """Put the tool away."""
         if self.state.hand is not Hand.NONE or self._new_label:
             self._new_label = ""
-            self.state = replace(self.state, hand=Hand.NONE)
-            self._tell_hand()
+            self._tell_hand(hand=Hand.NONE)
 
     def resize(self, steps: int) -> None:
         """Make brush and eraser larger or smaller."""
-        self.state = replace(self.state, size=next_size(self.state.size, steps))
-        self._tell_hand()
+        self._tell_hand(size=next_size(self.state.size, steps))
 
     def choose_class(self, label: str) -> None:
         """The class of the finding that is begun, else of the selected one."""
@@ -302,11 +298,13 @@ class CorrectingPresenter(QObject):
             self.said.emit(NOT_YET)
         return self._reading.reading is not None
 
-    def _tell_hand(self) -> None:
+    def _tell_hand(self, hand: Hand | None = None, size: int | None = None) -> None:
+        """Tell what the hand holds where that is new; `hand` and `size` change it."""
         found = self.finding(self.selected)
         label = self._new_label or (found.lesion.label if found is not None else "")
-        choices = self.choices() if self.state.hand is not Hand.NONE else ()
-        state = replace(self.state, begins=bool(self._new_label), label=label, choices=choices)
+        hand = self.state.hand if hand is None else hand
+        choices = self.choices() if hand is not Hand.NONE else ()
+        state = HandState(hand, bool(self._new_label), label, self.state.size if size is None else size, choices)
         if state != self.state:
             self.state = state
             self.hand_changed.emit(state)
