@@ -35,7 +35,7 @@ from ctviewer.app.train_run import (
     make_ready,
     start_folder,
 )
-from ctviewer.app.train_slices import slice_notes
+from ctviewer.app.train_slices import slice_notes, with_negative
 from ctviewer.app.train_speaker import Console, Speaker, json_lines
 from ctviewer.app.wishes import Wishes, signals_heard, words_heard
 from ctviewer.core.errors import CtviewerError, InputError
@@ -50,6 +50,7 @@ from ctviewer.training.events import Checked, Paused, RunCancelled, RunFailed
 from ctviewer.training.preflight.report import PreflightReport, to_json, to_lines
 from ctviewer.training.run_folder import require_free
 from ctviewer.training.run_lock import hold
+from ctviewer.training.slices.two_sources import TwoSources
 
 _PAUSING = b"\nctviewer: pausing: a checkpoint is written. Ctrl+C again ends at once, with the last checkpoint kept.\n"
 
@@ -128,6 +129,8 @@ def _checked(options: argparse.Namespace, speaker: Speaker, wishes: Wishes) -> t
     config = _asked(options)
     base = base_bundle(config.model, config.task)
     source = source_of(config)
+    if isinstance(source, TwoSources):
+        config = with_negative(config, source, base)
     for note in start_notes(config, source, base):
         if options.check:  # else training says so
             speaker.say(Message(note))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import ONE_SHOT
 from ctviewer.training.config import RunConfig
 from ctviewer.training.preflight.report import PreflightReport
+from ctviewer.training.slices.two_sources import IMAGES, TwoSources
 
 if TYPE_CHECKING:
     from ctviewer.training.preflight.known import Divide
@@ -25,6 +27,19 @@ def require_start(config: RunConfig, base: Bundle | None) -> None:
     from ctviewer.training.engine.one_shot.starts import input_of
 
     input_of(config.model, config.recipe, base)
+
+
+def with_negative(config: RunConfig, source: TwoSources, base: Bundle | None) -> RunConfig:
+    """The configuration with the class of slices that means "no finding", where its name says it and nobody else does."""
+    from ctviewer.datasets.class_names import negative_of
+
+    model = config.model
+    stated = model.negative_class or (base is not None and model.start == "base" and base.metadata.negative_class)
+    found = {name for scan in source.of_kind(IMAGES) for name in source.classes(scan)}
+    negative = "" if stated else negative_of(tuple(sorted({*found, *model.image_classes})))
+    if not negative or negative not in (model.image_classes or found):
+        return config
+    return dataclasses.replace(config, model=dataclasses.replace(model, negative_class=negative))
 
 
 def slice_request(config: RunConfig, base: Bundle | None, room: Path, divide: Divide) -> SliceRequest:

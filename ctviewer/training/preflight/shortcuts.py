@@ -126,6 +126,8 @@ def shortcuts_of(
         patients[one.case.patient].append(index)
     columns = {fact: tuple(value_of(one) for one in facts) for fact, value_of in read.items()}
     columns = {fact: column for fact, column in columns.items() if len(set(column)) > 1}
+    if not columns:  # all were made alike
+        return
     sets = {fact: [column] for fact, column in columns.items()} | {ALL_FACTS: list(columns.values())}
     groups = [np.array(found) for found in patients.values()]
     for label in _targets(facts):

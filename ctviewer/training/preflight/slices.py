@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
-from ctviewer.core.words import counted
+from ctviewer.core.words import counted, enumerated
 from ctviewer.models.metadata import Metadata
 from ctviewer.training.config import ModelConfig
 from ctviewer.training.preflight.checks import cross_validates, shortcut_findings
@@ -73,7 +73,7 @@ def preflight_slices(source: TwoSources, request: SliceRequest) -> Iterator[Even
         yield Progress("Looking for shortcuts", len(shortcuts), 0)
         shortcuts.append(found)
     yield Progress("Comparing slices", 0, 0)
-    report = check_slices(facts, shortcuts, request, source.unclassed)
+    report = check_slices(facts, shortcuts, request, (*_about_unclassed(source.unclassed), *_about_patients(source)))
     if request.costs is not None and request.plan is not None and report.split is not None and not report.blocked:
         estimate: Estimate = yield from last(request.costs(report))
         findings = ordered([*report.findings, *room_findings(estimate, request.plan)])
@@ -82,7 +82,7 @@ def preflight_slices(source: TwoSources, request: SliceRequest) -> Iterator[Even
 
 
 def check_slices(
-    facts: Sequence[SliceFacts], shortcuts: Sequence[Shortcut], request: SliceRequest, unclassed: int = 0
+    facts: Sequence[SliceFacts], shortcuts: Sequence[Shortcut], request: SliceRequest, told: Sequence[Finding] = ()
 ) -> PreflightReport:
     """All that facts alone say.
 
@@ -90,12 +90,12 @@ def check_slices(
         facts: of all scans, also of those that could not be read.
         shortcuts: of `shortcuts_of`.
         request: what is to be checked.
-        unclassed: scans of image sets that were left out, none of their slices having a class.
+        told: what the sets say of themselves.
     """
     read = [_case_given(one) for one in facts if not one.error and one.slices]
     inside = [one for one in read if not one.case.split.startswith(EXTERNAL)]
     crossed = cross_validates(request.cross_validation, len({one.case.patient for one in inside}))
-    findings = [*scan_findings(facts, request.size), *about_judging(inside, crossed), *_about_unclassed(unclassed)]
+    findings = [*scan_findings(facts, request.size), *about_judging(inside, crossed), *told]
     if all(one.code not in ("no-lesions", "one-class") for one in findings):
         findings += _about_classes(read, request)
     split, torn = divided(read, request.divide)
@@ -113,7 +113,7 @@ def check_slices(
         findings=ordered(findings),
         split=split,
         counts=tuple(counts(members)),
-        tables=(*_amounts(members), *tables_of(_classed(read), _FACTS)),
+        tables=(*_amounts(members), *(table for table in tables_of(_classed(read), _FACTS) if len(table.rows) > 1)),
         shortcuts=tuple(shortcuts),
         data_sha256={part: data_sha256(those) for part, those in members.items()},
         study_sha256={one.study: one.content.sha256 for one in read},
@@ -145,6 +145,16 @@ def _about_unclassed(count: int) -> Iterator[Finding]:
         told = "has" if count == 1 else "have"
         text = f"{counted(count, 'scan')} of the images {told} no class that is learned, and count for nothing."
         yield Finding(Severity.INFO, "no-images", text)
+
+
+def _about_patients(source: TwoSources) -> Iterator[Finding]:
+    if names := source.patients_unknown():
+        tells = "does" if len(names) == 1 else "do"
+        text = (
+            f"{enumerated(names)} {tells} not say which slices are of one patient: slices of a patient may be learned from and "
+            "judged by, and figures are then too good."
+        )
+        yield Finding(Severity.DOUBT, "patients-unknown", text)
 
 
 def _about_classes(read: Sequence[SliceFacts], request: SliceRequest) -> Iterator[Finding]:

@@ -121,6 +121,14 @@ class TwoSources:
         find = getattr(part.source, "paths", None)
         return () if find is None else tuple(find(inside))
 
+    def patients_unknown(self) -> tuple[str, ...]:
+        """Sets, as the configuration numbers them, that do not say which slices are of one patient."""
+        return tuple(
+            f"{kind}[{number + 1}]"
+            for kind, number, part in self._numbered()
+            if not getattr(part.source, "patients_known", True)
+        )
+
     def _numbered(self) -> list[tuple[str, int, Part]]:
         return [(kind, number, part) for kind in KINDS for number, part in enumerate(self._parts[kind])]
 

@@ -257,3 +257,10 @@ def test_steps_are_timed_where_nothing_blocks(clean, made_slices):
 def test_the_split_follows_the_seed_and_what_is_asked_for(clean):
     splits = [checked(clean(), divide=partial(split_stratified, shares=(0.5, 0.25, 0.25), seed=s)).split for s in (0, 0, 1)]  # fmt: skip
     assert splits[0] == splits[1] != splits[2] and len(splits[0].train) == 18
+
+
+def test_a_set_that_does_not_know_its_patients_is_doubted(made_set, made_slices):
+    lesions = made_set({f"a{i}": made_slices(i) for i in range(12)})
+    lesions.patients_known = False
+    told = finding(checked(TwoSources([Part(lesions)]), model=ModelConfig()), "patients-unknown")
+    assert told.severity is Severity.DOUBT and told.text.startswith("lesions[1] does not say which slices are of one")
