@@ -15,7 +15,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.files import reason
@@ -51,15 +50,18 @@ class Contour:
         Raises:
             ValueError: it leaves the image.
         """
-        wall = np.zeros(shape, bool)
         ends = np.array([*self.points, self.points[0]])
         if ends.min() < 0 or ends[:, 0].max() >= shape[1] or ends[:, 1].max() >= shape[0]:
             raise ValueError("a contour leaves the image")
+        inside, columns = np.zeros(shape, bool), np.arange(shape[1])
+        for (x1, y1), (x2, y2) in pairwise(ends.tolist()):  # even-odd: each edge turns over what lies left of it
+            for row in range(min(y1, y2), max(y1, y2)):
+                inside[row] ^= columns < x1 + (row - y1) * (x2 - x1) / (y2 - y1)
         for start, end in pairwise(ends):
             steps = int(np.abs(end - start).max()) + 1
             line = np.rint(np.linspace(start, end, steps)).astype(int)
-            wall[line[:, 1], line[:, 0]] = True
-        return np.asarray(binary_fill_holes(wall) & ~wall)
+            inside[line[:, 1], line[:, 0]] = False
+        return inside
 
 
 @dataclass(frozen=True)
