@@ -53,9 +53,9 @@ def reckon(
         draws=config.recipe.draws if config.recipe.augmentation != "none" else 1,
         feature_bytes=start.net.encoder.out_features * _FLOAT32 if frozen else 0,
         square_bytes=start.preprocessing.size**2 * _STORED_GREY,
-        state_bytes=_state_bytes(start.net, _trainings(config, patients)),
-        free_memory=_free_memory(device),
-        free_disk=_free_disk(folder),
+        state_bytes=state_bytes(start.net, _trainings(config, patients)),
+        free_memory=free_memory(device),
+        free_disk=free_disk(folder),
     )
     return plan, _Timed(config, start, device)
 
@@ -67,7 +67,7 @@ def _trainings(config: RunConfig, patients: int) -> int:
     return data.folds * data.repeats + 1 if crossed else 1
 
 
-def _state_bytes(net: nn.Module, trainings: int) -> int:
+def state_bytes(net: nn.Module, trainings: int) -> int:
     """Of the last two checkpoints and the one that is being written; of a cross-validation also those of the fold before.
 
     Each holds the net, and of all that learns two moments and the best so far.
@@ -120,14 +120,14 @@ class _Timed:
         self._optimizer.zero_grad(set_to_none=True)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        return StepCost(time.perf_counter() - began, _peak_memory(device))
+        return StepCost(time.perf_counter() - began, peak_memory(device))
 
     @staticmethod
     def _loss(out: StudyOutput, _position: int) -> Tensor:
         return out.logits.square().mean()
 
 
-def _peak_memory(device: torch.device) -> int:
+def peak_memory(device: torch.device) -> int:
     """Bytes: of the device, or the most that the process has held."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
@@ -139,14 +139,15 @@ def _peak_memory(device: torch.device) -> int:
     return int(most if sys.platform == "darwin" else most * 1024)
 
 
-def _free_memory(device: torch.device) -> int:
+def free_memory(device: torch.device) -> int:
     """Bytes that a run could take, what this process holds included."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available + psutil.Process().memory_info().rss)
 
 
-def _free_disk(folder: Path) -> int | None:
+def free_disk(folder: Path) -> int | None:
+    """Bytes on the disk of a folder, or of the nearest one above it that exists; None where nobody knows."""
     place = next((one for one in (folder, *folder.parents) if one.exists()), None)
     try:
         return None if place is None else shutil.disk_usage(place).free

@@ -61,11 +61,8 @@ class OneShotLearner:
         return _ONE
 
     def make_optimizer(self, recipe: Recipe) -> Optimizer:
-        """Over all that learns in any step; the trunk that published weights are for has its part of the rate."""
-        net = self.net
-        others = [net.backbone.fpn, net.rpn, net.segmentation]
-        others += [] if net.attention_layer is None else [net.attention_layer]
-        return optimizer_of([(net.backbone.body, recipe.encoder_rate), *((part, 1.0) for part in others)], recipe)
+        """See `optimizer_for`."""
+        return optimizer_for(self.net, recipe)
 
     def slow_epochs(self, epochs: int) -> int:
         """All: nothing is cached."""
@@ -159,6 +156,13 @@ class OneShotLearner:
         """Running statistics (`norms` "running"); the other norms have none that change."""
         layer = self.net.attention_layer
         return [] if layer is None else list(layer.buffers())
+
+
+def optimizer_for(net: OneShot, recipe: Recipe) -> Optimizer:
+    """Over all that learns in any step; the trunk that published weights are for has its part of the rate."""
+    others = [net.backbone.fpn, net.rpn, net.segmentation]
+    others += [] if net.attention_layer is None else [net.attention_layer]
+    return optimizer_of([(net.backbone.body, recipe.encoder_rate), *((part, 1.0) for part in others)], recipe)
 
 
 def reduced(net: OneShot, precision: str) -> torch.autocast:
