@@ -13,7 +13,7 @@ from typing import TextIO
 
 from ctviewer.core.errors import StorageError
 from ctviewer.core.events import Event, Message, Progress
-from ctviewer.core.words import duration_text
+from ctviewer.core.words import counted, duration_text
 from ctviewer.training.event_lines import to_line
 from ctviewer.training.events import (
     Checked,
@@ -173,7 +173,7 @@ def _sentences(event: Event, folds: int) -> tuple[str, ...]:
         from_step = f", going on from step {event.resumed}" if event.resumed else ""
         times = f"; {folds} trainings, the last one on all" if folds > 1 else ""
         return (
-            f"Training on {event.train} studies, choosing by {event.validation}, judging by {event.test}{times}; "
+            f"Training on {counted(event.train, event.unit)}, choosing by {event.validation}, judging by {event.test}{times}; "
             f"{event.steps} steps on {event.device} in {event.precision}{from_step}.",
         )
     if isinstance(event, EpochDone):

@@ -36,6 +36,7 @@ class RunBegun(Event):
         device, precision: in words.
         resumed: the step from which it goes on; 0 at the start.
         train, validation, test: studies.
+        unit: what they are: "scan" where slices are learned from.
     """
 
     steps: int
@@ -46,6 +47,7 @@ class RunBegun(Event):
     train: int
     validation: int
     test: int
+    unit: str = "study"
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,7 @@ class PreflightReport:
         unit: what one of the "studies" is: a scan of labelled slices for a one-shot model.
         train_only: studies that must never judge although their labels do not say so.
         outlined, slice_classes: of a one-shot run, the classes that label maps show, and those that slices have.
+        slices: of a one-shot run, how many, by part and kind: "train/lesions", "val/images".
     """
 
     studies: int
@@ -173,6 +174,7 @@ class PreflightReport:
     train_only: tuple[str, ...] = ()
     outlined: tuple[str, ...] = ()
     slice_classes: tuple[str, ...] = ()
+    slices: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def blocked(self) -> bool:

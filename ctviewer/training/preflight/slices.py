@@ -121,7 +121,17 @@ def check_slices(
         train_only=tuple(one.study for one in read if one.accepted),
         outlined=_names(one.outlines for one in read),
         slice_classes=_names(one.classed for one in read),
+        slices=_slices(members),
     )
+
+
+def _slices(members: Mapping[str, Sequence[SliceFacts]]) -> dict[str, int]:
+    """How many, by part and kind."""
+    found: Counter[str] = Counter()
+    for part, those in members.items():
+        for one in those:
+            found[f"{part}/{one.kind}"] += one.slices
+    return dict(found)
 
 
 def _case_given(one: SliceFacts) -> SliceFacts:

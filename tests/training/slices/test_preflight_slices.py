@@ -64,6 +64,7 @@ def test_clean_data_have_nothing_against_them(clean):
         "COVID-19",
         "control",
     )
+    assert sum(report.slices.values()) == 12 * 3 + 24 * 2 and {"train/lesions", "val/images"} <= set(report.slices)
     split = report.split
     assert sorted((*split.train, *split.validation, *split.test)) == sorted(source.ids())
     for part in (split.train, split.validation, split.test):
