@@ -45,7 +45,7 @@ class AttentionLayer(nn.Module):
         super().__init__()
         norm, last = _norms(options)
         channels, hidden = options.channels, options.hidden
-        self.beta, self.image_classes = options.beta, image_classes
+        self.beta, self.image_classes, self.attends = options.beta, image_classes, options.attention
         self.reduce = nn.Conv2d(options.mask_hidden, channels, 3, padding=1)
         self.reduce.requires_grad_(options.reduce == "trained")
         self.sieve = MaskSieve(channels, norm, options.sieve_order, options.sieve, options.sieve_weights == "shared")

@@ -13,6 +13,7 @@ from torchvision.models.detection.roi_heads import project_masks_on_boxes
 from ctviewer.nets.one_shot.answers import Target
 
 _SMOOTH = 1 / 9  # torchvision's beta of the smooth L1 loss
+_TINY = 1e-6
 
 
 def proposal_losses(
@@ -54,7 +55,7 @@ def box_losses(logits: Tensor, regression: Tensor, labels: Tensor, truth: Tensor
     """
     count = max(1, len(labels))
     objects = (labels > 0).nonzero()[:, 0]
-    boxes = regression.reshape(len(regression), -1, 4)[objects, labels[objects]]
+    boxes = regression.reshape(len(regression), logits.shape[1], 4)[objects, labels[objects]]
     box = functional.smooth_l1_loss(boxes, truth[objects], beta=_SMOOTH, reduction="sum")
     return {
         "loss_classifier": functional.cross_entropy(logits, labels, reduction="sum") / count,
@@ -82,6 +83,7 @@ def mask_loss(
         if not target.complete and len(box):
             marked = target.masks.amax(dim=0, keepdim=True)
             known[-1] = project_masks_on_boxes(marked, box, torch.zeros_like(index), cells)
+            truth[-1] = truth[-1] / known[-1].clamp(min=_TINY)  # the share among the pixels that are known
     weight = torch.cat(known)
     own = logits[torch.arange(len(labels), device=labels.device), labels]
     each = functional.binary_cross_entropy_with_logits(own, torch.cat(truth), weight, reduction="sum")

@@ -29,19 +29,18 @@ def read_slices(layer: AttentionLayer, rois: Sequence[Boxes], features: Tensor, 
     found, against = _without_regions(len(rois), layer.image_classes, negative, features.device)
     if not kept:
         found = found + 0.0 * reduced.sum()  # nothing to learn, but a backward pass finds its way
-        return SliceLogits(found - against, found, against, tuple(_told(r, None, None) for r in rois))
+        none = found.new_zeros(len(rois), layer.beta) if layer.attends else None
+        return SliceLogits(found - against, found, against, _told(rois, none, none))
     starts = torch.tensor([0] + [len(r) for r in rois]).cumsum(0)
     index = torch.cat([starts[i] + fill(len(rois[i]), layer.beta) for i in kept]).to(features.device)
-    out = layer(reduced[index])
     places = torch.tensor(kept, device=features.device)
+    out = layer(reduced[index])
     found, against = found.index_copy(0, places, out.positive), against.index_copy(0, places, out.negative)
-    row = {i: k for k, i in enumerate(kept)}
-    attention = [
-        [None if alpha is None or i not in row else alpha[row[i]].detach() for i in range(len(rois))]
+    for_alpha, against_alpha = (
+        None if alpha is None else alpha.new_zeros(len(rois), layer.beta).index_copy(0, places, alpha.detach())
         for alpha in (out.attention_positive, out.attention_negative)
-    ]
-    told = tuple(_told(*each) for each in zip(rois, *attention, strict=True))
-    return SliceLogits(found - against, found, against, told)
+    )
+    return SliceLogits(found - against, found, against, _told(rois, for_alpha, against_alpha))
 
 
 def no_rois(device: torch.device) -> Rois:
@@ -59,9 +58,10 @@ def _without_regions(count: int, classes: int, negative: int, device: torch.devi
     return sure, -sure
 
 
-def _told(rois: Boxes, positive: Tensor | None, negative: Tensor | None) -> Rois:
-    """Regions with their attention, each `[beta]` over copies or None."""
-    if positive is None or negative is None:
-        return Rois(rois.boxes, rois.labels, rois.scores, None, None)
-    index, count = fill(len(rois), len(positive)), len(rois)
-    return Rois(rois.boxes, rois.labels, rois.scores, summed(positive, index, count), summed(negative, index, count))
+def _told(rois: Sequence[Boxes], positive: Tensor | None, negative: Tensor | None) -> tuple[Rois, ...]:
+    """Regions of slices with their attention, given as `[slices, beta]` over copies or None."""
+
+    def of(alpha: Tensor | None, i: int) -> Tensor | None:
+        return None if alpha is None else summed(alpha[i], fill(len(rois[i]), alpha.shape[1]), len(rois[i]))
+
+    return tuple(Rois(r.boxes, r.labels, r.scores, of(positive, i), of(negative, i)) for i, r in enumerate(rois))

@@ -114,4 +114,6 @@ def fill(count: int, beta: int) -> Tensor:
 
 def summed(attention: Tensor, index: Tensor, count: int) -> Tensor:
     """`[count]`: attention `[beta]` on copies, summed for each RoI; `index` as `fill` gave it."""
+    if count == 0:
+        return attention[:0]
     return attention.new_zeros(count).index_add(0, index.to(attention.device), attention)
