@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,27 @@ from ctviewer.core.errors import InputError
 from ctviewer.core.events import Event, Message
 from ctviewer.core.files import write_bytes
 from ctviewer.models.bundle import load_bundle
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
 from ctviewer.training.control import Wish
 from ctviewer.training.engine import checkpoints, plans
 from ctviewer.training.engine.fold import Fold, FoldPlan
 from ctviewer.training.engine.inputs import RunInputs
 from ctviewer.training.engine.memory import FILE, Memory, remove_written
+from ctviewer.training.engine.one_shot.workshop import OneShotWorkshop
 from ctviewer.training.engine.plans import FoldRecord
 from ctviewer.training.engine.resuming import deciding_settings, require_same
 from ctviewer.training.engine.study_workshop import StudyWorkshop
 from ctviewer.training.engine.workshop import Learned, WantedError, Workshop
 from ctviewer.training.events import Paused, RunBegun, RunCancelled, RunFinished
 from ctviewer.training.run_folder import SPLIT
-from ctviewer.training.splits import EXTERNAL, Split
+from ctviewer.training.splits import EXTERNAL, Case, Split
 
 __all__ = ["RunInputs", "run"]
+
+_WORKSHOPS: Mapping[str, Callable[[RunInputs, Sequence[Case]], Workshop]] = {
+    CLASSIFIER: StudyWorkshop,
+    ONE_SHOT: OneShotWorkshop,
+}
 
 
 def run(inputs: RunInputs) -> Iterator[Event]:
@@ -81,7 +88,7 @@ class _Run:
             raise InputError("Predictions after some epochs need one split, not a cross-validation.")
         self._notes: list[str] = []
         self._memory = self._remembered()
-        self._shop: Workshop = StudyWorkshop(inputs, self._cases)
+        self._shop: Workshop = _WORKSHOPS[inputs.config.task](inputs, self._cases)
 
     def events(self) -> Generator[Event, None, None]:
         """Of the whole run."""
@@ -260,6 +267,7 @@ class _Run:
             yield RunBegun(
                 fold.steps, len(self._folds) + 1 if self._folds else 1, self._shop.device_text, self._shop.precision,
                 fold.at.step, len(plan.train), len(plan.validation), len(self._split.test),
+                self._in.report.unit,
             )  # fmt: skip
         for note in notes:
             yield Message(note)

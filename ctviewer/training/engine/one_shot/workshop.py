@@ -14,6 +14,7 @@ from ctviewer.training.engine.features import Draws
 from ctviewer.training.engine.fold import Fold, FoldPlan, Setting
 from ctviewer.training.engine.inputs import RunInputs
 from ctviewer.training.engine.learner import Learner
+from ctviewer.training.engine.one_shot import finish
 from ctviewer.training.engine.one_shot.batches import SliceBatches, make_slice_batches
 from ctviewer.training.engine.one_shot.copying import Copying
 from ctviewer.training.engine.one_shot.judging import SliceJudge
@@ -23,6 +24,8 @@ from ctviewer.training.engine.one_shot.starts import OneShotStart, input_of, sta
 from ctviewer.training.engine.plans import FoldRecord, fold_folder
 from ctviewer.training.engine.slice_store import SliceInfo, SliceStore
 from ctviewer.training.engine.watched import watching
+from ctviewer.training.engine.workshop import Learned
+from ctviewer.training.events import RunFinished
 from ctviewer.training.run_folder import STUDIES
 from ctviewer.training.sampling import paper_pose
 from ctviewer.training.slices.classes import shown_labels
@@ -108,6 +111,11 @@ class OneShotWorkshop:
     def record(self, number: int) -> FoldRecord | None:
         """Of a finished fold."""
         return FoldRecord.read(fold_folder(self._in.folder, number), SliceJudgement.from_plain)
+
+    def finish(self, learned: Learned) -> Generator[Event, None, RunFinished | Wish]:
+        """See `finish.finish`."""
+        assert isinstance(learned.learner, OneShotLearner)  # made by `fold`
+        return (yield from finish.finish(self._in, self.start, learned.learner, learned, self.setting))
 
     def _batches(self, plan: FoldPlan) -> SliceBatches:
         """The steps of a fold.
