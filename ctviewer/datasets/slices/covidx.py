@@ -118,7 +118,9 @@ def _add(scans: dict[str, _Found], one: PictureSlice, patients: frozenset[str], 
     """
     found = _SLICE.fullmatch(one.image.name)
     name = found["scan"] if found else one.image.stem
-    scan = scans.setdefault(name, _Found(_patient(one.image.stem, name, patients), split))
+    if name not in scans:
+        scans[name] = _Found(_patient(one.image.stem, name, patients), split)
+    scan = scans[name]
     if one.name in scan.slices:
         raise InputError(f"{where}: {one.image.name} is listed twice.")
     if scan.split != split:
