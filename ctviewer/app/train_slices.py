@@ -54,15 +54,19 @@ def slice_request(config: RunConfig, base: Bundle | None, room: Path, divide: Di
     Raises:
         InputError: it cannot start so.
     """
+    from ctviewer.training.engine.one_shot.costs import reckon_slices
     from ctviewer.training.engine.one_shot.starts import input_of, whole_base
     from ctviewer.training.preflight.slices import SliceRequest
 
+    plan, costs = reckon_slices(config, base, room)
     return SliceRequest(
         model=config.model,
         base=whole_base(config.model, base),
         size=input_of(config.model, config.recipe, base).size,
         divide=divide,
         cross_validation=config.data.cross_validation,
+        plan=plan,
+        costs=costs,
     )
 
 
