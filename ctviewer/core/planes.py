@@ -117,7 +117,7 @@ class Stack:
         """On one slice, whose own position counts: under a tilted gantry each is shifted."""
         origin = np.asarray(plane.origin, float)
         location = float(origin @ self._geometry.normal)
-        index = int(np.argmin(np.abs(self._locations - location))) if said is None else said
+        index = self._nearest(location) if said is None else said
         off = abs(float(self._locations[index]) - location)
         if off > _OFF * (self._geometry.slice_spacing or min(self._geometry.pixel_spacing or (1.0,))):
             what = "at no slice of the series" if said is None else "not on the slice that it refers to"
@@ -128,6 +128,18 @@ class Stack:
         placed = _whole(plane, start, *self._steps(matrix, plane, row, column))
         placed.start[0] = index
         return placed
+
+    def _nearest(self, location: float) -> int:
+        """The slice nearest to a place along the normal.
+
+        Raises:
+            MisplacedError: several lie there.
+        """
+        distances = np.abs(self._locations - location)
+        index = int(np.argmin(distances))
+        if np.count_nonzero(distances <= distances[index] + self._geometry.same_position) > 1:
+            raise MisplacedError("it lies where the series has several slices, and does not say which one is meant")
+        return index
 
     def _across(self, plane: PixelPlane, row: NDArray[np.float64], column: NDArray[np.float64]) -> PlacedPlane:
         """Through several slices, which then must be evenly stacked."""
