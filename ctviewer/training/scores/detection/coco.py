@@ -72,14 +72,27 @@ def average_precision(weights: Floats, one: Ranked) -> Floats:
     Returns:
         `[draws]`, 0..1; NaN where a draw holds no instance.
     """
-    part = max(1, _VALUES_AT_ONCE // max(1, one.true.size))
-    rows = [_part(weights[at : at + part], one) for at in range(0, len(weights), part)]
+    hits = one.patients[one.true]
+    until = _detections_until_hits(one, weights.shape[1])
+    part = max(1, _VALUES_AT_ONCE // max(1, hits.size))
+    rows = [_part(weights[at : at + part], one.truths, hits, until) for at in range(0, len(weights), part)]
     return np.concatenate(rows) if rows else np.zeros(0)
 
 
-def _part(weights: Floats, one: Ranked) -> Floats:
-    truths, drawn = weights @ one.truths, weights[:, one.patients]
-    hits, total = np.cumsum(drawn * one.true, axis=1), np.cumsum(drawn, axis=1)
+def _detections_until_hits(one: Ranked, patients: int) -> Floats:
+    """Detections of each patient up to each true one, itself included: `[patients, true]`.
+
+    Precision is highest at true detections, so that its envelope needs no other places.
+    """
+    gaps: NDArray[np.intp] = np.cumsum(one.true, dtype=np.intp) - one.true
+    counted_on = gaps < one.true.sum()  # what follows the last true one changes nothing
+    table = np.zeros((patients, int(one.true.sum())))
+    np.add.at(table, (one.patients[counted_on], gaps[counted_on]), 1.0)
+    return np.cumsum(table, axis=1)
+
+
+def _part(weights: Floats, truths_of: Floats, hit_patients: NDArray[np.intp], until: Floats) -> Floats:
+    truths, hits, total = weights @ truths_of, np.cumsum(weights[:, hit_patients], axis=1), weights @ until
     precision = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     envelope = np.concatenate([envelope, np.zeros((len(weights), 1))], axis=1)  # recalls that are never reached
