@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from ctviewer.app.reproduce_ter_sarkisov_options import add_ter_sarkisov
+from ctviewer.app.reproduce_words import count
+
 ENCODERS = ("resnet50", "googlenet", "resnet18", "mobilenet_v3", "convnext_tiny")
 AGGREGATORS = ("max_pool", "lstm", "lstm_attention", "attention")
 
@@ -35,6 +38,14 @@ def add_reproduce(
         description="Train the models of a paper on your data and lay its tables beside the published ones.",
     )
     papers = command.add_subparsers(dest="paper", metavar="PAPER", required=True)
+    ye = _add_ye(papers, path)
+    add_ter_sarkisov(papers, path)
+    return ye
+
+
+def _add_ye(
+    papers: argparse._SubParsersAction[argparse.ArgumentParser], path: Callable[[str], Path]
+) -> argparse.ArgumentParser:
     ye = papers.add_parser(
         "ye",
         help="CNN, bidirectional LSTM and attention over slices",
@@ -46,24 +57,17 @@ def add_reproduce(
     ye.add_argument("--out", type=path, required=True, metavar="DIR", help="for the page, the figures and the state")
     ye.add_argument("--encoder", action="append", choices=ENCODERS, help="once or more (default: resnet50, googlenet)")
     ye.add_argument("--aggregator", action="append", choices=AGGREGATORS, help="once or more (default: all four)")
-    ye.add_argument("--seeds", type=_count, default=1, metavar="N", help="runs of each model (default 1)")
+    ye.add_argument("--seeds", type=count, default=1, metavar="N", help="runs of each model (default 1)")
     ye.add_argument("--epochs", type=_epochs, default=(6, 12), metavar="A,B", help="judged after these (default 6,12)")
-    ye.add_argument("--passes", type=_count, default=1, help="passes over the studies in an epoch, for few studies")
+    ye.add_argument("--passes", type=count, default=1, help="passes over the studies in an epoch, for few studies")
     ye.add_argument("--start", choices=("imagenet", "domain", "scratch"), default="imagenet", help="of the encoders")
-    ye.add_argument("--size", type=_count, default=256, help="slices are resized to it (default 256)")
-    ye.add_argument("--crop", type=_count, default=224, help="and cropped to it (default 224)")
+    ye.add_argument("--size", type=count, default=256, help="slices are resized to it (default 256)")
+    ye.add_argument("--crop", type=count, default=224, help="and cropped to it (default 224)")
     ye.add_argument("--precision", choices=("float32", "bfloat16", "auto"), default="float32", help="of the encoders")
     ye.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
     ye.add_argument("--quiet", action="store_true", help="no progress on standard error")
     return ye
 
 
-def _count(text: str) -> int:
-    value = int(text) if text.isdecimal() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return value
-
-
 def _epochs(text: str) -> tuple[int, ...]:
-    return tuple(sorted({_count(part.strip()) for part in text.split(",")}))
+    return tuple(sorted({count(part.strip()) for part in text.split(",")}))

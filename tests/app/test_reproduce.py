@@ -8,7 +8,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from ctviewer.app import reproduce, reproduce_options
+from ctviewer.app import reproduce_options, reproduce_ye
 from ctviewer.app.cli import BAD_INPUT, OK, PAUSED, main
 from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.datasets.hard_studies import SMALL, write_hard_studies
@@ -93,7 +93,7 @@ def test_other_settings_in_the_same_folder_are_refused(made, studies, capsys):
 def test_a_pause_is_taken_up_with_the_same_result(made, studies, tmp_path, monkeypatch):
     arguments, parts = [*QUICK, "--aggregator", "lstm_attention", "--passes", "2"], tmp_path / "parts"
 
-    class PausedInTheMiddle(reproduce.Wishes):
+    class PausedInTheMiddle(reproduce_ye.Wishes):
         asked = 0
 
         def __call__(self):
@@ -101,7 +101,7 @@ def test_a_pause_is_taken_up_with_the_same_result(made, studies, tmp_path, monke
             return Wish.PAUSE if type(self).asked > 150 else Wish.GO_ON
 
     with monkeypatch.context() as patch:
-        patch.setattr(reproduce, "Wishes", PausedInTheMiddle)
+        patch.setattr(reproduce_ye, "Wishes", PausedInTheMiddle)
         assert main(["reproduce", "ye", str(studies), "--out", str(parts), *arguments]) == PAUSED
     assert not (parts / "reproduction.json").exists()
     assert main(["reproduce", "ye", str(studies), "--out", str(parts), *arguments]) == OK

@@ -17,7 +17,6 @@ from ctviewer.training.reproduction.ter_sarkisov_published import ONE_SHOT_TITLE
 
 BACKBONES = ("resnext101", "resnext50", "resnet50", "resnet18")
 LEVELS = ("pyramid", "single")
-NETS = ("product", "reference")
 STARTS = ("imagenet", "scratch")
 TRANSFER_RECIPE = "one-shot-transfer"
 
@@ -94,6 +93,8 @@ ARMS = (
     _ablation("frozen-reduce", "3x3 convolution frozen", {"reduce": "frozen"}, "The convolution after the mask head stays random."),
     _ablation("copied", "Copied branch", {"branches": "copied"}, "The classification branch has weights of its own, copied."),
     _ablation("tied", "Tied branch", {"branches": "tied"}, "One branch serves both, detached for the classes."),
+    _ablation("single-level", "One level", {"levels": "single"}, "Proposals and regions from the map of stride 32 alone."),
+    _ablation("reference", "All as the reference code", {"reference": True}, "Every choice of the reference code at once."),
     _ablation("summed", "Summed losses", {}, "One step on both losses, as equation 8 is printed.", losses="sum"),
 )  # fmt: skip
 TRANSFERRED = Arm("transferred", "One-shot model, transferred", Kind.TRANSFER, ONE_SHOT_TITLE)
@@ -107,18 +108,16 @@ class TerSarkisovSettings:
     """What is compared, and how it is trained.
 
     Attributes:
-        models: names of arms; empty: all that differ from each other.
+        models: names of arms; empty: all.
         seeds: how many runs of each model.
         recipe: name of a one-shot recipe; the paper's is "one-shot-paper".
-        epochs: instead of the recipe's; 0: the recipe's.
-        batch: slices of a step instead of the recipe's; 0: the recipe's.
+        epochs, batch, rate: instead of the recipe's; 0: the recipe's.
         start: one of `STARTS`; "imagenet" as in the paper.
-        net: "product" (the stated defaults of the design) or "reference" (all as the reference code has it).
-        backbone: one of `BACKBONES`.
+        net: options of the one-shot net by name; `{"reference": True}` is all that the paper's reference code does.
         size: of the input, in pixels.
-        options: further options of the one-shot net, by name: smaller nets for small data.
         precision: "float32", "bfloat16" or "auto".
         device: "auto", "cpu" or "cuda".
+        about: what the data are, for the top of the page.
     """
 
     models: tuple[str, ...] = ()
@@ -126,19 +125,21 @@ class TerSarkisovSettings:
     recipe: str = "one-shot-paper"
     epochs: int = 0
     batch: int = 0
+    rate: float = 0.0
     start: str = "imagenet"
-    net: str = "product"
-    backbone: str = "resnext101"
+    net: Mapping[str, int | float | bool | str] = field(default_factory=lambda: {"backbone": "resnext101"})
     size: int = 512
-    options: Mapping[str, int | float | bool | str] = field(default_factory=dict)
     precision: str = "float32"
     device: str = "auto"
+    about: str = ""
 
-    def recipe_of(self, arm: Arm) -> Recipe:
-        """How an arm is trained."""
-        changes = {"precision": self.precision, **arm.recipe}
-        changes |= {name: value for name in ("epochs", "batch") if (value := getattr(self, name))}
-        return dataclasses.replace(RECIPES[self.recipe], **changes)
+
+def recipe_of(settings: TerSarkisovSettings, arm: Arm) -> Recipe:
+    """How an arm is trained."""
+    name = TRANSFER_RECIPE if arm.kind is Kind.TRANSFER else settings.recipe
+    changes = {"precision": settings.precision, **arm.recipe}
+    changes |= {key: value for key in ("epochs", "batch", "rate") if (value := getattr(settings, key))}
+    return dataclasses.replace(RECIPES[name], **changes)
 
 
 def arms(settings: TerSarkisovSettings, *, lesions: bool, images: bool, usual: Mapping[str, Any]) -> tuple[Arm, ...]:
@@ -148,7 +149,7 @@ def arms(settings: TerSarkisovSettings, *, lesions: bool, images: bool, usual: M
         settings: which are asked for.
         lesions: whether there are slices with outlined lesions.
         images: whether there are slices with an image class.
-        usual: the options of the net as it is without any change: an ablation that changes nothing is the model itself.
+        usual: all options of the net without any change: an ablation that changes nothing is the model itself.
 
     Raises:
         InputError: a name that there is not, or nothing to train with these data.
@@ -156,16 +157,18 @@ def arms(settings: TerSarkisovSettings, *, lesions: bool, images: bool, usual: M
     if unknown := [name for name in settings.models if name not in NAMES]:
         raise InputError(f"There is no model {unknown[0]!r}; there are {', '.join(NAMES)}.")
     wanted = [arm for arm in ARMS if not settings.models or arm.name in settings.models]
-    found = tuple(arm for arm in wanted if _possible(arm, lesions, images) and not _same(arm, settings, usual))
+    found = tuple(
+        arm for arm in wanted if _possible(arm, settings, lesions, images) and not _same(arm, settings, usual)
+    )
     if not found:
-        raise InputError(
-            "None of the models can be trained: slices with lesions and slices with classes are both needed."
-        )
+        raise InputError("With these data and settings none of the models that are asked for can be trained.")
     return found
 
 
-def _possible(arm: Arm, lesions: bool, images: bool) -> bool:
-    """Whether there are data for it."""
+def _possible(arm: Arm, settings: TerSarkisovSettings, lesions: bool, images: bool) -> bool:
+    """Whether there are data for it; a backbone of random weights is not kept as it is."""
+    if settings.start == "scratch" and arm.recipe.get("trainable", "all") != "all":
+        return False
     needs = {Kind.SEGMENTATION: lesions, Kind.BASELINE: images}
     return needs.get(arm.kind, lesions and images)
 

@@ -34,11 +34,13 @@ class Row:
         model: its name for people.
         where: `HERE` or `PAPER`.
         values: by column; columns that are not there have no value.
+        difference: whether they are differences from another model.
     """
 
     model: str
     where: str
     values: Mapping[str, Value]
+    difference: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Table:
         rows: in order.
         notes: sentences under it.
         source: where the published rows stand; "" where there are none.
+        plain: whether its values are plain numbers; else average precision (columns with "AP@") and shares, 0..1.
     """
 
     title: str
@@ -58,6 +61,7 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     source: str = ""
+    plain: bool = False
 
 
 def tables(judged: Sequence[Judged]) -> tuple[Table, ...]:
@@ -176,7 +180,8 @@ def _ablations(by_arm: Mapping[Arm, Sequence[Judged]]) -> Iterator[Table]:
         if main and arm.kind is Kind.ABLATION:
             of_lesions = figures.difference(_lesions(runs, TEST), _lesions(main, TEST))
             of_slices = figures.difference(_slices(runs, TEST), _slices(main, TEST))
-            rows.append(_row(arm, figures.values(of_lesions) | figures.values(of_slices)))
+            found = figures.values(of_lesions) | figures.values(of_slices)
+            rows.append(Row(arm.title, HERE, found, difference=True))
     if rows:
         first = figures.values(_lesions(main, TEST)) | figures.values(_slices(main, TEST))
         yield Table(
@@ -195,7 +200,8 @@ def _cost(by_arm: Mapping[Arm, Sequence[Judged]]) -> Table:
         minutes = sum(judged.run.seconds for judged in runs) / len(runs) / 60
         told = {"Parameters (millions)": one.parameters / 1e6, "Epochs": float(one.epochs), "Minutes": minutes}
         rows.append(_row(arm, {name: Value(value) for name, value in told.items()}))
-    return Table("Size and training time (this run)", ("Parameters (millions)", "Epochs", "Minutes"), tuple(rows))
+    columns = ("Parameters (millions)", "Epochs", "Minutes")
+    return Table("Size and training time (this run)", columns, tuple(rows), plain=True)
 
 
 def _beside(published: PublishedTable, ours: Mapping[Arm, Row]) -> tuple[Row, ...]:
