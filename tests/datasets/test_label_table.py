@@ -159,3 +159,24 @@ def test_no_bytes_at_all_end_in_anything_but_rows_or_words(tmp_path_factory, raw
         assert all(row.study and row.patient and row.classes for row in read_labels(path))
     except InputError as error:
         assert str(error).startswith(str(path)) and str(error).endswith(".")
+
+
+def test_masks_and_complete_reviews_are_columns_and_the_class_may_be_left_open(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text(
+        "study,patient,class,masks,Reviewed completely\ns1,p1,,masks/a,yes\ns2,p1,covid,,No\ns3,p2,covid,,\n"
+    )
+    rows = read_labels(table, classless=True)
+    assert [(row.classes, row.masks, row.complete) for row in rows] == [
+        ((), "masks/a", True),
+        (("covid",), "", False),
+        (("covid",), "", None),
+    ]
+    write_labels(table, rows)
+    again = read_labels(table, classless=True)
+    assert [(row.classes, row.masks, row.complete) for row in again] == [(r.classes, r.masks, r.complete) for r in rows]
+    with pytest.raises(InputError, match="line 2: the class is empty"):
+        read_labels(table)
+    table.write_text("study,patient,class,complete\ns1,p1,covid,partly\n")
+    with pytest.raises(InputError, match="line 2: 'partly' under complete is neither yes nor no"):
+        read_labels(table)
