@@ -13,6 +13,7 @@ from ctviewer.app.logs import redactor
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Event, Progress
 from ctviewer.core.files import reason, write_bytes
+from ctviewer.core.words import counted
 from ctviewer.datasets.stating import read_statement
 from ctviewer.datasets.study_folder import StudyFolder
 from ctviewer.models.metadata import ONE_SHOT
@@ -130,16 +131,19 @@ def require_same(source: RunSource, report: PreflightReport, folder: Path) -> It
     missing, added = set(known) - set(ids), set(ids) - set(known)
     if missing or added:
         changes = [f"{len(those)} {what}" for those, what in ((missing, "missing"), (added, "new")) if those]
-        raise _changed(f"of the studies in the table of labels {' and '.join(changes)}")
+        raise _changed(f"of {_listed(source)} {' and '.join(changes)}")
     if other := [study for study in ids if known[study]["row"] != row_digest(source, study)]:
-        raise _changed(f"the table of labels says something else of {len(other)} of {len(ids)} studies")
+        who = "their sets say" if isinstance(source, TwoSources) else "the table of labels says"
+        raise _changed(f"{who} something else of {len(other)} of {counted(len(ids), _unit(source))}")
     touched = [study for study in ids if not known[study]["files"] or known[study]["files"] != _files(source, study)]
     changed = 0
     for done, study in enumerate(touched):
         yield Progress(_LOOKING, done, len(touched))
         changed += _content(source, study) != report.study_sha256.get(study, "")
     if changed:
-        raise _changed(f"{_studies(changed)} other pixels, or cannot be read")
+        what = "other pixels or outlines" if isinstance(source, TwoSources) else "other pixels"
+        has = "has" if changed == 1 else "have"
+        raise _changed(f"{counted(changed, _unit(source))} {has} {what}, or cannot be read")
     if touched:
         remember(source, folder)
 
@@ -151,7 +155,7 @@ def _require_checked(source: RunSource, report: PreflightReport) -> Iterator[Eve
     parts = report.split.parts if report.split is not None else {}
     found, total = 0, sum(map(len, parts.values()))
     if missing := {study for studies in parts.values() for study in studies} - set(source.ids()):
-        raise _changed(f"of the studies in the table of labels {len(missing)} missing")
+        raise _changed(f"of {_listed(source)} {len(missing)} missing")
     for part, studies in parts.items():
         facts = []
         for study in studies:
@@ -159,7 +163,8 @@ def _require_checked(source: RunSource, report: PreflightReport) -> Iterator[Eve
             found += 1
             facts.append(_facts(source, study))
         if data_sha256(facts) != report.data_sha256.get(part):
-            raise _changed(f"the studies of {part} are not those that were checked")
+            kind = "scans" if isinstance(source, TwoSources) else "studies"
+            raise _changed(f"the {kind} of {part} are not those that were checked")
 
 
 def _changed(how: str) -> InputError:
@@ -168,8 +173,12 @@ def _changed(how: str) -> InputError:
     )
 
 
-def _studies(count: int) -> str:
-    return "1 study has" if count == 1 else f"{count} studies have"
+def _unit(source: RunSource) -> str:
+    return "scan" if isinstance(source, TwoSources) else "study"
+
+
+def _listed(source: RunSource) -> str:
+    return "the scans of the sets" if isinstance(source, TwoSources) else "the studies in the table of labels"
 
 
 def _content(source: RunSource, study: str) -> str:
