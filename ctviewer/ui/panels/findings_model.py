@@ -258,7 +258,7 @@ class FindingsModel(QAbstractTableModel):
     def _third(self, lesion: Lesion, column: Column) -> str:
         """Measured shares, each with its name; empty where it is not known."""
         shares = {
-            Column.CLASS: (lesion.lung_share, "{} of lungs"),
+            Column.CLASS: (lesion.lung_share, "{} lungs"),
             Column.VOLUME: (lesion.ground_glass, "GG {}"),
             Column.SCORE: (lesion.consolidation, "C {}"),
         }

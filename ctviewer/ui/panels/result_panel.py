@@ -45,6 +45,13 @@ def lungs_text(lungs: Lungs | None) -> str:
     return f"Lungs {lungs.total_ml:.0f} mL{sides}, measured on the model's masks, findings included."
 
 
+def _without_classifier(result: AnalysisResult) -> str:
+    rest = (
+        "lesions only" if result.slice_classes is None else "slice classes and lesions say nothing of the whole study"
+    )
+    return f"No study classifier is in use; {rest}."
+
+
 def _doubt(model: ModelInfo) -> list[str]:
     """What a model was trained on and what it is not for, sentence by sentence."""
     trained = model.trained_on[:1].upper() + model.trained_on[1:].rstrip(".")
@@ -156,7 +163,7 @@ class ResultPanel(Panel):
             stale: why it no longer stands for the active model and settings (`STALE` says it in general); "" where it does.
         """
         self._arrange(
-            status="" if result.classification else "No study classifier is in use; lesions only.",
+            status="" if result.classification else _without_classifier(result),
             warning=stale,
             suitability=result.suitability,
             classification=result.classification,

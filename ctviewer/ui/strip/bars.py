@@ -81,6 +81,7 @@ def _paint_classes(painter: QPainter, lanes: Lanes, ratio: float, data: StripDat
         if not data.bars or data.probabilities is None:
             continue
         shares = probability_fraction(data.probabilities[:, k])
+        shares = np.where(shares * column.width() < 0.5, 0.0, shares)  # no bar where it is less than half a pixel
         _paint_bars(painter, column, shares, shares, QColor(c.faint))
         likely = np.where(shares >= PROBABILITY_TICK, shares, 0.0)
         _paint_bars(painter, column, likely, likely, QColor(c.text))

@@ -10,11 +10,12 @@ HEADER, FOOTER = 22, 18
 RANKS, RULER = 16, 30
 COLUMN = 12
 _LOADED, _GAP = 3, 3
+_APART = 9  # from the area to the classes: room for the area's title, and another model speaks there
 
 
 def class_width(columns: int) -> int:
     """Pixels that the class lane takes with its gap; none without columns."""
-    return columns * COLUMN + _GAP if columns else 0
+    return columns * COLUMN + _APART if columns else 0
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ def paint_texts(painter: QPainter, lanes: Lanes, data: StripData) -> None:
         painter.drawText(QRect(4, 0, room - 4, HEADER), middle, data.title)
     if data.bars and data.area is not None:
         right_of_it = lanes.classes.left() if lanes.columns else lanes.size.width()
-        painter.drawText(QRect(lanes.area.left() + 3, 0, right_of_it - lanes.area.left() - 3, HEADER), middle, "Area")
+        left = lanes.area.left() + (1 if lanes.columns else 3)
+        painter.drawText(QRect(left, 0, right_of_it - left, HEADER), middle, "Area")
     if data.bars:
         for number, letter in zip(range(lanes.columns), LETTERS, strict=False):
             column = lanes.column(number)

@@ -46,13 +46,18 @@ class Placer:
         w, h = size
         right, bottom = left + width + gap, top + height
         places = ((right, top - h), (left - gap - w, top - h), (right, bottom), (left - gap - w, bottom))
-        for others in ([*self.taken, *avoid], self.taken):
+        for others in (avoid, ()):
             for x, y in places:
-                box = (x, y, w, h)
-                if self._inside(box) and not any(overlaps(box, other) for other in others):
-                    self.taken.append(box)
-                    return box
+                if not any(overlaps((x, y, w, h), other) for other in others) and self.take((x, y, w, h)):
+                    return (x, y, w, h)
         return None
+
+    def take(self, box: Box) -> Box | None:
+        """This very box, if it is free; None where it is not."""
+        if not self._inside(box) or any(overlaps(box, other) for other in self.taken):
+            return None
+        self.taken.append(box)
+        return box
 
     def _inside(self, box: Box) -> bool:
         left, top, width, height = self.area

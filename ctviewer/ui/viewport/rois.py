@@ -23,6 +23,7 @@ _CASING = QColor(0, 0, 0, 150)
 _DASHES = [4.0, 3.0]  # in pen widths
 _LEAST_LINE, _MOST_LINE = 1.0, 3.5  # logical pixels, from no attention to all of it
 _APART = 4.0  # logical pixels from one box to the other of a region that has both
+_INSIDE = 4.0  # logical pixels from a box to a number in its corner
 _TAG_SIZE = 0.85  # of the font of other text
 _REACH = 3.0  # logical pixels
 
@@ -134,17 +135,28 @@ def _stroke(painter: QPainter, box: QRectF, pen: QPen) -> None:
 
 
 def _draw_tags(painter: QPainter, frames: Sequence[_Frame], placer: Placer) -> list[Box]:
-    """The attention beside each box, the strongest first, where there is room."""
+    """The attention of each box, the strongest first: in its own corner, so that it is no neighbour's, else beside it."""
     metrics, boxes = QFontMetricsF(painter.font()), []
     for frame in reversed(frames):
         b = frame.box
         size = (metrics.horizontalAdvance(frame.tag) + 2.0, metrics.height())
-        place = placer.place((b.left(), b.top(), b.width(), b.height()), size, gap=3.0)
+        place = _corner(frame, size, placer) or placer.place((b.left(), b.top(), b.width(), b.height()), size, gap=3.0)
         if place is not None:
             boxes.append(place)
             colour = POSITIVE.lighter(120) if frame.positive else NEGATIVE
             draw_text(painter, place[0], place[1] + metrics.ascent(), frame.tag, colour)
     return boxes
+
+
+def _corner(frame: _Frame, size: tuple[float, float], placer: Placer) -> Box | None:
+    """A place inside the box: upper left for what is positive, lower right for what is negative; None without room."""
+    (w, h), b = size, frame.box
+    if b.width() < w + 2 * _INSIDE or b.height() < h + 2 * _INSIDE:
+        return None
+    x, y = b.left() + _INSIDE, b.top() + _INSIDE
+    if not frame.positive:
+        x, y = b.right() - _INSIDE - w, b.bottom() - _INSIDE - h
+    return placer.take((x, y, w, h))
 
 
 def _draw_card(painter: QPainter, roi: Roi, count: int, transform: ViewTransform, placer: Placer) -> list[Box]:

@@ -39,7 +39,7 @@ def test_measured_shares_are_named_as_measurements(model, lesion):
     shares = (Column.GROUND_GLASS, Column.CONSOLIDATION, Column.LUNGS)
     assert [text(model, 0, c) for c in shares] == ["62 %", "8.0 %", "1.2 %"]
     third = (Column.CLASS, Column.VOLUME, Column.SCORE)
-    assert [text(model, 0, c, THIRD_ROLE) for c in third] == ["1.2 % of lungs", "GG 62 %", "C 8.0 %"]
+    assert [text(model, 0, c, THIRD_ROLE) for c in third] == ["1.2 % lungs", "GG 62 %", "C 8.0 %"]
     assert [text(model, 1, c, THIRD_ROLE) for c in third] == ["", "", ""]
     assert text(model, 0, Column.LUNGS, SORT_ROLE) > text(model, 1, Column.LUNGS, SORT_ROLE)
     tip = text(model, 0, Column.CLASS, Qt.ItemDataRole.ToolTipRole)

@@ -5,7 +5,7 @@ import pytest
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QColor
 
-from ctviewer.ui.strip.lanes import COLUMN, HEADER, Lanes
+from ctviewer.ui.strip.lanes import COLUMN, HEADER, Lanes, class_width
 
 CLASSES = ("control", "CP", "COVID-19")
 
@@ -89,7 +89,7 @@ def test_without_classes_there_is_no_lane_and_no_room_taken(make):
     probe = make(40)
     width = probe.strip.sizeHint().width()
     probe.strip.set_slice_classes(CLASSES, "control")
-    assert probe.strip.sizeHint().width() == width + 2 * COLUMN + 3
+    assert probe.strip.sizeHint().width() == width + class_width(2)
     probe.strip.set_slice_classes(())
     assert probe.strip.sizeHint().width() == width
     assert probe.strip.hover_text(3) == ("Slice 4 of 40 (Im 4)",)
@@ -107,7 +107,7 @@ def test_only_four_findings_have_columns_the_rest_is_told(make):
     names = ("none", *"uvwxyz")
     probe.strip.set_slice_classes(names, "none")
     probe.strip.set_class_probabilities(np.full((40, 7), 0.25))
-    assert probe.strip.sizeHint().width() == make(40).strip.sizeHint().width() + 4 * COLUMN + 3
+    assert probe.strip.sizeHint().width() == make(40).strip.sizeHint().width() + class_width(4)
     assert [line.strip() for line in probe.strip.hover_text(0)[-6:]] == [
         *("A u 0.25", "B v 0.25", "C w 0.25", "D x 0.25"),
         *("y 0.25", "z 0.25"),
