@@ -17,6 +17,7 @@ from ctviewer.app.models import installed, listing
 from ctviewer.app.reports import report_name, write_report
 from ctviewer.app.settings import Settings, load_settings, save_settings
 from ctviewer.app.training import AppTraining
+from ctviewer.app.training_set import write_marked
 from ctviewer.core.errors import StorageError
 from ctviewer.core.events import Event
 from ctviewer.core.findings import AnalysisResult
@@ -169,6 +170,10 @@ class AppServices:
     ) -> Iterator[Event]:
         """Write the PDF on the paper of the settings."""
         return write_report(volume, result, reading, PageSize(self._settings.page_size), target, opened)
+
+    def write_training_set(self, folder: Path, opened: tuple[Path, ...]) -> Iterator[Event]:
+        """Write the findings of all studies that were judged, corrected or drawn."""
+        return write_marked(folder, opened)
 
     def report_name(self, series: Series) -> str:
         """A file name without patient data."""

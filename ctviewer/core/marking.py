@@ -62,7 +62,7 @@ class MarkedCounts:
         """In words, for the reader."""
         told = [
             f"{counted(self.findings, 'finding')} on {counted(self.slices, 'slice')} "
-            f"of {counted(self.studies, 'study', 'studies')} were written.",
+            f"of {counted(self.studies, 'study')} were written.",
             f"{_of(self.complete, self.slices)} reviewed completely: only there does what is unmarked count as no lesion.",
         ]
         if self.known:
@@ -74,11 +74,9 @@ class MarkedCounts:
                 f"{counted(self.unjudged, 'slice')} marked as reviewed {verb} not counted so: findings there are not judged."
             )
         if self.missing:
-            told.append(f"{counted(self.missing, 'study', 'studies')} left out: the files are not there any more.")
+            told.append(f"{counted(self.missing, 'study')} left out: the files are not there any more.")
         if self.unmeasured:
-            told.append(
-                f"{counted(self.unmeasured, 'study', 'studies')} left out: open them once, then they can be written."
-            )
+            told.append(f"{counted(self.unmeasured, 'study')} left out: open them once, then they can be written.")
         return " ".join(told)
 
 
@@ -88,7 +86,9 @@ def _of(count: int, total: int) -> str:
     return "None was" if not count else "1 of them was" if count == 1 else f"{count} of them were"
 
 
-def mark_study(reading: Reading, series_key: str, stated: Interpretation | None) -> tuple[MarkedStudy | None, MarkedCounts]:
+def mark_study(
+    reading: Reading, series_key: str, stated: Interpretation | None
+) -> tuple[MarkedStudy | None, MarkedCounts]:
     """What a reading says of its slices; None where it says nothing that can be learned.
 
     Args:
@@ -138,22 +138,18 @@ def _slices(reading: Reading, shape: tuple[int, int]) -> Iterator[_Told]:
     """Each slice that has an outline or a mark."""
     newest = reading.latest
     on_newest, drawn = _accepted(newest), _drawn(reading)
-    by_identity = {one.identity: one for one in reading.analyses}
-    identity_of = {id(one): name for name, one in by_identity.items()}
-    shown = {name: (one, _accepted(one)) for name, one in by_identity.items()}
+    shown = {one.identity: (one, _accepted(one)) for one in reading.analyses}
+    newest_name = next(iter(shown), "")
     for index, digest in enumerate(reading.slice_digests):
         mark = reading.marks.reviewed.get(digest)
-        analysis, accepted, whole = newest, on_newest, mark is not None
-        if mark is not None:
-            analysis, accepted = shown.get(mark, (None, {}))
-            later = newest is not None and identity_of[id(newest)] != mark and index in on_newest
-            if later or (mark and mark not in shown):
-                analysis, accepted, whole = newest, on_newest, False
-        complete = whole and not _waits(analysis, index)
+        name, analysis, accepted = newest_name, newest, on_newest
+        stands = mark is not None and (mark in shown or not mark) and (mark == newest_name or index not in on_newest)
+        if mark is not None and stands:
+            name, (analysis, accepted) = mark, shown.get(mark, (None, {}))
+        complete = stands and not _waits(analysis, index)
         outlines = [*accepted.get(index, ()), *drawn.get(index, ())]
         if not outlines and mark is None:
             continue
-        name = identity_of.get(id(analysis), "")
         told = MarkedSlice(
             digest=digest,
             sop_instance_uid="",
@@ -162,7 +158,9 @@ def _slices(reading: Reading, shape: tuple[int, int]) -> Iterator[_Told]:
             complete=complete,
             origin=_known(analysis, index),
         )
-        yield _Told(told, frozenset((name if i > 0 else "", i) for i, _, _ in outlines), mark is not None and not complete)
+        yield _Told(
+            told, frozenset((name if i > 0 else "", i) for i, _, _ in outlines), mark is not None and not complete
+        )
 
 
 _Outline = tuple[int, str, BoxMask]

@@ -223,6 +223,28 @@ def read_labelled(db: sqlite3.Connection) -> list[LabelledStudy]:
     return list(found.values())
 
 
+def read_marked(db: sqlite3.Connection) -> list[int]:
+    """Row ids of the readings in which anything was said of findings, of each series that which was saved last."""
+    rows = db.execute(
+        """SELECT reading.id, patient, series_key FROM reading
+           WHERE EXISTS (SELECT 1 FROM mark WHERE mark.reading_id = reading.id) OR EXISTS (
+               SELECT 1 FROM analysis JOIN verdict ON verdict.analysis_id = analysis.id
+               WHERE analysis.reading_id = reading.id)
+           ORDER BY saved_at, reading.id"""
+    ).fetchall()
+    found = {(patient, key.partition("~")[0]): row_id for row_id, patient, key in rows}
+    return list(found.values())
+
+
+def read_by_id(db: sqlite3.Connection, row_id: int) -> tuple[Reading, Interpretation | None] | None:
+    """A reading with its analyses, and what was stated of its series; None where it is gone."""
+    row = db.execute(f"SELECT {_READING_COLUMNS} FROM reading WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 - a constant
+    if row is None:
+        return None
+    reading = replace(_reading_in(db, row), analyses=read_analyses(db, row_id)[0])
+    return reading, read_statement(db, reading.series_key.partition("~")[0])
+
+
 def read_classes(db: sqlite3.Connection) -> list[str]:
     """All classes that were ever stated and stand, the most frequent first."""
     query = """SELECT value FROM label, json_each(label.classes) GROUP BY value ORDER BY count(*) DESC, value"""

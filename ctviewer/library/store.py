@@ -131,6 +131,19 @@ class WorkStore:
         found = self._retried(lambda: rows.read_labelled(self._db))
         return tuple(study for study in found if os.path.lexists(study.place))
 
+    def marked_readings(self) -> Iterator[tuple[Reading, Interpretation | None]]:
+        """Readings in which anything was said of findings, one at a time, each with what was stated of its series.
+
+        Of each series the reading saved last. The files may be gone.
+
+        Raises:
+            StorageError: the store cannot be read.
+        """
+        for row_id in self._retried(lambda: rows.read_marked(self._db)):
+            found = self._read_row(row_id)
+            if found is not None:
+                yield found
+
     def stated_classes(self) -> tuple[str, ...]:
         """The classes that the reader has stated of studies, the most frequent first.
 
@@ -183,6 +196,9 @@ class WorkStore:
             StorageError: the store cannot be written.
         """
         self._write(lambda: self._db.execute("DELETE FROM recent_folder"))
+
+    def _read_row(self, row_id: int) -> tuple[Reading, Interpretation | None] | None:
+        return self._retried(lambda: rows.read_by_id(self._db, row_id))
 
     def _load(self, key: str, slice_digests: tuple[str, ...]) -> Reading | None:
         stored = [*rows.read_readings(self._db, key), *rows.read_moved(self._db, key)]

@@ -22,7 +22,7 @@ from ctviewer.ui.panels.top_slices import TopSlices
 from ctviewer.ui.strip.heat_strip import HeatStrip
 from ctviewer.ui.viewport import EditableView
 
-LEFT_WIDTH, RIGHT_WIDTH = 214, 288
+LEFT_WIDTH, RIGHT_WIDTH = 214, 300
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ def build_parts() -> Parts:
     row.setSpacing(0)
     row.addWidget(view, 1)
     row.addWidget(strip)
-    centre = _column((messages, 0), (edit_bar, 0), (image, 1))
+    centre = _column((messages, 0), (image, 1))
 
     left = _column((series, 3), (notices, 2))
-    found = _column((findings, 1), (review, 0))
+    found = _column((findings, 1), (edit_bar, 0), (review, 0))  # beside the image: taking a tool must not move it
     right = _scrolled(_column((result, 0), (slice_class, 0), (top, 0), (found, 3), (comment, 1), (key_images, 0)))
     splitter = QSplitter(Qt.Orientation.Horizontal)
     splitter.setChildrenCollapsible(False)

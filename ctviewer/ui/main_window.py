@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent, QKeyEvent
-from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMainWindow
+from PySide6.QtWidgets import QApplication, QLabel, QMainWindow
 
 from ctviewer.core.printing import PageSize
 from ctviewer.core.series import Catalog, Notice, Series, Severity
@@ -21,6 +21,7 @@ from ctviewer.ui import dialogs, theme
 from ctviewer.ui.actions import connect, make_actions
 from ctviewer.ui.binders.asking import AskingBinder
 from ctviewer.ui.binders.correcting import CorrectingBinder
+from ctviewer.ui.binders.exporting import ExportingBinder
 from ctviewer.ui.binders.files import FilesBinder
 from ctviewer.ui.binders.findings import FindingsBinder
 from ctviewer.ui.binders.image import ImageBinder, series_name, suits_better, window_text
@@ -38,6 +39,7 @@ from ctviewer.ui.panels.common import grey_image
 from ctviewer.ui.presenters.analysing import AnalysingPresenter, Phase
 from ctviewer.ui.presenters.asking import AskingPresenter
 from ctviewer.ui.presenters.correcting import CorrectingPresenter
+from ctviewer.ui.presenters.exporting import ExportingPresenter
 from ctviewer.ui.presenters.models import ModelsPresenter
 from ctviewer.ui.presenters.opening import OpeningPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
@@ -72,20 +74,20 @@ class MainWindow(QMainWindow):
         self.reading = ReadingPresenter(self.session, jobs, services.store, self)
         self.correcting = CorrectingPresenter(self.session, self.analysing, self.reading, services.lesion_classes, self)
         self.reporting = ReportingPresenter(self.session, self.analysing, self.reading, jobs, services, self)
+        self.exporting = ExportingPresenter(self.session, self.reading, jobs, services.write_training_set, self)
         self.parts = build_parts()
         self.setCentralWidget(self.parts.splitter)
         self.actions_ = make_actions(self, self.parts.centre)
         recent = build_menus(self, self.actions_)
         self._preset_button = build_toolbar(self, self.actions_)
-        self._status = QLabel()
-        self._status.setTextFormat(Qt.TextFormat.PlainText)
-        self._status.setContentsMargins(8, 2, 8, 2)
-        self.statusBar().addWidget(self._status, 1)
-        self.statusBar().setSizeGripEnabled(False)
+        self._status = self._make_status()
         self.image = ImageBinder(self.session, self.parts.view, self.parts.strip, self)
         self.results = ResultsBinder(self.session, self.analysing, self.correcting, self.parts, services, self)
         self.findings = FindingsBinder(self.session, self.analysing, self.correcting, self.parts, services, self)
         self.editing = CorrectingBinder(self.session, self.correcting, self.findings, self.parts, self.actions_, self)
+        self.exports = ExportingBinder(
+            *(self.session, self.reporting, self.exporting, services, self.parts.messages, self.actions_, self)
+        )
         self.slice_answers = SliceAnswersBinder(
             self.session, self.analysing, self.parts, self.actions_["rois"], services, self
         )
@@ -117,6 +119,15 @@ class MainWindow(QMainWindow):
 
     # Building
 
+    def _make_status(self) -> QLabel:
+        """The line at the foot of the window."""
+        line = QLabel()
+        line.setTextFormat(Qt.TextFormat.PlainText)
+        line.setContentsMargins(8, 2, 8, 2)
+        self.statusBar().addWidget(line, 1)
+        self.statusBar().setSizeGripEnabled(False)
+        return line
+
     def _bind_presenters(self) -> None:
         opening, analysing, reading = self.opening, self.analysing, self.reading
         opening.place_for = self._leave_for
@@ -139,7 +150,6 @@ class MainWindow(QMainWindow):
             source.connect(self.parts.messages.say)
         for source in (reading.failed, self.reporting.failed):
             source.connect(lambda text: self.parts.messages.say(text, Severity.DANGER))
-        self.reporting.written.connect(self._on_report)
         self.session.catalog_changed.connect(self._show_catalog)
         self.session.series_changed.connect(self._on_series)
         self.session.volume_changed.connect(self._on_volume)
@@ -155,7 +165,6 @@ class MainWindow(QMainWindow):
                 ("open_folder", self.files.ask_folder),
                 ("open_file", self.files.ask_file),
                 ("report", self.reporting.write),
-                ("report_as", self._ask_report),
                 ("quit", self.close),
                 ("undo", self.reading.undo),
                 ("redo", self.reading.redo),
@@ -347,22 +356,6 @@ class MainWindow(QMainWindow):
     def _choose_paper(self, page: str, on: bool) -> None:
         if on:
             self.services.set_preference(page=page)
-
-    def _ask_report(self) -> None:
-        series = self.session.series
-        if series is None:
-            return
-        proposed = self.services.preferences().report_folder / self.services.report_name(series)
-        chosen, _ = QFileDialog.getSaveFileName(self, "Write report as", str(proposed), "PDF (*.pdf)")
-        if chosen:
-            self.reporting.write_to(Path(chosen))
-
-    def _on_report(self, path: Path) -> None:
-        def reveal(target: Path) -> bool:
-            return QDesktopServices.openUrl(QUrl.fromLocalFile(str(target)))
-
-        actions = (("Open", lambda: reveal(path)), ("Show folder", lambda: reveal(path.parent)))
-        self.parts.messages.say(f"The report was written to {path}", Severity.INFO, actions)
 
     # Qt's own events
 

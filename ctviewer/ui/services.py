@@ -155,6 +155,9 @@ class Services(Protocol):
     ) -> Iterator[Event]:
         """Write the PDF; Done carries its path."""
 
+    def write_training_set(self, folder: Path, opened: tuple[Path, ...]) -> Iterator[Event]:
+        """Write the findings that were judged, corrected or drawn; Done carries a `presenters.exporting.Written`."""
+
     def report_name(self, series: Series) -> str:
         """A file name without patient data."""
 

@@ -123,6 +123,14 @@ def classification(volume: Volume) -> StudyClassification:
     return StudyClassification(CLASSIFIER, (0.1, 0.9), "no finding", 0.5, SliceScore.ATTENTION, weights)
 
 
+@dataclass(frozen=True)
+class Written:
+    """What an export tells."""
+
+    folder: Path
+    text: str
+
+
 @dataclass
 class FakeServices:
     """Services without settings file and models."""
@@ -133,6 +141,7 @@ class FakeServices:
     reports: list[Path] = field(default_factory=list)
     current: bool = True
     used: list[str] = field(default_factory=list)
+    exports: list[tuple[Path, tuple[Path, ...]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.store = WorkStore(self.folder / "data")
@@ -199,6 +208,10 @@ class FakeServices:
 
         self.reports.append(target)
         return write_report(volume, result, reading, PageSize.A4, target, opened)
+
+    def write_training_set(self, folder, opened) -> Iterator[Event]:
+        self.exports.append((folder, opened))
+        yield Done(Written(folder, "3 findings were written."))
 
     def report_name(self, series) -> str:
         return "CT report.pdf"

@@ -104,7 +104,7 @@ def test_a_stroke_is_on_the_disk_when_it_ends(analysed, services):
 def test_drawing_with_a_class_and_correcting_it_afterwards(analysed):
     key(analysed, Qt.Key.Key_N)
     bar = analysed.parts.edit_bar
-    assert bar.title == "New finding: ground glass. Draw it on any slice."
+    assert bar.title == "Draw a new finding: ground glass"
     assert list(bar.buttons) == ["ground glass", "consolidation", "Other…"]
     bar.buttons["consolidation"].click()
     analysed.session.go_to(3)
@@ -114,7 +114,7 @@ def test_drawing_with_a_class_and_correcting_it_afterwards(analysed):
     drawn = finding(analysed, -1)
     assert drawn.origin is Origin.DRAWN and drawn.lesion.label == "consolidation"
     assert pixels(analysed, -1, 3).sum() == 10 and analysed.correcting.selected == -1
-    assert bar.title == "Brush: finding D1, consolidation"
+    assert bar.title == "Brush: finding D1"
     key(analysed, Qt.Key.Key_L)
     assert finding(analysed, -1).lesion.label == "ground glass"
     for _ in range(3):
@@ -141,10 +141,10 @@ def test_the_brush_leaves_other_findings_alone_until_shift_is_held(analysed):
     smallest_brush(analysed)
     stroke(analysed, (28, 20), (28, 30))
     assert pixels(analysed, -1, HOT).sum() == 5 and pixels(analysed, 1, HOT).sum() == 100
-    assert "left alone; hold Shift" in analysed.parts.messages.text
+    assert "left alone; hold Shift" in analysed.parts.edit_bar.note
     stroke(analysed, (28, 20), (28, 30), modifiers=SHIFT)
     assert pixels(analysed, -1, HOT).sum() == 11 and pixels(analysed, 1, HOT).sum() == 94
-    assert analysed.parts.messages.text == "6 pixels were taken from finding 1."
+    assert analysed.parts.edit_bar.note == "6 pixels were taken from finding 1."
     analysed.actions_["undo"].trigger()
     assert pixels(analysed, 1, HOT).sum() == 100 and pixels(analysed, -1, HOT).sum() == 5
 
@@ -163,7 +163,7 @@ def test_works_zoomed_and_flipped(analysed):
 def test_without_a_selection_the_brush_takes_the_finding_it_begins_on(analysed):
     key(analysed, Qt.Key.Key_U)
     stroke(analysed, (50, 50))
-    assert "Select a finding" in analysed.parts.messages.text
+    assert "Select a finding" in analysed.parts.edit_bar.note
     smallest_brush(analysed)
     stroke(analysed, (28, 20))
     assert analysed.correcting.selected == 1 and pixels(analysed, 1, HOT).sum() == 99
@@ -186,7 +186,7 @@ def test_the_plain_image_is_one_key_away_and_nothing_is_painted_on_it(analysed):
     key(analysed, Qt.Key.Key_M)
     key(analysed, Qt.Key.Key_Space)
     stroke(analysed, (40, 40))
-    assert "hidden" in analysed.parts.messages.text and finding(analysed, 1).origin is Origin.MODEL
+    assert "hidden" in analysed.parts.edit_bar.note and finding(analysed, 1).origin is Origin.MODEL
     key(analysed, Qt.Key.Key_Space)
     stroke(analysed, (40, 40))
     assert finding(analysed, 1).origin is Origin.CORRECTED
@@ -362,3 +362,39 @@ def test_nothing_is_offered_before_a_study_is_open(window):
     for name in ("new_finding", "tool_brush", "tool_eraser", "reviewed_slice", "remove_finding", "larger_brush"):
         assert not window.actions_[name].isEnabled()
     assert not window.parts.review.isEnabled()
+
+
+def test_one_click_and_a_folder_write_the_training_set(analysed, services, qtbot, monkeypatch, tmp_path):
+    from PySide6.QtWidgets import QFileDialog
+
+    target = tmp_path / "sets"
+    target.mkdir()
+    (target / "else").write_text("of somebody")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(target))
+    with qtbot.waitSignal(analysed.exporting.written, timeout=5000):
+        analysed.actions_["export_training"].trigger()
+    ((folder, opened),) = services.exports
+    assert folder.parent == target and folder.name.startswith("ctviewer training set 20")
+    assert opened == (analysed.session.catalog.root,)
+    assert analysed.parts.messages.text.startswith("3 findings were written. The training set is in ")
+    assert [b.text() for b in analysed.parts.messages._buttons] == ["Show folder"]
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "new"))
+    with qtbot.waitSignal(analysed.exporting.written, timeout=5000):
+        analysed.actions_["export_training"].trigger()
+    assert services.exports[1][0] == tmp_path / "new", "a new or empty folder is taken as it is"
+
+
+def test_why_a_training_set_cannot_be_written_is_said(analysed, services, qtbot, monkeypatch, tmp_path):
+    from PySide6.QtWidgets import QFileDialog
+
+    from ctviewer.core.errors import StorageError
+
+    def refuse(folder, opened):
+        raise StorageError("There is nothing to export.")
+        yield
+
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "new"))
+    monkeypatch.setattr(analysed.exporting, "_write", refuse)
+    with qtbot.waitSignal(analysed.exporting.failed, timeout=5000):
+        analysed.actions_["export_training"].trigger()
+    assert analysed.parts.messages.text == "There is nothing to export."

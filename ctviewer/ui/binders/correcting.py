@@ -61,7 +61,7 @@ class CorrectingBinder(QObject):
         correcting.selected_changed.connect(lambda _id: self._enable())
         correcting.findings_changed.connect(lambda _found: self._on_findings())
         correcting.review_changed.connect(self._show_review)
-        correcting.said.connect(parts.messages.say)
+        correcting.said.connect(self._say)
         correcting.asked.connect(self._ask)
         self._connect()
         self._show_review(correcting.review())
@@ -92,6 +92,11 @@ class CorrectingBinder(QObject):
             self._correcting.take(hand)
             self._show_hand(self._correcting.state)  # where it was refused the command is not checked either
 
+    def _say(self, text: str) -> None:
+        """Beside the tool where there is one: a message above the image would move it under the brush."""
+        bar = self._parts.edit_bar
+        (self._parts.messages.say if bar.isHidden() else bar.say)(text)
+
     def _ask(self, text: str, word: str, act: Callable[[], object]) -> None:
         def answer() -> None:
             self._parts.messages.clear()
@@ -116,15 +121,16 @@ class CorrectingBinder(QObject):
         self._enable()
 
     def _on_findings(self) -> None:
+        self._parts.edit_bar.say("")
         self._show_hand(self._correcting.state)
 
     def _title(self, state: HandState) -> str:
         if state.begins:
-            return f"New finding: {state.label}. Draw it on any slice."
+            return f"Draw a new finding: {state.label}"
         tool = "Brush" if state.hand is Hand.BRUSH else "Eraser"
         if self._correcting.selected is None:
-            return f"{tool}: press on a finding, or select one in the table."
-        return f"{tool}: finding {finding_name(self._correcting.selected)}, {state.label}"
+            return f"{tool}: press on a finding"
+        return f"{tool}: finding {finding_name(self._correcting.selected)}"
 
     def _size_text(self, size: int) -> str:
         volume = self._session.volume

@@ -1,4 +1,4 @@
-"""One line above the image while findings are edited: what the brush does, its size, and the classes to choose from."""
+"""Under the findings while they are edited: what the brush does, its size, and the classes to choose from."""
 
 from __future__ import annotations
 
@@ -69,8 +69,9 @@ class EditBar(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Editing findings")
         self._view: EditBarView | None = None
-        self._title = ElidedLabel("")
+        self._title = ElidedLabel("", "small")
         self._size = role_label("", "small")
+        self._note = role_label("", "warning", wrap=True)
         self._chips = QWidget()
         self._flow = FlowLayout(self._chips)
         self._field = _OwnClass()
@@ -93,7 +94,9 @@ class EditBar(QWidget):
         box.addLayout(row)
         box.addWidget(self._chips)
         box.addWidget(self._field)
+        box.addWidget(self._note)
         self._title.setToolTip(HELP)
+        self._note.hide()
         self.hide()
 
     @property
@@ -113,6 +116,7 @@ class EditBar(QWidget):
         before, self._view = self._view, view
         if view is None:
             self._close_field()
+            self.say("")
             self.hide()
             return
         if before is None or before.choices != view.choices:
@@ -123,6 +127,16 @@ class EditBar(QWidget):
         for name, chip in self.buttons.items():
             chip.setChecked(name == view.label)
         self.show()
+
+    @property
+    def note(self) -> str:
+        """What the last stroke left to tell; "" for nothing."""
+        return "" if self._note.isHidden() else self._note.text()
+
+    def say(self, text: str) -> None:
+        """What the reader has to know of the last stroke: beside the image, which does not move for it; "" for nothing."""
+        self._note.setText(text)
+        self._note.setVisible(bool(text))
 
     def _make_chips(self, choices: tuple[str, ...]) -> None:
         while (item := self._flow.takeAt(0)) is not None:

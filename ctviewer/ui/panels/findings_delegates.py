@@ -27,7 +27,7 @@ _PAD = 3
 class LinesDelegate(QStyledItemDelegate):
     """A cell of two lines, or three where anything is in the third; all but the first muted.
 
-    A colour swatch stands before the first where the model gives a colour, a brush behind it where the reader drew.
+    A colour swatch stands before the first where the model gives a colour, a brush in the second where the reader drew.
 
     Attributes:
         lines: how many lines a row has room for.
@@ -57,7 +57,7 @@ class LinesDelegate(QStyledItemDelegate):
             painter.setPen(QColor(c.faint if rejected else c.muted if number else c.text))
             top = cell.top() + number * cell.height() // self.lines
             rect = QRect(cell.left(), top, cell.width(), cell.height() // self.lines)
-            if number == 0 and index.data(EDITED_ROLE):
+            if number == 1 and index.data(EDITED_ROLE):
                 rect.setRight(rect.right() - _MARK_PX - _PAD)
                 place = QRect(rect.right() + _PAD, top + (rect.height() - _MARK_PX) // 2, _MARK_PX, _MARK_PX)
                 theme.draw_icon(painter, "brush", place, c.faint if rejected else c.muted)

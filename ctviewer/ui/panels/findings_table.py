@@ -29,7 +29,7 @@ _LINE_PX, _ROW_PAD = 15, 6
 _ROW_PX = 2 * _LINE_PX + _ROW_PAD
 _OF_LINES = (Column.CLASS, Column.VOLUME, Column.SCORE)
 _HIDDEN = tuple(c for c in Column if c not in (*_OF_LINES, Column.STATE))  # the other lines; still something to sort by
-_WIDEST_TEXT = {Column.VOLUME: "GG 100 %", Column.SCORE: "C 100 %"}  # what a column must have room for
+_WIDEST_TEXT = {Column.VOLUME: "GG 88 %", Column.SCORE: "C 100 %"}  # what a column must have room for
 _CELL_PAD = 8
 
 
@@ -163,6 +163,7 @@ class FindingsTable(Panel):
             index = self._sorted.mapFromSource(self._model.index(row, 0))
             self._view.setCurrentIndex(index)
             self._view.selectRow(index.row())
+            self._view.scrollTo(index)
 
     def current(self) -> int | None:
         """Id of the selected lesion."""

@@ -1,0 +1,115 @@
+"""From strokes in the work store to a training set that training reads: the labels arrive on the pixels they were drawn on."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctviewer.app.folders import data_folder
+from ctviewer.app.training_set import WrittenSet, write_marked
+from ctviewer.core import editing
+from ctviewer.core.errors import StorageError
+from ctviewer.core.events import Done
+from ctviewer.core.geometry import Geometry
+from ctviewer.core.label import StudyLabel, patient_digest
+from ctviewer.core.reading import Reading
+from ctviewer.datasets.slices.opening import open_slice_source
+from ctviewer.dicom import SeriesAttributes, load_volume, scan, write_ct_series
+from ctviewer.library import WorkStore
+
+SHAPE = (5, 24, 20)
+
+
+def study(folder: Path, patient: str):
+    """A series on disk, and an empty reading of it."""
+    stored = np.random.default_rng(len(patient)).integers(-1000, 200, SHAPE).astype(np.int16)
+    origins = np.stack([np.zeros(5), np.zeros(5), 2.5 * np.arange(5)], 1)
+    geometry = Geometry(SHAPE, origins, pixel_spacing=(0.7, 0.7))
+    attributes = SeriesAttributes(patient_name=f"Name^{patient}", patient_id=patient)
+    write_ct_series(folder, stored, geometry=geometry, attributes=attributes)
+    *_, done = scan(folder)
+    volume = load_volume(done.value.series[0])
+    digests = tuple(volume.slice_digest(i) for i in range(5))
+    reading = Reading.of(volume.series, digests)
+    reading = replace(reading, place=folder, patient=patient_digest(volume.series), image_size=SHAPE[1:])
+    return volume, reading
+
+
+def stroke(top: int, left: int) -> np.ndarray:
+    mask = np.zeros(SHAPE[1:], bool)
+    mask[top : top + 6, left : left + 5] = True
+    return mask
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """A study with a drawn finding on slice 1, reviewed completely on slices 1 and 3, kept in the store."""
+    volume, reading = study(tmp_path / "opened", "P-7")
+    made = editing.draw(reading, "tree in bud", 1, stroke(4, 9), "").reading
+    made = editing.review(made, [1, 3], on=True).reading
+    made = replace(made, label=StudyLabel(("infection",), (), "now"))
+    with WorkStore(data_folder()) as store:
+        store.save_reading(made)
+    return volume, made
+
+
+def written(folder: Path, opened: tuple[Path, ...] = ()) -> WrittenSet:
+    *_, done = write_marked(folder, opened)
+    assert isinstance(done, Done)
+    return done.value
+
+
+def test_training_reads_what_was_drawn(tmp_path, opened):
+    volume, reading = opened
+    told = written(tmp_path / "set", (reading.place,))
+    assert told.folder == tmp_path / "set"
+    assert told.text.startswith("1 finding on 2 slices of 1 study were written. All of them were reviewed completely")
+    source = open_slice_source("studies", tmp_path / "set")
+    (name,) = source.ids()
+    got = source.load_slices(name)
+    assert source.patient(name) == reading.patient and source.classes(name) == ("infection",)
+    assert got.label_classes == ("background", "tree in bud") and set(got.origins) == {""}
+    by_pixels = {volume.hu(i).tobytes(): i for i in range(5)}
+    order = [by_pixels[np.ascontiguousarray(pixels).tobytes()] for pixels in got.pixels]
+    for index, labels, complete in zip(order, got.labels, got.complete, strict=True):
+        assert np.array_equal(labels == 1, stroke(4, 9) if index == 1 else np.zeros(SHAPE[1:], bool))
+        assert complete == (index in (1, 3))
+    everything = " ".join(p.name for p in (tmp_path / "set").rglob("*")) + (tmp_path / "set" / "labels.csv").read_text()
+    assert "P-7" not in everything and "Name" not in everything
+
+
+def test_all_studies_of_the_store_go_and_each_once(tmp_path, opened):
+    _, other = study(tmp_path / "second", "P-88")
+    other = editing.draw(other, "GGO", 2, stroke(1, 1), "").reading
+    _, seen = study(tmp_path / "third", "P-999")
+    with WorkStore(data_folder()) as store:
+        store.save_reading(other)
+        store.save_reading(replace(seen, comment="only words"))
+        store.save_reading(replace(opened[1], comment="again"))
+    assert "2 findings on 3 slices of 2 studies" in written(tmp_path / "set").text
+    assert len(open_slice_source("studies", tmp_path / "set").ids()) == 2
+
+
+def test_files_that_are_gone_are_told(tmp_path, opened):
+    _, other = study(tmp_path / "second", "P-88")
+    with WorkStore(data_folder()) as store:
+        store.save_reading(editing.draw(other, "GGO", 2, stroke(1, 1), "").reading)
+    shutil.rmtree(tmp_path / "second")
+    assert "1 study left out: the files are not there any more." in written(tmp_path / "set").text
+
+
+def test_nothing_to_write_and_places_that_are_refused(tmp_path, opened):
+    with pytest.raises(StorageError, match="opened"):
+        written(opened[1].place / "set", (opened[1].place,))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").write_text("x")
+    with pytest.raises(StorageError, match="not empty"):
+        written(tmp_path / "full")
+    with WorkStore(data_folder()) as store:
+        store.save_reading(replace(opened[1], marks=Reading("", "", ()).marks))
+    with pytest.raises(StorageError, match="nothing to export"):
+        written(tmp_path / "set")
