@@ -76,7 +76,7 @@ def test_it_learns_to_find_squares() -> None:
     data = [square(6, 8, 20, 1), square(30, 28, 28, 1)]
     images, targets = torch.stack([i for i, _ in data]), [t for _, t in data]
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3)
-    for _ in range(60):
+    for _ in range(100):
         optimizer.zero_grad()
         torch.stack(list(net.segmentation_losses(images, targets).values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
