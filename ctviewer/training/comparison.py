@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ctviewer.core.records import Format
 from ctviewer.training.predictions import Predictions
 from ctviewer.training.scores.curves import Confusion, Reliability, confusion, reliability
+from ctviewer.training.scores.detection.figures import AP, DICE, F1
 from ctviewer.training.scores.figures import (
     AUC_ROC,
     FIRST_TENTH,
@@ -43,6 +44,7 @@ CORRECTED, LOST, STILL_WRONG = "corrected", "lost", "still wrong"
 _NO_CHANCE = 6
 """Patients from which a difference that all draws agree on is no chance: a sign test, 2 x 0.5 ** 6 < 0.05."""
 _NOTHING = 1e-9
+_SPEAKS_FOR_THE_WHOLE = (f"{AUC_ROC}, {FINDING}", LOG_LOSS, AP, DICE, F1)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Changed:
         old, new: classes that the models name.
         old_finding, new_finding: probability of any finding; None without a negative class.
         outcome: `CORRECTED` (the new answer alone is right), `LOST` (the old alone was) or `STILL_WRONG`.
+        slice: of a one-shot model, the slice of the scan `study`.
     """
 
     study: str
@@ -107,11 +110,12 @@ class Changed:
     old_finding: float | None
     new_finding: float | None
     outcome: str
+    slice: str = ""
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Studies by who is right, as McNemar's table has them; right is an answer of exactly the true classes."""
+    """Studies (or slices) by who is right, as McNemar's table has them; right is an answer of exactly the true classes."""
 
     both_right: int
     old_right: int
@@ -136,6 +140,7 @@ class Comparison:
         old_confusion, new_confusion: None where classes do not exclude each other.
         notes: sentences that a reader should know.
         regression: the same on the fixed set against forgetting; None where it was not looked at.
+        unit: what one of the `studies` is: a slice for one-shot models.
     """
 
     old: str
@@ -155,12 +160,15 @@ class Comparison:
     new_confusion: Confusion | None
     notes: tuple[str, ...] = ()
     regression: Comparison | None = None
+    unit: str = "study"
 
     @property
     def main(self) -> Difference:
-        """What speaks for the whole: AUC-ROC of any finding where it is given, else the log loss."""
-        by_name = {one.name: one for one in self.differences}
-        return by_name.get(f"{AUC_ROC}, {FINDING}") or by_name[LOG_LOSS]
+        """What speaks for the whole: the first that is given of AUC-ROC of any finding, log loss, AP, Dice, slice F1."""
+        for name in _SPEAKS_FOR_THE_WHOLE:
+            if found := next((one for one in self.differences if one.name.startswith(name)), None):
+                return found
+        return self.differences[0]
 
 
 def compare(

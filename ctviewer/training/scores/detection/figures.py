@@ -14,6 +14,7 @@ from ctviewer.training.slice_predictions import SlicePredictions
 
 Floats = NDArray[np.float64]
 Drawn = Callable[[Floats], Floats]
+Lesions = tuple[tuple[str, int | None], ...]
 
 AP, AP50, AP75 = "AP .5:.95", "AP .5", "AP .75"
 PER_IMAGE = "per_image_ap"
@@ -56,13 +57,19 @@ class SliceFigure:
         return float(self.drawn(np.ones((1, patients)))[0])
 
 
-def slice_figures(predictions: SlicePredictions) -> list[SliceFigure]:
-    """All that can be asked of these predictions: no AP of a class without truth, no figure without its slices."""
+def slice_figures(predictions: SlicePredictions, *, any_lesion: bool = False) -> list[SliceFigure]:
+    """All that can be asked of these predictions: no AP of a class without truth, no figure without its slices.
+
+    Args:
+        predictions: of one model.
+        any_lesion: whether figures of lesions of any class are given where there is but one class too.
+    """
+    lesions = _lesions(predictions, any_lesion)
     return [
         *_precisions(predictions),
         *_per_image(predictions),
-        *_found(predictions),
-        *_dice(predictions),
+        *_found(predictions, lesions),
+        *_dice(predictions, lesions),
         *_classes(predictions),
     ]
 
@@ -118,9 +125,9 @@ def _per_image(p: SlicePredictions) -> Iterator[SliceFigure]:
             yield SliceFigure(PER_IMAGE, told, partial(_ratio, above=sums, below=counts), int((counts > 0).sum()))
 
 
-def _found(p: SlicePredictions) -> Iterator[SliceFigure]:
+def _found(p: SlicePredictions, lesions: Lesions) -> Iterator[SliceFigure]:
     """Lesions found, against false findings per scan: any lesion first."""
-    for name, label in _lesions(p):
+    for name, label in lesions:
         one = froc.findings(p, label)
         patients = int((one.lesions > 0).sum())
         if not patients:
@@ -135,9 +142,9 @@ def _mean_rate(weights: Floats, one: froc.Findings) -> Floats:
     return np.asarray(froc.curve_at(weights, one).mean(axis=1))
 
 
-def _dice(p: SlicePredictions) -> Iterator[SliceFigure]:
+def _dice(p: SlicePredictions, lesions: Lesions) -> Iterator[SliceFigure]:
     """At the display threshold: any lesion, each class, and marks where there is no lesion."""
-    for name, label in (*_lesions(p), *_others(p)):
+    for name, label in (*lesions, *_others(p)):
         one = volume_dice.areas(p, label, p.threshold)
         if patients := len(set(one.patients[one.true > 0].tolist())):
             yield SliceFigure(DICE, name, partial(volume_dice.mean_dice, one=one), patients)
@@ -147,9 +154,10 @@ def _dice(p: SlicePredictions) -> Iterator[SliceFigure]:
         yield SliceFigure(MARKED, ANY_LESION, partial(volume_dice.marked_share, one=free), patients, share)
 
 
-def _lesions(p: SlicePredictions) -> tuple[tuple[str, int | None], ...]:
-    each: tuple[tuple[str, int | None], ...] = tuple(zip(p.lesion_classes, p.lesion_values, strict=True))
-    return each if len(each) == 1 and not p.has_others else ((ANY_LESION, None), *each)
+def _lesions(p: SlicePredictions, any_lesion: bool) -> Lesions:
+    """Any lesion first, where that says more than the only class."""
+    each: Lesions = tuple(zip(p.lesion_classes, p.lesion_values, strict=True))
+    return ((ANY_LESION, None), *each) if any_lesion or len(each) > 1 or p.has_others else each
 
 
 def _others(p: SlicePredictions) -> tuple[tuple[str, int], ...]:
