@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from ctviewer.app.analysis import Analyst
 from ctviewer.app.cli import ABSTAINED, OK, PARTLY
 from ctviewer.app.folders import writable_folder
@@ -22,7 +24,9 @@ from ctviewer.core.printing import PageSize
 from ctviewer.core.series import Catalog, Series
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import PRESETS
+from ctviewer.core.words import counted
 from ctviewer.dicom import SlicesFailed, VolumeTold, analysis_candidate, load, scan
+from ctviewer.models.metadata import CLASSIFIER
 
 
 def run_analyze(options: argparse.Namespace) -> int:
@@ -61,11 +65,26 @@ def run_analyze(options: argparse.Namespace) -> int:
             line.say(hint(series))
         return ABSTAINED
     write_all(volume, result, options.out, options.folder, PageSize(options.page), line)
-    told = result.classification
-    if told is not None and not options.quiet:
-        shown = ", ".join(f"{c} {p:.2f}" for c, p in zip(told.model.classes, told.probabilities, strict=True))
-        line.say(f"{shown}; {len(result.lesions)} lesions; written to {options.out}")
+    if not options.quiet:
+        line.say("; ".join((*_said(result), f"written to {options.out}")))
     return PARTLY if catalog.incomplete or failed else OK
+
+
+def _said(result: AnalysisResult) -> tuple[str, ...]:
+    """The result in a few words; the classes of slices stand apart from the study's."""
+    told, slices = result.classification, result.slice_classes
+    parts = []
+    if told is not None:
+        parts.append(", ".join(f"{c} {p:.2f}" for c, p in zip(told.model.classes, told.probabilities, strict=True)))
+    if any(model.task != CLASSIFIER for model in result.provenance.models):
+        parts.append(counted(len(result.lesions), "lesion"))
+    if slices is not None:
+        likely = np.nan_to_num(slices.probabilities, nan=0.0) >= 0.5
+        counts = ", ".join(
+            f"{slices.classes[k]} on {counted(int(likely[:, k].sum()), 'slice')}" for k in slices.findings
+        )
+        parts.append(f"slice classes: {counts}")
+    return tuple(parts)
 
 
 def choose(catalog: Catalog, uid: str | None) -> Series:

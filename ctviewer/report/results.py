@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ctviewer.core.findings import ModelInfo, SliceScore, StudyClassification, Verdict, probability_text
 from ctviewer.core.palette import Rgb
+from ctviewer.core.read_findings import Origin, finding_name
 from ctviewer.core.words import share_text
 from ctviewer.report import markup
 from ctviewer.report.document import LesionRow, ReportDocument
@@ -11,7 +12,7 @@ from ctviewer.report.markup import fields, heading, paragraph, span, subheading
 from ctviewer.report.wording import Wording
 
 _LESION_WIDTHS = ("6%", "21%", "8%", "21%", "16%", "7%", "6%", "7%", "8%")
-_SHARE_WIDTHS = ("5%", "18%", "7%", "18%", "13%", "6%", "5%", "7%", "7%", "8%", "6%")  # with the two columns of shares
+_SHARE_WIDTHS = ("5%", "17%", "6%", "18%", "13%", "6%", "5%", "7%", "7%", "9%", "7%")  # with the two columns of shares
 _FIRST_RIGHT = 5
 _DOUBT = "#8a4b00"
 
@@ -103,29 +104,43 @@ def _bars(document: ReportDocument, width: int, words: Wording) -> str:
 
 
 def lesions(document: ReportDocument, words: Wording) -> str:
-    """The lesion tables, accepted, unreviewed and rejected apart; "" where no detector looked."""
-    if document.detector_looked is None:
+    """The lesion tables: drawn, accepted, unreviewed and rejected apart; "" where nobody looked for any."""
+    looked = document.detector_looked
+    if looked is None and not document.lesions and document.reviewed is None:
         return ""
-    looked, total = document.detector_looked
-    out = [heading(words.lesions)]
-    if looked < total:
-        out.append(paragraph(words.looked.format(looked=looked, total=total), _DOUBT, "8.5pt"))
-    if not document.lesions:
+    drawn = any(row.origin is Origin.DRAWN for row in document.lesions)
+    out = [heading(words.all_lesions if drawn or looked is None else words.lesions)]
+    if looked is not None and looked[0] < looked[1]:
+        out.append(paragraph(words.looked.format(looked=looked[0], total=looked[1]), _DOUBT, "8.5pt"))
+    if looked is not None and not any(row.origin is not Origin.DRAWN for row in document.lesions):
         out.append(paragraph(words.no_lesions))
+    if document.reviewed is not None:
+        done, total = document.reviewed
+        out.append(paragraph(words.reviewed.format(done=done, total=total), size="8.5pt"))
+    return "".join(out) + _tables(document, words) + _lungs(document, words)
+
+
+def _tables(document: ReportDocument, words: Wording) -> str:
+    if not document.lesions:
+        return ""
     shares = any(row.ground_glass is not None or row.lung_share is not None for row in document.lesions)
     columns = (*words.lesion_columns, *(words.share_columns if shares else ()))
     widths = _SHARE_WIDTHS if shares else _LESION_WIDTHS
+    own = [row for row in document.lesions if row.origin is Origin.DRAWN]
+    others = [row for row in document.lesions if row.origin is not Origin.DRAWN]
+    groups = [(words.drawn, False, own)]
     for verdict in (Verdict.ACCEPTED, Verdict.PENDING, Verdict.REJECTED):
-        rows = [row for row in document.lesions if row.verdict is verdict]
+        said = [row for row in others if row.verdict is verdict]
+        groups.append((words.verdicts[verdict], verdict is Verdict.REJECTED, said))
+    out = []
+    for title, faded, rows in groups:
         if rows:
-            faded = verdict is Verdict.REJECTED
-            out.append(subheading(f"{words.verdicts[verdict]} ({len(rows)})", markup.MUTED if faded else markup.INK))
+            out.append(subheading(f"{title} ({len(rows)})", markup.MUTED if faded else markup.INK))
             body = [_lesion(row, faded, shares, words) for row in rows]
             out.append(markup.grid(columns, body, widths, tuple(range(_FIRST_RIGHT, len(columns)))))
-    if document.lesions:
-        note = words.lesion_note.format(unit=document.unit)
-        out.append(paragraph(f"{note} {words.share_note}" if shares else note, markup.MUTED, markup.SMALL))
-    return "".join(out) + _lungs(document, words)
+    note = words.lesion_note.format(unit=document.unit)
+    out.append(paragraph(f"{note} {words.share_note}" if shares else note, markup.MUTED, markup.SMALL))
+    return "".join(out)
 
 
 def _lungs(document: ReportDocument, words: Wording) -> str:
@@ -144,7 +159,7 @@ def _lesion(row: LesionRow, faded: bool, shares: bool, words: Wording) -> tuple[
 
     span_of = row.first if row.slice_count == 1 else f"{row.first} \N{EN DASH} {row.last.split(' / ')[-1]}"
     values = (
-        str(row.lesion_id),
+        finding_name(row.lesion_id),
         "",
         row.side,
         span_of,
@@ -152,13 +167,20 @@ def _lesion(row: LesionRow, faded: bool, shares: bool, words: Wording) -> tuple[
         number(row.volume_ml, ".1f" if (row.volume_ml or 0) >= 1 else ".2f"),
         number(row.diameter_mm, ".0f"),
         number(row.mean_hu, ".0f"),
-        f"{row.score:.2f}",
+        words.none if row.origin is Origin.DRAWN else f"{row.score:.2f}",
         *(_shares(row, words) if shares else ()),
     )
     colour = markup.MUTED if faded else markup.INK
     cells = [span(value, colour, "8.5pt") for value in values]
-    cells[1] = _swatch(row.colour) + span(f" {row.label}", colour, "8.5pt")
+    cells[1] = _swatch(row.colour) + span(f" {row.label}{_changed(row, words)}", colour, "8.5pt")
     return tuple(cells)
+
+
+def _changed(row: LesionRow, words: Wording) -> str:
+    """What the reader changed of a model's finding."""
+    if row.origin is not Origin.CORRECTED:
+        return ""
+    return f" ({words.model_said.format(label=row.model_label) if row.model_label else words.corrected})"
 
 
 def _shares(row: LesionRow, words: Wording) -> tuple[str, str]:

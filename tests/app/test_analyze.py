@@ -13,9 +13,11 @@ import pypdf
 import pytest
 
 from ctviewer.app.cli import main
+from ctviewer.app.folders import data_folder
 from ctviewer.app.models import installed
 from ctviewer.core.paths import resources
 from ctviewer.core.serialise import from_dict
+from ctviewer.models.bundle import load_bundle
 
 pytestmark = pytest.mark.usefixtures("qapp")  # else the report would make an application that no window test can use
 
@@ -54,6 +56,36 @@ def test_the_documented_schema_is_what_is_written(run, check_against, tiny_model
     assert run("analyze", chest_folder, "--out", tmp_path / "out", "--quiet")[0] == 0
     schema = json.loads((resources() / "schemas" / "result.schema.json").read_text())
     check_against(schema, json.loads((tmp_path / "out" / "result.json").read_text()))
+
+
+@pytest.fixture
+def one_shot_in_use(tiny_models, tiny_one_shot):
+    """A tiny one-shot model in the detector's place."""
+    target = data_folder() / "bundles" / "one-shot"
+    shutil.copytree(tiny_one_shot.folder, target)
+    bundle = load_bundle(target)
+    installed().activate(bundle)
+    return bundle
+
+
+def test_a_one_shot_model_tells_slices_and_the_schema_knows_it(
+    run, check_against, one_shot_in_use, chest_folder, tmp_path
+):
+    code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out")
+    assert code == 0, err
+    data = json.loads((tmp_path / "out" / "result.json").read_text())
+    check_against(json.loads((resources() / "schemas" / "result.schema.json").read_text()), data)
+    result = from_dict(data["result"])
+    told = result.slice_classes
+    assert told.classes == ("clear", "pneumonia", "covid") and result.rois and result.classification is not None
+    rows = [s["class_probabilities"] for s in data["slices"]]
+    np.testing.assert_allclose(rows, told.probabilities)
+    likely = (told.probabilities >= 0.5).sum(axis=0)
+    for name, count in zip(told.classes[1:], likely[1:], strict=True):
+        assert f"{name} on {count} slice" in err
+    assert "clear on" not in err
+    text = "".join(page.extract_text() for page in pypdf.PdfReader(tmp_path / "out" / "report.pdf").pages)
+    assert "Slice classes by the one-shot model" in text
 
 
 def test_two_runs_give_the_same_numbers(run, tiny_models, chest_folder, tmp_path):
