@@ -25,7 +25,9 @@ def require_start(config: RunConfig, base: Bundle | None) -> None:
         InputError: it is.
     """
     from ctviewer.training.engine.one_shot.starts import input_of
+    from ctviewer.training.slices.net_options import require_options
 
+    require_options(config.model)
     input_of(config.model, config.recipe, base)
 
 

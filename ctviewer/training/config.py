@@ -114,7 +114,7 @@ class ModelConfig:
     classes: tuple[str, ...] = ()
     image_classes: tuple[str, ...] = ()
     merge: Mapping[str, str] = field(default_factory=dict)
-    net: Mapping[str, int | float | bool | str] = field(default_factory=dict)
+    net: Mapping[str, int | float | bool | str | tuple[int | float, ...]] = field(default_factory=dict)
     negative_class: str = ""
     window: tuple[float, float] = (-600.0, 1500.0)
     size: int = 256

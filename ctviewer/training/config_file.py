@@ -199,7 +199,10 @@ def _value(hint: Any, value: Any, key: str) -> Any:
             return float(value)
         except OverflowError:
             raise InputError(f"{key} is larger than such a number can be.") from None
-    told = " or ".join(dict.fromkeys(_KINDS[kind] for kind in kinds))
+    lists = [kind for kind in kinds if typing.get_origin(kind) is tuple]
+    if lists and isinstance(value, list):
+        return _list(typing.get_args(lists[0]), value, key)
+    told = " or ".join(dict.fromkeys(_KINDS.get(kind, "a list of numbers") for kind in kinds))
     raise InputError(f"{key} must be {told}, and is {_shown(value)}.")
 
 
