@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ctviewer.core.words import counted
 from ctviewer.models.bundle import Bundle
+from ctviewer.models.metadata import ONE_SHOT
 from ctviewer.training.comparison import BETTER, OPEN, WORSE, Comparison, Difference
 
 _MOST_NAMED = 3
@@ -19,22 +20,35 @@ def activation_doubts(bundle: Bundle, used: Bundle | None, comparison: Compariso
     """
     if used is None or used.metadata.weights_sha256 == bundle.metadata.weights_sha256:
         return ()
-    told = [_other_classes(bundle, used)] if set(bundle.metadata.classes) != set(used.metadata.classes) else []
+    told = [_other_classes(bundle, used)] if _tells(bundle) != _tells(used) else []
+    one_shot = bundle.metadata.task == ONE_SHOT
     if comparison is None:
-        text = f"{bundle.key} was not compared with {used.key}, which is in use, on the same studies."
+        what = "slices" if one_shot else "studies"
+        text = f"{bundle.key} was not compared with {used.key}, which is in use, on the same {what}."
         return (*told, f"{text} Nothing shows that it is better.")
     turn = -1.0 if comparison.old == bundle.key else 1.0
     told += _about_differences(comparison, turn)
     if comparison.regression is not None:
         told += _about_fixed_set(comparison.regression, turn)
-    elif bundle.metadata.parent == used.key:
+    elif bundle.metadata.parent == used.key and not one_shot:  # the fixed set is of studies
         told.append("It was not compared with its parent on the fixed set against forgetting.")
     return tuple(told)
 
 
+def _tells(bundle: Bundle) -> tuple[set[str], set[str]]:
+    """Classes of studies or outlines, and of slices."""
+    return set(bundle.metadata.classes), set(bundle.metadata.image_classes)
+
+
 def _other_classes(bundle: Bundle, used: Bundle) -> str:
-    mine, theirs = (", ".join(one.metadata.classes) for one in (bundle, used))
+    mine, theirs = (_named(one) for one in (bundle, used))
     return f"{bundle.key} tells other things apart ({mine}) than {used.key} ({theirs})."
+
+
+def _named(bundle: Bundle) -> str:
+    m = bundle.metadata
+    outlined = ", ".join(m.classes[1:] if m.task == ONE_SHOT else m.classes)
+    return f"{outlined}; slices: {', '.join(m.image_classes)}" if m.image_classes else outlined
 
 
 def _about_differences(comparison: Comparison, turn: float) -> list[str]:

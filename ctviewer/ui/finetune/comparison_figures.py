@@ -39,13 +39,14 @@ def difference_text(one: Difference) -> str:
 
 def verdict_text(comparison: Comparison) -> str:
     """What the main figure says of the new version, in words."""
+    these = "These slices" if comparison.unit == "slice" else "These studies"
     main = comparison.main
     figures = f"{main.name} {main.old:.2f} → {main.new:.2f}, difference {difference_text(main)}"
     if main.verdict == BETTER:
-        return f"The new version is better on these studies: {figures}."
+        return f"The new version is better on {these.lower()}: {figures}."
     if main.verdict == WORSE:
-        return f"The new version is worse on these studies: {figures}."
-    return f"These studies do not show which version is better: {figures}."
+        return f"The new version is worse on {these.lower()}: {figures}."
+    return f"{these} do not show which version is better: {figures}."
 
 
 Section = tuple[str, Sequence[Difference]]

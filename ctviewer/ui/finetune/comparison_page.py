@@ -74,9 +74,11 @@ class ComparisonPage(pages.ComparisonPage):
         self._body.setVisible(comparison is not None)
         if comparison is not None:
             self.differences.set_comparison(comparison)
+            self.reliability.setVisible(bool(comparison.new_reliability))
             self.reliability.set_comparison(comparison)
             self.confusion.set_comparison(comparison)
-            self.changed.set_changed(comparison.changed)
+            self.changed.set_changed(comparison.changed, comparison.unit)
+            self.regression.setVisible(comparison.unit == "study" or comparison.regression is not None)
             self.regression.set_comparison(comparison.regression)
 
     def _follow_choice(self, result: FinishedRun) -> None:
@@ -100,7 +102,7 @@ class ComparisonPage(pages.ComparisonPage):
 
 def _where(comparison: Comparison) -> str:
     return (
-        f"New: {comparison.new}. Old: {comparison.old}. Both on the same {counted(comparison.studies, 'study')} of "
+        f"New: {comparison.new}. Old: {comparison.old}. Both on the same {counted(comparison.studies, comparison.unit)} of "
         f"{counted(comparison.patients, 'patient')}."
     )
 

@@ -18,6 +18,8 @@ from ctviewer.ui.theme import SPACE
 
 _HOW = "On the dashed diagonal, what was given a probability came true as often. Whiskers are 95 % intervals."
 _SEVERAL = "A study may have several classes here: there is no single table of what was taken for what."
+_UNCLASSED = "No slice has a class that both versions tell: there is no table of what was taken for what."
+_WHAT = {"study": "Studies", "slice": "Slices"}
 _SIDE_BY_SIDE = 4  # classes up to which two tables stand beside each other
 
 
@@ -135,6 +137,8 @@ class ConfusionPanel(Panel):
         """Old, then new."""
         clear(self._holder)
         old, new = comparison.old_confusion, comparison.new_confusion
+        of_slices = comparison.unit == "slice"
+        say(self._none, _UNCLASSED if of_slices else _SEVERAL)
         self._none.setVisible(old is None or new is None)
         if old is not None and new is not None:
             pair = QWidget()
@@ -145,8 +149,11 @@ class ConfusionPanel(Panel):
             box.addWidget(ConfusionTable("new", new), 1)
             self._holder.addWidget(pair)
         s = comparison.sides
+        if of_slices and (old is None or new is None):
+            say(self._sides, "")
+            return
         say(
             self._sides,
-            f"Studies answered rightly by both: {s.both_right}; by the old alone: {s.old_right}; by the new alone: "
+            f"{_WHAT[comparison.unit]} answered rightly by both: {s.both_right}; by the old alone: {s.old_right}; by the new alone: "
             f"{s.new_right}; by neither: {s.both_wrong}.",
         )

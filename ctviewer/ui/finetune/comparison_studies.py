@@ -22,6 +22,8 @@ _TIPS = {
     CORRECTED: "The new version is right, the old one was not",
     STILL_WRONG: "Both are wrong, each in its own way",
 }
+_TITLES = {"study": "Studies that changed side", "slice": "Slices that changed side"}
+_OPENED = {"study": "a study", "slice": "the study of a slice"}
 _STUDY = 1
 _ROWS_SHOWN = 8
 _MOST = 2000  # rows
@@ -55,8 +57,9 @@ class ChangedPanel(Panel):
     study_requested = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Studies that changed side", parent)
+        super().__init__(_TITLES["study"], parent)
         self._changed: tuple[Changed, ...] = ()
+        self._unit = "study"
         self._told = note()
         self.table = _Tree()
         self.table.setAccessibleName("Studies that changed side")
@@ -80,11 +83,12 @@ class ChangedPanel(Panel):
         """Colours of rows are those of the theme that they were made in."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
-            self.set_changed(self._changed)
+            self.set_changed(self._changed, self._unit)
 
-    def set_changed(self, changed: Sequence[Changed]) -> None:
-        """Show these."""
-        self._changed = tuple(changed)
+    def set_changed(self, changed: Sequence[Changed], unit: str = "study") -> None:
+        """Show these; a unit is what each of them is: a study, or a slice of one."""
+        self._changed, self._unit = tuple(changed), unit
+        self.set_title(_TITLES[unit])
         self.table.clear()
         for one in changed[:_MOST]:
             self.table.addTopLevelItem(_row(one))
@@ -92,17 +96,17 @@ class ChangedPanel(Panel):
         shown = min(len(changed), _ROWS_SHOWN)
         row = self.table.sizeHintForRow(0) if changed else 0
         self.table.setFixedHeight(shown * row + self.table.header().sizeHint().height() + 2 * self.table.frameWidth())
-        say(self._told, changed_text(changed))
+        say(self._told, changed_text(changed, unit))
 
 
-def changed_text(changed: Sequence[Changed]) -> str:
+def changed_text(changed: Sequence[Changed], unit: str = "study") -> str:
     """How many, and how."""
     if not changed:
-        return "Both versions give the same answer for every study."
+        return f"Both versions give the same answer for every {unit}."
     counts = [(sum(one.outcome == outcome for one in changed), words) for outcome, words in _COUNTED]
     told = ", ".join(f"{count} {words}" for count, words in counts if count)
     cut = f" The first {_MOST} are shown." if len(changed) > _MOST else ""
-    return f"{counted(len(changed), 'study')}: {told}. A click opens a study in the viewer.{cut}"
+    return f"{counted(len(changed), unit)}: {told}. A click opens {_OPENED[unit]} in the viewer.{cut}"
 
 
 _COUNTED = ((LOST, "lost"), (CORRECTED, "corrected"), (STILL_WRONG, "wrong in both, in another way"))
@@ -117,7 +121,13 @@ def _finding(one: Changed) -> str:
 
 def _row(one: Changed) -> QTreeWidgetItem:
     truth, old, new = (", ".join(names) or "none" for names in (one.truth, one.old, one.new))
-    cells = (_WORDS[one.outcome], one.study, truth, f"{old} → {new}", _finding(one))
+    cells = (
+        _WORDS[one.outcome],
+        f"{one.study}, {one.slice}" if one.slice else one.study,
+        truth,
+        f"{old} → {new}",
+        _finding(one),
+    )
     item = QTreeWidgetItem(list(cells))
     item.setData(0, Qt.ItemDataRole.UserRole, one.study)
     item.setToolTip(0, _TIPS[one.outcome])

@@ -102,3 +102,16 @@ def test_other_classes_are_told(new: Bundle, base: Bundle) -> None:
     other = Bundle(new.folder, replace(new.metadata, classes=("none", "nodule")))
     told = activation_doubts(other, base, compared(BETTER, regression=FIXED))
     assert len(told) == 1 and "none, nodule" in told[0]
+
+
+def test_one_shot_models_are_not_asked_for_the_fixed_set_of_studies(base: Bundle) -> None:
+    told = {"task": "one_shot", "classes": ("background", "infection"), "lesion_classes": ("infection",)}
+    used = Bundle(base.folder, replace(base.metadata, **told, image_classes=("clear", "covid"), negative_class="clear"))
+    m = replace(used.metadata, version="0.2.0", weights_sha256="1" * 64, parent=used.key)
+    better = compared(difference("AP .5:.95, infection", 0.3, 0.5, 0.1, 0.3), unit="slice")
+    assert activation_doubts(Bundle(base.folder, m), used, better) == ()
+    (text,) = activation_doubts(Bundle(base.folder, m), used, None)
+    assert "on the same slices" in text
+    others = Bundle(base.folder, replace(m, image_classes=("clear", "pneumonia")))
+    (text,) = activation_doubts(others, used, better)
+    assert "infection; slices: clear, pneumonia" in text and "infection; slices: clear, covid" in text

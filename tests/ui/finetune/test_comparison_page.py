@@ -274,3 +274,32 @@ def test_the_page_holds_with_many_classes_and_long_names(page):
     page.set_result(result(comparison(classes=names, old_confusion=many, new_confusion=many)))
     page.grab()
     assert page._body.minimumSizeHint().width() < 1000
+
+
+def test_one_shot_models_are_compared_by_slices(page):
+    figures = (
+        Difference("AP .5:.95, infection", 0.3, 0.4, 0.05, 0.15, False, 12),
+        Difference("Dice per scan, infection", 0.5, 0.6, -0.02, 0.2, False, 12),
+        Difference("slice F1, weighted by class shares", 0.7, 0.7, None, None, False, 12),
+    )
+    changed = (Changed("images/0/scan 7", "d1", ("covid",), ("covid",), ("well",), 0.9, 0.2, LOST, "slice 12"),)
+    made = comparison(
+        figures[0], differences=figures, unit="slice", classes=("infection", *CLASSES), changed=changed,
+        old_reliability=(), new_reliability=(),
+    )  # fmt: skip
+    page.set_result(result(made))
+    assert page._verdict.text().startswith(
+        "The new version is better on these slices: AP .5:.95, infection 0.30 → 0.40"
+    )
+    assert "Both on the same 44 slices of 40 patients." in texts(page)
+    assert page.reliability.isHidden() and page.regression.isHidden()
+    assert "Slices answered rightly by both: 30" in texts(page.confusion)
+    assert page.changed.table.topLevelItem(0).text(1) == "images/0/scan 7, slice 12"
+    assert page.changed._told.text() == "1 slice: 1 lost. A click opens the study of a slice in the viewer."
+    plain = replace(made, old_confusion=None, new_confusion=None, sides=Sides(0, 0, 0, 0), changed=())
+    page.set_result(result(plain))
+    assert "No slice has a class that both versions tell" in texts(page.confusion)
+    assert "answered rightly" not in texts(page.confusion)
+    page.set_result(result(comparison()))
+    assert not page.reliability.isHidden() and not page.regression.isHidden()
+    assert "Studies that changed side" in texts(page.changed)
