@@ -26,7 +26,7 @@ from ctviewer.training.event_lines import plain
 from ctviewer.training.events import RunFinished
 from ctviewer.training.preflight.report import PreflightReport
 from ctviewer.training.reproduction.ter_sarkisov_plan import MAIN, TRANSFERRED, Arm, TerSarkisovSettings
-from ctviewer.training.slices.two_sources import TwoSources
+from ctviewer.training.slices.two_sources import IMAGES, TwoSources, kind_of
 
 if TYPE_CHECKING:
     from ctviewer.training.reproduction.ter_sarkisov import Data, TerSarkisovInputs
@@ -107,9 +107,26 @@ def _checked(
     writable_folder(out)
     data = _data(settings, MAIN, lesions, images, out, show, wishes)
     moved = _data(settings, TRANSFERRED, lesions, transfer, out, show, wishes) if transfer else None
+    if moved is not None:
+        _require_new(data.report, moved.report)
     inputs = TerSarkisovInputs(settings, data, out, moved, wishes)
     require_starts(inputs)
     return inputs
+
+
+def _require_new(report: PreflightReport, moved: PreflightReport) -> None:
+    """Refuse to judge the transferred model by slices with a class that it learned from before.
+
+    Raises:
+        InputError: a scan is in both.
+    """
+    assert report.split is not None and moved.split is not None  # `_data` looked
+    known = {report.study_sha256.get(scan) for scan in (*report.split.train, *report.split.validation)}
+    tested = [scan for scan in moved.split.test if kind_of(scan) == IMAGES]
+    if shared := [scan for scan in tested if moved.study_sha256.get(scan) in known]:
+        raise InputError(
+            f"The scan {shared[0]} of --transfer is also one that the first model learns from: table 4 needs other scans."
+        )
 
 
 def _data(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.core.words import counted, enumerated
 from ctviewer.training.recipes import RECIPES
-from ctviewer.training.reproduction.ter_sarkisov_plan import ARMS, MAIN, Kind, recipe_of
+from ctviewer.training.reproduction.ter_sarkisov_plan import ARMS, MAIN, TRANSFERRED, Kind, recipe_of
 from ctviewer.training.reproduction.ter_sarkisov_published import DATA, MISPRINTS
 from ctviewer.training.reproduction.ter_sarkisov_tables import PAPER, Row, Table
 from ctviewer.training.run_record import text_without_names
+from ctviewer.training.scores.detection.slice_classes import answered
 from ctviewer.training.slices.two_sources import IMAGES, LESIONS
+from ctviewer.training.splits import TEST
 
 if TYPE_CHECKING:
     from ctviewer.training.reproduction.ter_sarkisov import Data, TerSarkisovInputs
@@ -41,17 +42,17 @@ def limits(inputs: TerSarkisovInputs, judged: Sequence[Judged]) -> Iterator[str]
     yield _STARTS[settings.start]
     recipe = recipe_of(settings, MAIN)
     yield (
-        f'Trained by the recipe "{RECIPES[settings.recipe].title}" for {recipe.epochs} epochs, {counted(recipe.batch, "slice")} '
+        f'Trained by the recipe "{RECIPES[settings.recipe].title}" for {counted(recipe.epochs, "epoch")}, {counted(recipe.batch, "slice")} '
         f"a step, rate {recipe.rate:g}, at {settings.size} pixels, backbone {settings.net.get('backbone', '')} (the paper: 50 "
         "epochs, rate 1e-05, 512 pixels, ResNeXt101)."
     )
     yield "Mask R-CNN learns for as many steps on lesions as the one-shot model, slice classifiers for as many on classes."
     done = {one.run.arm for one in judged}
     if missing := [arm.title for arm in ARMS if arm.name not in done and arm.kind is not Kind.ABLATION]:
-        yield f"Not trained here: {enumerated(missing)}; their rows are those of the paper alone."
+        yield f"Not trained here: {'; '.join(missing)}. Their rows are those of the paper alone."
     if any(arm.kind is Kind.BASELINE and arm.name in done for arm in ARMS) and settings.start == "scratch":
         yield "Slice classifiers from random weights have GroupNorm in place of BatchNorm."
-    yield from _at_chance(judged)
+    yield from _one_answer(judged)
     runs = f"{counted(settings.seeds, 'run')} of each model, {len(judged)} in all"
     yield f"{runs}. Intervals are over patients; they say nothing about other hospitals or scanners."
     for told in dict.fromkeys(map(text_without_names, data.report.doubts)):
@@ -78,16 +79,18 @@ def _amounts(data: Data) -> str:
     return f"{'; '.join(told)}. {shown[0].upper()}{shown[1:]}."
 
 
-def _at_chance(judged: Sequence[Judged]) -> Iterator[str]:
-    """Slice classifiers that learned next to nothing."""
-    baselines = {arm.name for arm in ARMS if arm.kind is Kind.BASELINE}
-    those = [one for one in judged if one.run.arm in baselines and one.run.losses]
-    lost = [one for one in those if one.run.losses[-1] >= 0.95 * math.log(len(one.predictions.image_classes))]
+def _one_answer(judged: Sequence[Judged]) -> Iterator[str]:
+    """Models that tell nothing apart."""
+    told = [one for one in judged if one.predictions.of(TEST).with_classes]
+    lost = [title_of(one) for one in told if len(set(answered(one.predictions.of(TEST)).tolist())) == 1]
     if lost:
-        yield (
-            f"{len(lost)} of {len(those)} slice classifiers learned next to nothing: their training loss ends within 5 % of "
-            "what guessing gives, so that comparing with them says little."
-        )
+        does = "gives" if len(lost) == 1 else "give"
+        yield f"{enumerated(lost)} {does} every test slice the same class, so that comparing with it says little."
+
+
+def title_of(one: Judged) -> str:
+    """The model's name for people."""
+    return next(arm.title for arm in (*ARMS, TRANSFERRED) if arm.name == one.run.arm)
 
 
 def cell(table: Table, row: Row, column: str) -> str:

@@ -31,9 +31,9 @@ class Kind(Enum):
     TRANSFER = "transferred model"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arm:
-    """One model of the comparison.
+    """One model of the comparison, known by its name.
 
     Attributes:
         name: on the command line and in file names.

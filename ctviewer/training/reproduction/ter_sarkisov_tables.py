@@ -106,7 +106,9 @@ def _compared(ours: Figures, theirs: Figures, name: str, arm: Arm) -> str:
     best = "the best slice classifier, " if arm.kind is Kind.BASELINE else ""
     told = f"{name} of the one-shot model minus that of {best}{arm.title}: {found.value:+.3f}"
     if found.low is None or found.high is None:
-        return f"{told}, without an interval. With so few patients this shows nothing about the paper's finding."
+        return (
+            f"{told}, without an interval: too few patients, or nothing found. It shows nothing of the paper's finding."
+        )
     told += f" (95 % interval over patients {found.low:+.3f} to {found.high:+.3f})."
     if found.low > 0:
         return f"{told} The one-shot model is better here, as in the paper."
@@ -156,7 +158,10 @@ def _of_classes(
     classes = [name for name in here if name not in (*published.columns, *_OVERALL)]
     more = [name for name in _OVERALL if name in here and name not in published.columns]
     columns = (*published.columns, *classes, *more)
-    title = _title(published) if part == TEST else f"{_title(published)}; here: external set {part[len(EXTERNAL) :]}"
+    where = {TEST: "", EXTERNAL: "; here there is no external set"}.get(
+        part, f"; here: external set {part[len(EXTERNAL) :]}"
+    )
+    title = f"{_title(published)}{where}"
     return Table(title, columns, _beside(published, ours), published.notes, published.source)
 
 
