@@ -123,6 +123,9 @@ def area_as_read(
     Returns:
         `[slices]`, NaN where neither model nor reader marked anything, None where that is everywhere; and "mm2" or "px".
     """
+    unit = "px" if volume.geometry.pixel_spacing is None else "mm2"
+    if all(finding.counts and finding.origin is Origin.MODEL for finding in findings):
+        return (model if model is not None and np.isfinite(model).any() else None), unit  # the model's own
     marked = [i for finding in findings if finding.counts for i in finding.lesion.instances]
     looked = np.zeros(volume.slice_count, bool) if model is None else np.isfinite(model)
     looked[[i.slice_index for i in marked]] = True

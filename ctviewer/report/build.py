@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer import __version__
-from ctviewer.core.findings import AnalysisResult, Instance, Lesion, SliceScore, Verdict, rank_slices
+from ctviewer.core.findings import AnalysisResult, Instance, SliceScore, rank_slices
 from ctviewer.core.palette import Rgb, class_colour
+from ctviewer.core.read_findings import FindingReader, ReadFinding, area_as_read, shown_classes
 from ctviewer.core.reading import ReadAnalysis, Reading
 from ctviewer.core.units import unit_text
 from ctviewer.core.volume import Volume
@@ -46,13 +48,13 @@ def build_report(
     Args:
         volume: loaded; slices that are not decoded are printed black and say so.
         result: the analysis to print; None prints the study, the reader's words and key images only.
-        reading: words, key images, window and verdicts; None where there is none (the command line).
+        reading: words, key images, window, verdicts, corrections and drawn lesions; None where there is none (the command line).
         options: what can be chosen.
     """
     options = options or ReportOptions()
-    builder = _Builder(volume, result, reading, options)
     abstained = result is not None and result.suitability.abstains
     told = None if result is None or abstained else result
+    builder = _Builder(volume, told, reading, options)
     label = reading.label if reading else None
     return ReportDocument(
         series=volume.series,
@@ -63,27 +65,28 @@ def build_report(
         classification=told.classification if told else None,
         heat=builder.heat() if told else None,
         top_ranked_by=builder.ranked_by.value,
-        lesions=builder.lesions() if told else (),
+        lesions=builder.lesions(),
         detector_looked=builder.looked() if told else None,
-        top_slices=tuple(builder.top_panel(rank, i) for rank, i in builder.top) if told else (),
+        top_slices=tuple(builder.top_panel(rank, i) for rank, i in builder.top),
         key_images=tuple(builder.key_panel(i) for i in (reading.key_slices if reading else ())),
         provenance=result.provenance if result else None,
         created=options.created,
         program=f"ctviewer {__version__}",
         reader_class=label.text if label else "",
         reader_origin=label.origin if label else "",
+        reviewed=builder.reviewed(),
         lungs=told.lungs if told else None,
         slice_classes=builder.slice_classes() if told else None,
     )
 
 
-def _window_for(volume: Volume, result: AnalysisResult | None) -> Voi:
+def _window_for(volume: Volume, findings: Sequence[ReadFinding]) -> Voi:
     """The volume's first window; where it prints the lesions black or white, the first other one that shows them.
 
     A chest series often comes with a mediastinal window, in which nothing of the lungs is seen.
     """
     first = volume.initial_window
-    means = [lesion.mean_hu for lesion in result.lesions if lesion.mean_hu is not None] if result else []
+    means = [mean for finding in findings if (mean := finding.lesion.mean_hu) is not None]
     if not means or volume.unit != "HU":
         return first
     mean = sum(means) / len(means)
@@ -103,24 +106,21 @@ class _Builder:
     ) -> None:
         self._volume = volume
         self._result = result
-        self._window = options.window or (reading.window if reading else None) or _window_for(volume, result)
-        self._verdicts = self._find_verdicts(result, reading)
-        self._classes = result.detector_classes if result else ()
-        self.ranked_by, ranking = (
-            rank_slices(result.classification, result.lesion_area) if result else (SliceScore.NONE, ())
-        )
+        self._reading = reading
+        self._findings = FindingReader(volume).read(reading, _analysis(result, reading))
+        self._window = options.window or (reading.window if reading else None) or _window_for(volume, self._findings)
+        self._classes = shown_classes(result.detector_classes if result else (), self._findings)
+        self._area, self._area_unit = area_as_read(self._findings, volume, result.lesion_area if result else None)
+        self.ranked_by, ranking = rank_slices(result.classification if result else None, self._area)
         self.top = tuple((rank, int(i)) for rank, i in enumerate(ranking[: options.top], start=1))
 
-    @staticmethod
-    def _find_verdicts(result: AnalysisResult | None, reading: Reading | None) -> dict[int, Verdict]:
-        """Verdicts given on this very result."""
-        if result is None or reading is None:
-            return {}
-        identity = ReadAnalysis(result).identity
-        return next((dict(a.verdicts) for a in reading.analyses if a.identity == identity), {})
-
-    def verdict(self, lesion: Lesion) -> Verdict:
-        return self._verdicts.get(lesion.lesion_id, Verdict.PENDING)
+    def reviewed(self) -> tuple[int, int] | None:
+        """Slices that the reader marked as completely reviewed, of how many; None where none is."""
+        if self._reading is None:
+            return None
+        digests = self._reading.slice_digests
+        done = sum(digest in self._reading.marks.reviewed for digest in digests)
+        return (done, len(digests)) if done else None
 
     def heat(self) -> Picture | None:
         result = self._result
@@ -135,8 +135,8 @@ class _Builder:
                 score=weights.score if weights else SliceScore.NONE,
                 strength=weights.finding_probability if weights else 0.0,
                 stands_out=weights.stands_out if weights else False,
-                area=result.lesion_area[order] if np.isfinite(result.lesion_area).any() else None,
-                area_unit=result.area_unit,
+                area=None if self._area is None else self._area[order],
+                area_unit=self._area_unit,
                 classes=self._class_lanes(order),
                 plane=self._volume.geometry.plane,
                 marked=tuple((rank, place[i]) for rank, i in self.top),
@@ -173,11 +173,11 @@ class _Builder:
         return (int(np.isfinite(area).sum()), int(area.size)) if np.isfinite(area).any() else None
 
     def lesions(self) -> tuple[LesionRow, ...]:
-        assert self._result is not None
         place = {int(i): k for k, i in enumerate(self._volume.geometry.display_order)}
-        return tuple(self._row(lesion, place) for lesion in self._result.lesions)
+        return tuple(self._row(finding, place) for finding in self._findings)
 
-    def _row(self, lesion: Lesion, place: dict[int, int]) -> LesionRow:
+    def _row(self, finding: ReadFinding, place: dict[int, int]) -> LesionRow:
+        lesion = finding.lesion
         shown = sorted(lesion.slices, key=lambda i: place[i])
         return LesionRow(
             lesion_id=lesion.lesion_id,
@@ -192,18 +192,20 @@ class _Builder:
             volume_ml=lesion.volume_ml,
             diameter_mm=lesion.diameter_mm,
             mean_hu=lesion.mean_hu,
-            verdict=self.verdict(lesion),
+            verdict=finding.verdict,
             ground_glass=lesion.ground_glass,
             consolidation=lesion.consolidation,
             lung_share=lesion.lung_share,
+            origin=finding.origin,
+            model_label=finding.model_label,
         )
 
     def top_panel(self, rank: int, index: int) -> SlicePanel:
-        assert self._result is not None
-        told = self._result.classification
+        told = self._result.classification if self._result is not None else None
         attention = self.ranked_by is SliceScore.ATTENTION
         by_area = self.ranked_by is SliceScore.LESION_AREA
-        weights = self._result.lesion_area if by_area or told is None else told.weights
+        weights = self._area if by_area or told is None else told.weights
+        assert weights is not None  # something ranked the slices
         drawn = self._drawn_on(index)
         image = slices.picture(self._volume, index, self._window)
         axis, position = self._volume.geometry.place(index)
@@ -229,11 +231,19 @@ class _Builder:
 
     def _drawn_on(self, index: int) -> list[tuple[int, Instance, Rgb]]:
         """Outlines on one slice; rejected lesions are not drawn."""
-        assert self._result is not None
         return [
-            (lesion.lesion_id, instance, class_colour(lesion.label, self._classes))
-            for lesion in self._result.lesions
-            if self.verdict(lesion) is not Verdict.REJECTED
-            for instance in lesion.instances
+            (finding.lesion.lesion_id, instance, class_colour(finding.lesion.label, self._classes))
+            for finding in self._findings
+            if finding.counts
+            for instance in finding.lesion.instances
             if instance.slice_index == index
         ]
+
+
+def _analysis(result: AnalysisResult | None, reading: Reading | None) -> ReadAnalysis | None:
+    """A result with what the reader said of this very one; None without a result."""
+    if result is None:
+        return None
+    bare = ReadAnalysis(result)
+    kept = reading.analysis(bare.identity) if reading is not None else None
+    return kept if kept is not None else bare

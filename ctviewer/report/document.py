@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ctviewer.core.findings import Lungs, ModelInfo, Provenance, StudyClassification, Suitability, Verdict
 from ctviewer.core.palette import Rgb
+from ctviewer.core.read_findings import Origin
 from ctviewer.core.series import Series
 from ctviewer.core.windowing import Voi
 
@@ -66,6 +67,8 @@ class LesionRow:
         first, last, largest: `Volume.citation` of its first and last slice as shown, and of its largest cross-section.
         slice_count: number of slices it is on.
         verdict: what the reader said.
+        origin: whether the model's, corrected, or drawn by the reader (whose have an id below 0 and no score).
+        model_label: the model's class where the reader changed it; "" otherwise.
     """
 
     lesion_id: int
@@ -84,6 +87,8 @@ class LesionRow:
     ground_glass: float | None = None
     consolidation: float | None = None
     lung_share: float | None = None
+    origin: Origin = Origin.MODEL
+    model_label: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,7 @@ class ReportDocument:
         top_ranked_by: "attention", "slice probability" or "lesion area": what ranks `top_slices`.
         lesions: by falling score.
         detector_looked: slices the detector looked at, of how many; None without a detector.
+        reviewed: slices that the reader marked as completely reviewed, of how many; None where none is.
         top_slices, key_images: pictures.
         lungs: by the model's masks; None without them.
         slice_classes: None without a one-shot model that tells classes of slices.
@@ -161,6 +167,7 @@ class ReportDocument:
     unshown: tuple[tuple[str, str], ...] = ()
     reader_class: str = ""
     reader_origin: str = ""
+    reviewed: tuple[int, int] | None = None
     lungs: Lungs | None = None
     slice_classes: SliceClassTable | None = None
 

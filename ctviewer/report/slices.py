@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from ctviewer.core.findings import Instance
 from ctviewer.core.masks import BoxMask
 from ctviewer.core.palette import Rgb
+from ctviewer.core.read_findings import finding_name
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Voi, window_lut
 from ctviewer.report import drawing
@@ -87,7 +88,7 @@ def with_contours(image: Image.Image, volume: Volume, instances: list[tuple[int,
     for lesion_id, (colour, x, y) in labels.items():
         size = _text_px(image.size)
         at = (min(x + 4, image.width - size), max(y, size))
-        drawing.text(draw, at, str(lesion_id), size=size, fill=colour, anchor="ls", halo=True)
+        drawing.text(draw, at, finding_name(lesion_id), size=size, fill=colour, anchor="ls", halo=True)
     return drawing.png(marked)
 
 

@@ -96,6 +96,11 @@ class Wording:
     lung_sides: str = " (right {right}, left {left})"
     share_columns: tuple[str, ...] = ("GG / C %", "Lungs")
     no_lesions: str = "The model marked no lesion."
+    all_lesions: str = "Lesions"
+    drawn: str = "Drawn by the reader"
+    corrected: str = "corrected"
+    model_said: str = "model: {label}"
+    reviewed: str = "The reader marked {done} of {total} slices as completely reviewed."
     looked: str = "The lesion model looked at {looked} of {total} slices."
     lesion_columns: tuple[str, ...] = (
         "No.",

@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ctviewer.core import editing
 from ctviewer.core.findings import AnalysisResult, Instance, SliceScore, Verdict
 from ctviewer.core.geometry import Geometry, Plane
 from ctviewer.core.masks import BoxMask
 from ctviewer.core.palette import class_colour
+from ctviewer.core.printing import PageSize
+from ctviewer.core.read_findings import FindingReader, Origin
 from ctviewer.core.reading import Reading
 from ctviewer.core.volume import Volume
 from ctviewer.core.windowing import Window, apply_window
 from ctviewer.report import ReportOptions, build_report, pictures, slices
 from ctviewer.report.document import Picture
+from ctviewer.report.html import render_html
 from ctviewer.report.wording import ENGLISH
 
 MakeResult = Callable[..., AnalysisResult]
@@ -192,3 +196,54 @@ def test_the_place_of_a_tilted_slice_is_that_of_its_middle(volume: Volume, readi
     assert middle is not None and flat.origins is not None
     assert (panel.index, panel.position) == (3, pytest.approx(middle[2]))
     assert panel.position != pytest.approx(flat.origins[3][2])
+
+
+def disc(row: float, column: float, radius: float = 0.03, size: int = 128) -> np.ndarray:
+    rows, columns = np.mgrid[0:size, 0:size] / size
+    return (rows - row) ** 2 + (columns - column) ** 2 < radius**2
+
+
+def test_corrections_and_drawings_stand_in_the_report_measured_anew(volume, make_result):
+    result = make_result(volume)
+    digests = tuple(volume.slice_digest(i) for i in range(volume.slice_count))
+    reading = Reading("1.2.3", "1.2.3", digests).with_result(result)
+    index = result.lesions[0].slices[0]
+    reading = editing.paint(reading, 1, index, disc(0.3, 0.3), take=True).reading
+    reading = editing.relabel(reading, 2, "ground glass").reading
+    reading = editing.draw(reading, "tree in bud", 3, disc(0.5, 0.3), "").reading
+    reading = editing.review(reading, [3, 4], on=True).reading
+    document = build_report(volume, result, reading)
+    rows = {row.lesion_id: row for row in document.lesions}
+    assert list(rows) == [1, 2, -1]
+    first = FindingReader(volume).read(reading, reading.latest)[0].lesion
+    assert rows[1].origin is Origin.CORRECTED and rows[1].volume_ml == first.volume_ml != result.lesions[0].volume_ml
+    assert (rows[2].label, rows[2].model_label) == ("ground glass", result.lesions[1].label)
+    assert rows[-1].origin is Origin.DRAWN and rows[-1].first == volume.citation(3)
+    assert document.reviewed == (2, volume.slice_count)
+    text = render_html(document, PageSize.A4)
+    for wanted in ("Drawn by the reader (1)", "D1", "tree in bud", "(model: consolidation)", "(corrected)"):
+        assert wanted in text
+    assert f"The reader marked 2 of {volume.slice_count} slices as completely reviewed." in text
+
+
+def test_what_was_drawn_without_an_analysis_is_printed_with_its_outlines(volume):
+    digests = tuple(volume.slice_digest(i) for i in range(volume.slice_count))
+    reading = editing.draw(Reading("1.2.3", "1.2.3", digests), "nodule", 3, disc(0.5, 0.3), "").reading
+    document = build_report(volume, None, reading)
+    assert not document.has_output and [row.lesion_id for row in document.lesions] == [-1]
+    (panel,) = document.top_slices
+    assert panel.index == 3 and panel.drawn == (-1,) and panel.overlay != panel.plain
+    text = render_html(document, PageSize.A4)
+    assert "Drawn by the reader (1)" in text and "Top slices by lesion area" in text
+    assert "The model marked no lesion" not in text
+
+
+def test_an_erased_slice_loses_its_outline(volume, make_result):
+    result = make_result(volume, lesions=1)
+    digests = tuple(volume.slice_digest(i) for i in range(volume.slice_count))
+    reading = Reading("1.2.3", "1.2.3", digests).with_result(result)
+    top = build_report(volume, result, reading).top_slices[0]
+    assert top.drawn == (1,)
+    erased = editing.erase_slice(reading, 1, top.index).reading
+    again = next(p for p in build_report(volume, result, erased).top_slices if p.index == top.index)
+    assert again.drawn == ()
