@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.events import Event, Progress
-from ctviewer.core.slices import LabelledSlices
+from ctviewer.core.slices import HU, LabelledSlices
 from ctviewer.models.metadata import Preprocessing
 from ctviewer.models.placement import Placement, Upright
 from ctviewer.models.preprocess import normalised, outside_grey, slice_input
@@ -207,7 +207,8 @@ class SliceStore:
             return normalised(grey, p)[0], None
         assert rng is not None, "a pose is drawn with a generator"
         grid = draw_grid(pose, rng, 1, p.size, p.size).to(self.device)
-        turned = sample_grey(grey, grid, outside_grey(str(self._describe(scan).info["unit"]), p))
+        around = outside_grey(HU, p) if self._describe(scan).info["unit"] == HU else _edge(grey)
+        turned = sample_grey(grey, grid, around)
         # drawn where it was always drawn, so that a slice looks the same on each device
         varied = vary_grey(turned.cpu(), pose, rng, together=False).to(self.device)
         return normalised(varied, p)[0], grid
@@ -320,6 +321,12 @@ class SliceStore:
             with torch.inference_mode():
                 grey = slice_input(slices.pixels[at : at + _SLICES_AT_ONCE], slices.unit, self._squares)
             yield np.rint(grey[:, 0].numpy() * _LEVELS).astype(np.uint16)
+
+
+def _edge(grey: Tensor) -> float:
+    """What surrounds a picture `[1, 1, S, S]` of an unknown window, where it is turned: what its edge mostly shows."""
+    edge = torch.cat([grey[0, 0, 0], grey[0, 0, -1], grey[0, 0, :, 0], grey[0, 0, :, -1]])
+    return float(edge.median())
 
 
 def _maps(slices: LabelledSlices, classes: Sequence[str], size: int, scan: str) -> NDArray[np.uint8] | None:

@@ -150,6 +150,11 @@ def _patients(facts: Sequence[SliceFacts]) -> Iterator[Finding]:
             patients[name].add(one.case.patient)
     if any(one.kind == IMAGES for one in facts) and len(set(patients) - {LESIONS}) < 2:
         yield Finding(Severity.ERROR, "one-class", "The slices do not have two classes to tell apart.")
+    for name in sorted({name for one in inside for name in one.outlines} - {LUNG}):
+        outlined = {one.case.patient for one in inside if name in one.outlines}
+        if len(outlined) < _LEAST_TO_SPLIT <= len(patients[LESIONS]):
+            text = f"Outlines of {name} are of {counted(len(outlined), 'patient')}: they cannot be learned, chosen and judged by."
+            yield Finding(Severity.DOUBT, "too-few-outlines", text)
     for name, found in sorted(patients.items()):
         if len(found) >= _LEAST_PATIENTS:
             continue

@@ -110,6 +110,17 @@ def test_a_draw_turns_image_and_labels_alike_and_is_always_the_same(tmp_path, un
     assert len({tuple(box) for box in seen}) == 4
 
 
+def test_what_surrounds_a_turned_picture_looks_like_its_edge(tmp_path):
+    one = made(unit="grey")
+    pixels = np.full_like(one.pixels, 0.2)
+    pixels[:, 10:30, 10:30] = 0.9
+    p = dataclasses.replace(INPUT, mean=(0.0,), std=(1.0,), per_image=False)
+    store = store_of(Source(a=dataclasses.replace(one, pixels=pixels)), tmp_path, preprocessing=p)
+    pose = Pose(degrees=0, zoom=(1.5, 1.5), shift=0, grey_gain=(1, 1), grey_shift=0, noise=0, blur=0)
+    image, _ = store.lesion_item("a", "n1", pose, np.random.default_rng(0))
+    assert float(image.min()) == pytest.approx(0.2, abs=1e-3)
+
+
 def test_a_lesion_turned_out_of_the_picture_is_no_instance(tmp_path):
     one = made()
     labels = np.where(one.labels == 2, 0, one.labels)

@@ -188,6 +188,15 @@ def test_too_few_patients_and_one_class(clean, made_slices):
     assert "one-class" in codes(checked(clean(merge={"control": "COVID-19"})), Severity.ERROR)
 
 
+def test_a_lesion_of_two_patients_is_doubted(clean, made_slices):
+    def without(i):
+        one = made_slices(i)
+        return dataclasses.replace(one, labels=np.where(one.labels == 3, 1, one.labels).astype(np.uint8))
+
+    report = checked(clean(lesions={f"a{i}": without(i) for i in range(2, 12)}))
+    assert finding(report, "too-few-outlines").text.startswith("Outlines of consolidation are of 2 patients")
+
+
 def test_pictures_of_an_unknown_window_and_mixed_units_are_doubted(clean, made_slices):
     pictures = {f"b{i}": made_slices(100 + i, 2, (CLASSES[i % 2],) * 2, labelled=False, unit="grey") for i in range(24)}
     report = checked(clean(images=pictures))
