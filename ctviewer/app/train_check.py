@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctviewer.app.models import named, required
-from ctviewer.app.train_data import RunSource
+from ctviewer.app.train_data import RunSource, source_of
 from ctviewer.app.train_slices import require_start, slice_request
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Message, Progress
@@ -21,7 +21,7 @@ from ctviewer.training.config import ModelConfig, RunConfig
 from ctviewer.training.control import Control, Wish
 from ctviewer.training.preflight.report import PreflightReport, from_json, to_json
 from ctviewer.training.run_folder import PREFLIGHT
-from ctviewer.training.slices.two_sources import TwoSources
+from ctviewer.training.slices.two_sources import LESIONS, TwoSources, kind_of
 from ctviewer.training.source import LabelledSource
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def _events(config: RunConfig, source: RunSource, base: Bundle | None, room: Pat
     from ctviewer.training.preflight.slices import preflight_slices
 
     if isinstance(source, TwoSources):
-        return preflight_slices(source, slice_request(config, base, room, _divide(config)))
+        judged = None if base is None or config.model.start != "base" else partial(_slice_baseline, config, base)
+        return preflight_slices(source, slice_request(config, base, room, _divide(config), judged))
     return preflight(source, _request(config, source, base, room))
 
 
@@ -159,16 +160,10 @@ def _tells_classes(source: LabelledSource) -> bool:
 
 def _baseline(config: RunConfig, source: LabelledSource, base: Bundle, judged: Sequence[str]) -> Iterator[Event]:
     """Figures of the base model on the studies that the new one will be judged by; none where it lacks their classes."""
-    from ctviewer.training.engine.plans import cases_of, folds_of
     from ctviewer.training.evaluation import evaluate
     from ctviewer.training.predicting import predict
-    from ctviewer.training.splits import EXTERNAL, Split
 
-    inside = tuple(study for study in source.ids() if not source.split(study).startswith(EXTERNAL))
-    folds = folds_of(cases_of(source, Split(inside)), config.data, config.seed)
-    tested = {study for fold in folds for study in fold.test}
-    pooled = tuple(study for study in inside if study in tested)  # without what must never judge
-    part, studies = ("cross-validation", pooled) if folds else ("local hold-out", tuple(judged))
+    part, studies = _judged_by(config, source, judged)
     known = set(base.metadata.classes)
     if any(not set(source.classes(study)) <= known for study in studies):
         yield Message(f"The labels have classes that {base.key} does not know, so that it cannot be judged by them.")
@@ -179,6 +174,41 @@ def _baseline(config: RunConfig, source: LabelledSource, base: Bundle, judged: S
             yield Done(evaluate(event.value, data=part) if event.value.cases else ())
             return
         yield event
+
+
+def _slice_baseline(config: RunConfig, base: Bundle, report: PreflightReport) -> Iterator[Event]:
+    """The same of a one-shot model; slices of classes that it does not tell are left out."""
+    from ctviewer.training.slice_evaluation import evaluate_slices
+    from ctviewer.training.slice_predicting import predict_slices
+
+    source, split = source_of(config, report.train_only), report.split
+    assert split is not None and isinstance(source, TwoSources)  # of this task, and nothing blocks the run
+    part, judged = _judged_by(config, source, split.test or split.validation)
+    known = set(base.metadata.image_classes)
+    scans = [scan for scan in judged if kind_of(scan) == LESIONS or set(source.classes(scan)) <= known]
+    if len(scans) < len(judged):
+        tells = "does not tell all of these classes of slices" if known else "tells no classes of slices"
+        yield Message(f"{base.key} {tells}, and is judged without them.")
+    if not scans:
+        yield Done(())
+        return
+    for event in predict_slices(base, source, scans, parts=dict.fromkeys(scans, part), device=config.device):
+        if isinstance(event, Done):
+            yield Done(evaluate_slices(event.value, data=part))
+            return
+        yield event
+
+
+def _judged_by(config: RunConfig, source: RunSource, held_out: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """What the run will be judged by, in words and by name: all that a cross-validation tests, else its hold-out."""
+    from ctviewer.training.engine.plans import cases_of, folds_of
+    from ctviewer.training.splits import EXTERNAL, Split
+
+    inside = tuple(study for study in source.ids() if not source.split(study).startswith(EXTERNAL))
+    folds = folds_of(cases_of(source, Split(inside)), config.data, config.seed)
+    tested = {study for fold in folds for study in fold.test}
+    pooled = tuple(study for study in inside if study in tested)  # without what must never judge
+    return ("cross-validation", pooled) if folds else ("local hold-out", tuple(held_out))
 
 
 def _divide(config: RunConfig) -> Divide:

@@ -14,7 +14,7 @@ from ctviewer.training.slices.two_sources import IMAGES, TwoSources
 
 if TYPE_CHECKING:
     from ctviewer.training.preflight.known import Divide
-    from ctviewer.training.preflight.slices import SliceRequest
+    from ctviewer.training.preflight.slices import Baseline, SliceRequest
     from ctviewer.training.slices.task import SliceTask
 
 
@@ -44,7 +44,9 @@ def with_negative(config: RunConfig, source: TwoSources, base: Bundle | None) ->
     return dataclasses.replace(config, model=dataclasses.replace(model, negative_class=negative))
 
 
-def slice_request(config: RunConfig, base: Bundle | None, room: Path, divide: Divide) -> SliceRequest:
+def slice_request(
+    config: RunConfig, base: Bundle | None, room: Path, divide: Divide, baseline: Baseline | None
+) -> SliceRequest:
     """What is to be checked.
 
     Args:
@@ -52,6 +54,7 @@ def slice_request(config: RunConfig, base: Bundle | None, room: Path, divide: Di
         base: what it starts from.
         room: a folder on the disk that the run will use.
         divide: makes the split.
+        baseline: judges the base model; None for a start without one.
 
     Raises:
         InputError: it cannot start so.
@@ -69,6 +72,7 @@ def slice_request(config: RunConfig, base: Bundle | None, room: Path, divide: Di
         cross_validation=config.data.cross_validation,
         plan=plan,
         costs=costs,
+        baseline=baseline,
     )
 
 

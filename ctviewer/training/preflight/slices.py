@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.words import counted, enumerated
-from ctviewer.models.metadata import Metadata
+from ctviewer.models.metadata import Metadata, Metric
 from ctviewer.training.config import ModelConfig
 from ctviewer.training.preflight.checks import cross_validates, shortcut_findings
 from ctviewer.training.preflight.estimates import RunPlan, room_findings
@@ -23,6 +23,8 @@ from ctviewer.training.slices.task import slice_task
 from ctviewer.training.slices.two_sources import IMAGES, TwoSources
 from ctviewer.training.splits import EXTERNAL, TRAIN_ONLY, split_stratified
 
+Baseline = Callable[[PreflightReport], Iterator[Event]]
+"""Judge the base model on the hold-out of a report: ends with `Done` of a tuple of `Metric`."""
 Costs = Callable[[PreflightReport], Iterator[Event]]
 """Time steps of the run that a report describes: ends with `Done` of an `Estimate`."""
 
@@ -46,6 +48,7 @@ class SliceRequest:
         divide: makes the split of the scans that can be read.
         cross_validation: `DataConfig.cross_validation`: by what the run will judge.
         plan, costs: what the run takes is reckoned where both are given.
+        baseline: judges the base model by what the new one will be judged by; None for a start without one.
     """
 
     model: ModelConfig
@@ -55,10 +58,13 @@ class SliceRequest:
     cross_validation: str = "auto"
     plan: RunPlan | None = None
     costs: Costs | None = None
+    baseline: Baseline | None = None
 
 
 def preflight_slices(source: TwoSources, request: SliceRequest) -> Iterator[Event]:
-    """Read every scan once and check the data of a one-shot run. Steps are timed only where nothing blocks it.
+    """Read every scan once and check the data of a one-shot run.
+
+    Steps are timed and the base model is judged only where nothing blocks the run.
 
     Yields:
         `Progress`, last `Done` with a `PreflightReport`.
@@ -74,10 +80,14 @@ def preflight_slices(source: TwoSources, request: SliceRequest) -> Iterator[Even
         shortcuts.append(found)
     yield Progress("Comparing slices", 0, 0)
     report = check_slices(facts, shortcuts, request, (*_about_unclassed(source.unclassed), *_about_patients(source)))
-    if request.costs is not None and request.plan is not None and report.split is not None and not report.blocked:
+    tried = report.split is not None and not report.blocked
+    if tried and request.costs is not None and request.plan is not None:
         estimate: Estimate = yield from last(request.costs(report))
         findings = ordered([*report.findings, *room_findings(estimate, request.plan)])
         report = replace(report, estimate=estimate, findings=findings)
+    if tried and request.baseline is not None:
+        metrics: tuple[Metric, ...] = yield from last(request.baseline(report))
+        report = replace(report, baseline=metrics)
     yield Done(report)
 
 

@@ -130,6 +130,20 @@ def test_check_says_what_there_is_to_say_and_writes_nothing(config, sets, capsys
     assert sorted((path, path.stat().st_mtime_ns) for path in sets.rglob("*")) == before
 
 
+def test_the_check_judges_the_base_model_on_the_hold_out(tmp_path, sets, capsys):
+    config = config_of(tmp_path / "run.toml", sets)
+    text = config.read_text()
+    net = text[text.index("[model.net]") : text.index("[recipe]")]
+    config.write_text(text.replace(net, "").replace('start = "scratch"', 'start = "base"'))
+    assert train(config, "--check", "--json") == OK
+    told = capsys.readouterr()
+    assert "tells no classes of slices, and is judged without them" in told.err
+    assert "All weights that fit start from starter-lesion-detector" in told.err
+    found = {one["name"]: one for one in json.loads(told.out)["baseline"]}
+    assert found["AP .5, lung"]["value"] > 0.5 and "local hold-out" in found["AP .5, lung"]["data"]
+    assert not any("slice sensitivity" in name for name in found)
+
+
 def test_a_run_makes_a_bundle_and_a_killed_one_the_same(start, config, losses, private_folders, tmp_path, capsys):
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     process = start(config, "--out", whole, "--accept-doubts", "all", "--events", "jsonl")
