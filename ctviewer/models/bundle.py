@@ -76,6 +76,8 @@ class Bundle:
         m = self.metadata
         try:
             net = build_net(m.task, len(m.classes), m.net)
+            if getattr(net, "image_classes", 0) != len(m.image_classes):
+                raise ValueError(f"its net does not tell the {len(m.image_classes)} image classes that it names")
             weights = _read(self.folder, WEIGHTS)
             _require_named(self.folder, m, hashlib.sha256(weights).hexdigest())
             state = load(weights)

@@ -224,3 +224,11 @@ def test_reading_bundles_does_not_import_torch(bundle: Bundle) -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_net_that_tells_other_slice_classes_than_the_metadata_names_is_refused(make_one_shot) -> None:
+    folder = make_one_shot().folder
+    edit_metadata(folder, lambda d: d.update(image_classes=["clear", "covid"]))
+    with pytest.raises(BundleError, match="does not tell the 2 image classes that it names") as caught:
+        load_bundle(folder).build()
+    one_sentence(caught.value, folder)
