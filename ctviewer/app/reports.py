@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from ctviewer.core.corrections_json import findings_out
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.files import refuse_inside, write_bytes
 from ctviewer.core.findings import RESEARCH_USE, UNVERIFIED, AnalysisResult, Instance
 from ctviewer.core.interpretation import statements
 from ctviewer.core.palette import Rgb, class_colour
 from ctviewer.core.printing import PageSize
-from ctviewer.core.reading import Reading
+from ctviewer.core.read_findings import FindingReader
+from ctviewer.core.reading import ReadAnalysis, Reading
 from ctviewer.core.serialise import to_dict
 from ctviewer.core.series import Series
 from ctviewer.core.volume import Volume
@@ -76,11 +78,17 @@ def write_report(
     yield Done(target)
 
 
-def result_file(volume: Volume, result: AnalysisResult) -> dict[str, Any]:
-    """What `result.json` holds; resources/schemas/result.schema.json documents it."""
+def result_file(volume: Volume, result: AnalysisResult | None, reading: Reading | None = None) -> dict[str, Any]:
+    """What `result.json` holds; resources/schemas/result.schema.json documents it.
+
+    Args:
+        volume: what was analysed.
+        result: the analysis; None where only the reader has looked.
+        reading: what the reader said of it, and drew; None on the command line.
+    """
     series, locations = volume.series, volume.geometry.locations
-    told = result.classification
-    classes = None if result.slice_classes is None else result.slice_classes.probabilities
+    told = result.classification if result is not None else None
+    classes = None if result is None or result.slice_classes is None else result.slice_classes.probabilities
     slices = [
         {
             "index": i,
@@ -92,7 +100,7 @@ def result_file(volume: Volume, result: AnalysisResult) -> dict[str, Any]:
             "location_mm": None if locations is None else round(float(locations[i]), 4),
             "weight": None if told is None else _number(told.weights[i]),
             "times_uniform": None if told is None else _number(told.bar_lengths[i]),
-            "lesion_area": _number(result.lesion_area[i]),
+            "lesion_area": None if result is None else _number(result.lesion_area[i]),
             "class_probabilities": None if classes is None else [_number(p) for p in classes[i]],
         }
         for i, ref in enumerate(series.slices)
@@ -111,8 +119,37 @@ def result_file(volume: Volume, result: AnalysisResult) -> dict[str, Any]:
             "statements": list(statements(series)),
         },
         "slices": slices,
-        "result": to_dict(result),
+        "result": None if result is None else to_dict(result),
+        **({} if reading is None else {"reader": _reader(volume, result, reading)}),
     }
+
+
+def _reader(volume: Volume, result: AnalysisResult | None, reading: Reading) -> dict[str, Any]:
+    """What the reader said: the class of the study, each finding as it was left, and what was reviewed completely."""
+    analysis = None if result is None else ReadAnalysis(result)
+    analysis = analysis and (reading.analysis(analysis.identity) or analysis)
+    label, reviewed = reading.label, reading.marks.reviewed
+    return {
+        "classes": None if label is None else list(label.classes),
+        "class_origin": None if label is None else label.origin,
+        "comment": reading.comment,
+        "findings": findings_out(FindingReader(volume).read(reading, analysis)),
+        "reviewed_slices": [i for i, digest in enumerate(reading.slice_digests) if digest in reviewed],
+    }
+
+
+def write_findings(
+    volume: Volume, result: AnalysisResult | None, reading: Reading, target: Path, opened: Path
+) -> Iterator[Event]:
+    """Write the analysis and what the reader said of it as JSON, readable by its owner alone; Done carries the target.
+
+    Raises:
+        StorageError: the target lies in the opened folder or cannot be written.
+    """
+    yield Progress("Writing the findings", 0, 1)
+    refuse_among(target, opened, volume.series)
+    write_bytes(target, json.dumps(result_file(volume, result, reading), indent=1, allow_nan=False).encode())
+    yield Done(target)
 
 
 def write_result(volume: Volume, result: AnalysisResult, target: Path) -> None:

@@ -14,7 +14,7 @@ from ctviewer.app.analysis import Analyst
 from ctviewer.app.folders import data_folder, log_folder
 from ctviewer.app.logs import redactor
 from ctviewer.app.models import installed, listing
-from ctviewer.app.reports import report_name, write_report
+from ctviewer.app.reports import report_name, write_findings, write_report
 from ctviewer.app.settings import Settings, load_settings, save_settings
 from ctviewer.app.training import AppTraining
 from ctviewer.app.training_set import write_marked
@@ -170,6 +170,12 @@ class AppServices:
     ) -> Iterator[Event]:
         """Write the PDF on the paper of the settings."""
         return write_report(volume, result, reading, PageSize(self._settings.page_size), target, opened)
+
+    def write_findings(
+        self, volume: Volume, result: AnalysisResult | None, reading: Reading, target: Path, opened: Path
+    ) -> Iterator[Event]:
+        """Write the findings as the reader left them as JSON."""
+        return write_findings(volume, result, reading, target, opened)
 
     def write_training_set(self, folder: Path, opened: tuple[Path, ...]) -> Iterator[Event]:
         """Write the findings of all studies that were judged, corrected or drawn."""

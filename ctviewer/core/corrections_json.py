@@ -12,13 +12,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctviewer.core.corrections import Correction, DrawnLesion, ReaderMarks
 from ctviewer.core.errors import InputError
 from ctviewer.core.masks import BoxMask
+from ctviewer.core.read_findings import Origin, ReadFinding, finding_name
 
+_MEASURED = (
+    *("side", "volume_ml", "diameter_mm", "mean_hu"),
+    *("ground_glass", "consolidation", "lung_share"),
+)
 _DAMAGED = "What the reader changed in this series is damaged and cannot be read."
 
 
@@ -86,6 +91,27 @@ def marks_in(data: object) -> ReaderMarks:
         return ReaderMarks(drawn, reviewed, int(root["given"]))
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise InputError(_DAMAGED) from error
+
+
+def findings_out(findings: Sequence[ReadFinding]) -> list[dict[str, Any]]:
+    """Findings as the reader left them, for exports: nobody reads them back into the program."""
+    out = []
+    for one in findings:
+        measured = {name: getattr(one.lesion, name) for name in _MEASURED}
+        instances = [{"slice": i.slice_index, "mask": mask_out(i.mask)} for i in one.lesion.instances]
+        out.append(
+            {
+                "id": finding_name(one.lesion.lesion_id),
+                "origin": one.origin.value,
+                "verdict": one.verdict.value,
+                "label": one.lesion.label,
+                "model_label": one.model_label or None,
+                "score": None if one.origin is Origin.DRAWN else float(one.lesion.score),
+                **measured,
+                "instances": instances,
+            }
+        )
+    return out
 
 
 def mask_out(mask: BoxMask) -> dict[str, Any]:

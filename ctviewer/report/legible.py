@@ -53,6 +53,7 @@ def with_codes(document: ReportDocument, missing: Missing) -> ReportDocument:
         question=shown("question", document.question),
         comment=shown("comment", document.comment),
         reader_class=shown("reader_class", document.reader_class),
+        lesions=tuple(replace(row, label=shown("lesion_class", row.label)) for row in document.lesions),
         unshown=tuple(lost.items()),
     )
 

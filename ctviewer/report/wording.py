@@ -30,6 +30,7 @@ def _fields() -> Mapping[str, str]:
             "question": "the question",
             "comment": "the comment",
             "reader_class": "the reader's class",
+            "lesion_class": "the classes of lesions",
         }
     )
 

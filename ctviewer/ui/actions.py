@@ -47,6 +47,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("report", "&Write report", ("Ctrl+P",), "report", "Write the PDF report"),
     Command("report_as", "Write report &as…", ("Ctrl+Shift+P",), "", "Write the PDF report to a place you choose"),
+    Command("save_findings", "Save &findings as JSON…", (), "", "What the models found and what you said of it"),
     Command("paper_a4", "A&4", checkable=True),
     Command("paper_letter", "&Letter", checkable=True),
     Command("quit", "&Quit", ("Ctrl+Q",)),

@@ -74,7 +74,7 @@ class MainWindow(QMainWindow):
         self.reading = ReadingPresenter(self.session, jobs, services.store, self)
         self.correcting = CorrectingPresenter(self.session, self.analysing, self.reading, services.lesion_classes, self)
         self.reporting = ReportingPresenter(self.session, self.analysing, self.reading, jobs, services, self)
-        self.exporting = ExportingPresenter(self.session, self.reading, jobs, services.write_training_set, self)
+        self.exporting = ExportingPresenter(self.session, self.analysing, self.reading, jobs, services, self)
         self.parts = build_parts()
         self.setCentralWidget(self.parts.splitter)
         self.actions_ = make_actions(self, self.parts.centre)

@@ -15,7 +15,21 @@ _SEPARATOR = ""
 _PAPERS = ("paper_a4", "paper_letter")
 _PRESETS = tuple(f"preset_{n}" for n in range(1, len(PRESETS) + 1))
 _MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("&File", ("open_folder", "open_file", "recent", _SEPARATOR, "report", "report_as", "paper", _SEPARATOR, "quit")),
+    (
+        "&File",
+        (
+            "open_folder",
+            "open_file",
+            "recent",
+            _SEPARATOR,
+            "report",
+            "report_as",
+            "save_findings",
+            "paper",
+            _SEPARATOR,
+            "quit",
+        ),
+    ),
     (
         "&Edit",
         (

@@ -155,6 +155,11 @@ class Services(Protocol):
     ) -> Iterator[Event]:
         """Write the PDF; Done carries its path."""
 
+    def write_findings(
+        self, volume: Volume, result: AnalysisResult | None, reading: Reading, target: Path, opened: Path
+    ) -> Iterator[Event]:
+        """Write the findings as the reader left them as JSON; Done carries its path."""
+
     def write_training_set(self, folder: Path, opened: tuple[Path, ...]) -> Iterator[Event]:
         """Write the findings that were judged, corrected or drawn; Done carries a `presenters.exporting.Written`."""
 

@@ -209,6 +209,11 @@ class FakeServices:
         self.reports.append(target)
         return write_report(volume, result, reading, PageSize.A4, target, opened)
 
+    def write_findings(self, volume, result, reading, target, opened) -> Iterator[Event]:
+        from ctviewer.app.reports import write_findings
+
+        return write_findings(volume, result, reading, target, opened)
+
     def write_training_set(self, folder, opened) -> Iterator[Event]:
         self.exports.append((folder, opened))
         yield Done(Written(folder, "3 findings were written."))

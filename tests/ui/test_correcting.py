@@ -394,7 +394,35 @@ def test_why_a_training_set_cannot_be_written_is_said(analysed, services, qtbot,
         yield
 
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "new"))
-    monkeypatch.setattr(analysed.exporting, "_write", refuse)
+    monkeypatch.setattr(services, "write_training_set", refuse)
     with qtbot.waitSignal(analysed.exporting.failed, timeout=5000):
         analysed.actions_["export_training"].trigger()
     assert analysed.parts.messages.text == "There is nothing to export."
+
+
+def test_findings_as_the_reader_left_them_are_saved_as_json(analysed, services, qtbot, monkeypatch, tmp_path):
+    import json
+
+    from PySide6.QtWidgets import QFileDialog
+
+    key(analysed, Qt.Key.Key_N)
+    smallest_brush(analysed)
+    stroke(analysed, (45, 45), (45, 47))
+    analysed.correcting.relabel(1, "consolidation")
+    analysed.session.go_to(2)
+    key(analysed, Qt.Key.Key_Y)
+    target = tmp_path / "out" / "findings.json"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
+    with qtbot.waitSignal(analysed.exporting.saved, timeout=5000):
+        analysed.actions_["save_findings"].trigger()
+    told = json.loads(target.read_text())
+    first, drawn = told["reader"]["findings"]
+    assert (first["id"], first["label"], first["model_label"]) == ("1", "consolidation", "ground glass")
+    assert (drawn["id"], drawn["origin"], drawn["score"]) == ("D1", "drawn by the reader", None)
+    assert drawn["volume_ml"] == pytest.approx(3 * 9.0 * 2.5 / 1000)
+    assert told["reader"]["reviewed_slices"] == [2]
+    assert told["result"]["lesions"][0]["label"] == "ground glass", "what the model said stays beside it"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(services.opened / "x.json"), ""))
+    with qtbot.waitSignal(analysed.exporting.failed, timeout=5000):
+        analysed.actions_["save_findings"].trigger()
+    assert "lies inside the opened folder" in analysed.parts.messages.text

@@ -1,4 +1,4 @@
-"""What leaves the window as files, to places the reader chooses: the report, and findings as a training set."""
+"""What leaves the window as files, to places the reader chooses: the report, findings as JSON or as a training set."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class ExportingBinder(QObject):
     Args:
         session: which series is open.
         reporting: writes the report.
-        exporting: writes the training set.
+        exporting: writes findings.
         services: where reports go by themselves.
         messages: where it is told.
-        actions: "report_as" and "export_training" are connected here.
+        actions: "report_as", "save_findings" and "export_training" are connected here.
         window: asks.
     """
 
@@ -43,9 +43,15 @@ class ExportingBinder(QObject):
         super().__init__(window)
         self._session, self._reporting, self._exporting = session, reporting, exporting
         self._services, self._messages, self._window = services, messages, window
-        connect(actions, [("report_as", self.ask_report), ("export_training", self.ask_training_set)])
+        asked = (
+            ("report_as", self.ask_report),
+            ("save_findings", self.ask_findings),
+            ("export_training", self.ask_training_set),
+        )
+        connect(actions, asked)
         reporting.written.connect(self._tell_report)
         exporting.written.connect(self._tell_training_set)
+        exporting.saved.connect(self._tell_findings)
         exporting.said.connect(messages.say)
         exporting.failed.connect(lambda text: messages.say(text, Severity.DANGER))
 
@@ -59,6 +65,16 @@ class ExportingBinder(QObject):
         if chosen:
             self._reporting.write_to(Path(chosen))
 
+    def ask_findings(self) -> None:
+        """Let the reader choose the file of the findings."""
+        if self._session.series is None:
+            return
+        report = self._services.preferences().report_folder / self._services.report_name(self._session.series)
+        proposed = report.with_name(f"{report.stem.replace('report', 'findings')}.json")
+        chosen, _ = QFileDialog.getSaveFileName(self._window, "Save findings as", str(proposed), "JSON (*.json)")
+        if chosen:
+            self._exporting.save_findings(Path(chosen))
+
     def ask_training_set(self) -> None:
         """Let the reader choose the training set's folder."""
         start = self._services.preferences().report_folder.parent
@@ -70,6 +86,10 @@ class ExportingBinder(QObject):
     def _tell_report(self, path: Path) -> None:
         actions = (("Open", lambda: _reveal(path)), ("Show folder", lambda: _reveal(path.parent)))
         self._messages.say(f"The report was written to {path}", Severity.INFO, actions)
+
+    def _tell_findings(self, path: Path) -> None:
+        told = f"The findings were saved to {path}. The file names the patient."
+        self._messages.say(told, Severity.INFO, (("Show folder", lambda: _reveal(path.parent)),))
 
     def _tell_training_set(self, folder: Path, text: str) -> None:
         told = f"{text} The training set is in {folder} and names places on this computer; patients stand as codes."

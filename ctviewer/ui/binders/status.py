@@ -12,7 +12,17 @@ from ctviewer.ui.presenters.analysing import AnalysingPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
 from ctviewer.ui.session import Session
 
-_WITH_VOLUME = ("report", "report_as", "cine", "reset", "fit", "actual_size", "window_file", "histogram")
+_WITH_VOLUME = (
+    "report",
+    "report_as",
+    "save_findings",
+    "cine",
+    "reset",
+    "fit",
+    "actual_size",
+    "window_file",
+    "histogram",
+)
 
 
 class StatusBinder(QObject):

@@ -1,17 +1,21 @@
-"""Writing findings as a training set: one click and a folder, off the window's thread, and told in words."""
+"""Writing findings, as a training set or as JSON: off the window's thread, and told in words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, Signal
 
 from ctviewer.core.errors import CtviewerError
 from ctviewer.core.events import Event
+from ctviewer.core.findings import AnalysisResult
+from ctviewer.core.reading import Reading
+from ctviewer.core.volume import Volume
 from ctviewer.jobs import Failed, Job, JobRunner, Succeeded
+from ctviewer.ui.presenters.analysing import AnalysingPresenter
 from ctviewer.ui.presenters.reading import ReadingPresenter
 from ctviewer.ui.session import Session
 
@@ -30,60 +34,89 @@ class Written(Protocol):
         """What it holds, in words."""
 
 
-WriteSet = Callable[[Path, tuple[Path, ...]], Iterator[Event]]
+class Writers(Protocol):
+    """What this presenter needs of the program (`ui.services.Services`)."""
+
+    def write_training_set(self, folder: Path, opened: tuple[Path, ...]) -> Iterator[Event]:
+        """Write the findings of all studies; Done carries a `Written`."""
+
+    def write_findings(
+        self, volume: Volume, result: AnalysisResult | None, reading: Reading, target: Path, opened: Path
+    ) -> Iterator[Event]:
+        """Write those of one series as JSON; Done carries the path."""
 
 
 class ExportingPresenter(QObject):
-    """Writes all that the reader judged, corrected and drew, of all studies.
+    """Writes what the reader judged, corrected and drew.
 
     Args:
-        session: which folder is open.
+        session: what is open.
+        analysing: which result is on show.
         reading: is saved first, so that the last stroke is in the export.
         jobs: does the work.
-        write: makes the events; Done carries a `Written`.
+        writers: make the events.
     """
 
-    written = Signal(object, str)  # folder, what it holds
+    written = Signal(object, str)  # the training set's folder, what it holds
+    saved = Signal(object)  # Path of the JSON
     failed = Signal(str)
     said = Signal(str)
 
     def __init__(
         self,
         session: Session,
+        analysing: AnalysingPresenter,
         reading: ReadingPresenter,
         jobs: JobRunner,
-        write: WriteSet,
+        writers: Writers,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session, self._reading, self._jobs, self._write = session, reading, jobs, write
+        self._session, self._analysing, self._reading = session, analysing, reading
+        self._jobs, self._writers = jobs, writers
         self._job: Job | None = None
 
     def write_to(self, chosen: Path) -> None:
-        """Write into a folder: into itself where it is new or empty, else into a new one in it."""
+        """Write a training set into a folder: into itself where it is new or empty, else into a new one in it."""
         if self._job is not None:
-            self.said.emit("A training set is being written.")
+            self.said.emit("An export is being written.")
             return
         if not self._reading.save():
             return  # told by the reading
-        catalog, write = self._session.catalog, self._write
+        catalog, writers = self._session.catalog, self._writers
         opened = (catalog.root,) if catalog is not None else ()
         target = _free(chosen)
-        job = self._jobs.start("training set", lambda: write(target, opened))
-        self._job = job
-        job.finished.connect(self._on_finished)
+        self._start("training set", lambda: writers.write_training_set(target, opened), self._on_set)
         self.said.emit("The training set is being written…")
 
-    def _on_finished(self, outcome: object) -> None:
+    def save_findings(self, target: Path) -> None:
+        """Write the findings of the open series as JSON."""
+        catalog, volume, reading = self._session.catalog, self._session.volume, self._reading.reading
+        if catalog is None or volume is None or reading is None:
+            self.said.emit("The slices are still loading; save the findings when they are there.")
+            return
+        if self._job is not None:
+            self.said.emit("An export is being written.")
+            return
+        result, writers, opened = self._analysing.state.result, self._writers, catalog.root
+        self._start(
+            "findings", lambda: writers.write_findings(volume, result, reading, target, opened), self.saved.emit
+        )
+
+    def _start(self, name: str, make: Callable[[], Iterator[Event]], done: Callable[[Any], object]) -> None:
+        self._job = self._jobs.start(name, make)
+        self._job.finished.connect(lambda outcome: self._on_finished(outcome, done))
+
+    def _on_set(self, told: Written) -> None:
+        self.written.emit(told.folder, told.text)
+
+    def _on_finished(self, outcome: object, done: Callable[[Any], object]) -> None:
         self._job = None
         if isinstance(outcome, Succeeded):
-            told: Written = outcome.value
-            self.written.emit(told.folder, told.text)
+            done(outcome.value)
         elif isinstance(outcome, Failed):
             ours = isinstance(outcome.error, CtviewerError)
-            self.failed.emit(
-                str(outcome.error) if ours else "The training set could not be written; details are in the log."
-            )
+            self.failed.emit(str(outcome.error) if ours else "The export could not be written; details are in the log.")
 
 
 def _free(chosen: Path) -> Path:
