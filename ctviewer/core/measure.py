@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,7 @@ def _diameter_mm(geometry: Geometry, instances: Sequence[Instance]) -> float | N
     return max(mask_diameter(i.mask, geometry.pixel_spacing) for i in instances)
 
 
+@lru_cache(maxsize=4096)  # a lesion that is edited on one slice is measured anew: its other slices are as before
 def mask_diameter(mask: BoxMask, spacing: tuple[float, float]) -> float:
     """Longest in-plane distance in mm between two points of a mask's outline.
 
