@@ -190,7 +190,7 @@ def review(reading: Reading, indices: Iterable[int], on: bool, accept: bool = Fa
     for lesion_id in waiting:
         assert after.latest is not None
         after = after.with_newest(after.latest.with_verdict(lesion_id, Verdict.ACCEPTED))
-    what = "the study" if len(slices) == len(reading.slice_digests) and len(slices) > 1 else "a slice"
+    what = "the series" if len(slices) > 1 else "a slice"
     return Edit(after, f"mark {what} as reviewed completely" if on else f"take back that {what} is reviewed completely")
 
 

@@ -158,7 +158,7 @@ def test_review_belongs_to_the_slices_and_names_the_analysis_on_show(reading):
     accepted = editing.review(reading, [1], on=True, accept=True).reading
     assert accepted.latest.verdict(2) is Verdict.ACCEPTED and editing.pending(accepted) == ()
     whole = editing.review(reading, range(4), on=True, accept=True)
-    assert whole.label == "mark the study as reviewed completely" and set(whole.reading.marks.reviewed) == set(DIGESTS)
+    assert whole.label == "mark the series as reviewed completely" and set(whole.reading.marks.reviewed) == set(DIGESTS)
 
 
 def test_what_was_erased_on_a_slice_waits_for_no_verdict_there(reading):

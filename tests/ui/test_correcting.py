@@ -259,6 +259,9 @@ def test_a_slice_is_reviewed_only_when_its_findings_are_judged(analysed, service
     button.click()
     assert analysed.parts.review.box.isChecked() and finding(analysed, 1).verdict is Verdict.ACCEPTED
     assert analysed.parts.review.count_text == "1 of 12"
+    position = analysed.session.position_of(HOT)
+    assert np.flatnonzero(analysed.parts.strip._data.reviewed).tolist() == [position]
+    assert "reviewed completely" in analysed.parts.strip.hover_text(position)
     analysed.session.go_to(2)
     assert not analysed.parts.review.box.isChecked()
     QTest.mouseClick(analysed.parts.review.box, LEFT, pos=QPoint(8, analysed.parts.review.box.height() // 2))

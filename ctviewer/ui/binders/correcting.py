@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction
 
@@ -48,6 +49,8 @@ class CorrectingBinder(QObject):
         super().__init__(parent)
         self._session, self._correcting, self._findings = session, correcting, findings
         self._parts, self._actions = parts, actions
+        self._lane: tuple[int, ...] = ()
+        session.volume_changed.connect(lambda _volume: self._forget_lane())
         view, bar = parts.view, parts.edit_bar
         view.stroke_made.connect(correcting.stroke)
         view.resize_requested.connect(correcting.resize)
@@ -91,6 +94,11 @@ class CorrectingBinder(QObject):
         if on:
             self._correcting.take(hand)
             self._show_hand(self._correcting.state)  # where it was refused the command is not checked either
+
+    def _forget_lane(self) -> None:
+        """The strip begins anew with each volume."""
+        self._lane = ()
+        self._show_review(self._correcting.review())
 
     def _say(self, text: str) -> None:
         """Beside the tool where there is one: a message above the image would move it under the brush."""
@@ -138,16 +146,23 @@ class CorrectingBinder(QObject):
         return f"{size} px" if spacing is None else f"{size * min(spacing):.1f} mm"
 
     def _show_review(self, state: ReviewState) -> None:
-        self._parts.review.show_state(state.here, state.stale, state.done, state.count)
-        for name, on in (
-            ("reviewed_slice", state.here),
-            ("reviewed_study", state.count > 0 and state.done == state.count),
-        ):
+        self._parts.review.show_state(state.here, state.stale, len(state.slices), state.count)
+        self._show_lane(state.slices)
+        for name, on in (("reviewed_slice", state.here), ("reviewed_study", state.whole)):
             action = self._actions[name]
             action.blockSignals(True)  # the tick is an answer, no intent
             action.setChecked(on)
             action.blockSignals(False)
         self._enable()
+
+    def _show_lane(self, slices: tuple[int, ...]) -> None:
+        strip, session = self._parts.strip, self._session
+        if session.volume is None or strip.maximum() + 1 != session.slice_count or slices == self._lane:
+            return
+        self._lane = slices
+        marked = np.zeros(session.slice_count, bool)
+        marked[list(slices)] = True
+        strip.set_reviewed(marked[session.display_order] if slices else None)
 
     def _enable(self) -> None:
         correcting = self._correcting

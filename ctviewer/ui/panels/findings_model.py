@@ -12,7 +12,7 @@ from ctviewer.core.findings import Lesion, Verdict, probability_text
 from ctviewer.core.read_findings import Origin, ReadFinding, finding_name
 from ctviewer.core.words import share_text
 from ctviewer.ui import palette, theme
-from ctviewer.ui.panels.common import DASH
+from ctviewer.ui.panels.common import DASH, plain_tip
 
 LESION_ROLE = int(Qt.ItemDataRole.UserRole) + 1
 SORT_ROLE = LESION_ROLE + 1
@@ -152,7 +152,7 @@ class FindingsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(lesion, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self.describe(lesion)
+            return plain_tip(self.describe(lesion))
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return verdict.value if column is Column.STATE else self._text(lesion, column)
         if role == Qt.ItemDataRole.TextAlignmentRole:

@@ -60,13 +60,19 @@ class ReviewState:
     Attributes:
         here: whether the slice on show is reviewed completely.
         stale: whether that was said beside an earlier analysis than the one on show.
-        done, count: slices that are, of how many.
+        slices: volume indices of the slices that are.
+        count: slices that can be: those that could be decoded.
     """
 
     here: bool = False
     stale: bool = False
-    done: int = 0
+    slices: tuple[int, ...] = ()
     count: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole series is."""
+        return 0 < self.count == len(self.slices)
 
 
 class CorrectingPresenter(QObject):
@@ -141,14 +147,13 @@ class CorrectingPresenter(QObject):
 
     def review(self) -> ReviewState:
         """How far the series is reviewed."""
-        desk, count = self.desk, self._session.slice_count
-        if desk is None or not count:
-            return ReviewState(count=count)
-        reviewed, index = desk.marks.reviewed, self._session.index
-        digest = desk.slice_digests[index]
-        shown = desk.latest.identity if desk.latest is not None else ""
-        done = sum(d in reviewed for d in desk.slice_digests)
-        return ReviewState(digest in reviewed, reviewed.get(digest, shown) != shown, done, count)
+        desk, volume = self.desk, self._session.volume
+        if desk is None or volume is None:
+            return ReviewState()
+        reviewed, shown = desk.marks.reviewed, desk.latest.identity if desk.latest is not None else ""
+        seen = reviewed.get(desk.slice_digests[self._session.index])
+        done = tuple(i for i, digest in enumerate(desk.slice_digests) if digest in reviewed)
+        return ReviewState(seen is not None, seen not in (None, shown), done, int((~volume.failed).sum()))
 
     def refresh_classes(self) -> None:
         """Another model may be active: ask for its classes when they are needed."""

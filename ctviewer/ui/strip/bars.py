@@ -70,6 +70,8 @@ def _paint_lanes(painter: QPainter, lanes: Lanes, ratio: float, data: StripData)
     _paint_classes(painter, lanes, ratio, data)
     if data.loaded is not None and not data.loaded.all():
         _paint_loaded(painter, _device(lanes.loaded, ratio), data.loaded)
+    elif data.reviewed is not None:
+        _paint_reviewed(painter, _device(lanes.loaded, ratio), data.reviewed)
 
 
 def _paint_classes(painter: QPainter, lanes: Lanes, ratio: float, data: StripData) -> None:
@@ -109,4 +111,12 @@ def _paint_loaded(painter: QPainter, lane: QRect, loaded: NDArray[np.bool_]) -> 
     colour = QColor(theme.colours().muted)
     for rows, value in RowMap(len(loaded), lane.height()).maxima(loaded.astype(np.float64)):
         if value > 0:
+            painter.fillRect(lane.left(), lane.top() + rows.start, lane.width(), len(rows), colour)
+
+
+def _paint_reviewed(painter: QPainter, lane: QRect, reviewed: NDArray[np.bool_]) -> None:
+    """What the reader reviewed completely, in the lane that loading has left; a row of several where all of them are."""
+    colour = QColor(theme.colours().focus)
+    for rows, missing in RowMap(len(reviewed), lane.height()).maxima((~reviewed).astype(np.float64)):
+        if missing == 0:
             painter.fillRect(lane.left(), lane.top() + rows.start, lane.width(), len(rows), colour)

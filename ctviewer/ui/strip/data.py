@@ -13,6 +13,7 @@ from ctviewer.ui.strip.scale import area_text, value_text
 
 NOTHING_STANDS_OUT = "no slice stands out"
 NO_SCORE = "no score per slice"
+REVIEWED = "reviewed completely"
 LETTERS = "ABCD"
 """What stands over the columns of the class lane: a class is told by its place and letter, never by colour alone."""
 _SCORE_HELP = {
@@ -43,6 +44,7 @@ class StripData:
         negative_class: the one of them that means "no finding"; "" for none.
         probabilities: `[count, classes]`, each class for itself, NaN where not looked at; None before it has begun.
         loaded: `[count]` bool, None where all are.
+        reviewed: `[count]` bool, which slices the reader reviewed completely; None where none is.
         top: display positions by rank.
         bars: whether bars and marks are shown.
     """
@@ -58,6 +60,7 @@ class StripData:
     negative_class: str = ""
     probabilities: NDArray[np.float64] | None = None
     loaded: NDArray[np.bool_] | None = None
+    reviewed: NDArray[np.bool_] | None = None
     top: tuple[int, ...] = ()
     bars: bool = True
 
@@ -114,6 +117,8 @@ class StripData:
             lines += (area_text(float(self.area[position]), self.area_unit),)
         if self.bars and self.probabilities is not None:
             lines += self._class_lines(self.probabilities[position])
+        if self.reviewed is not None and self.reviewed[position]:
+            lines += (REVIEWED,)
         return tuple(line for line in lines if line)
 
     def _class_lines(self, probabilities: NDArray[np.float64]) -> tuple[str, ...]:

@@ -175,6 +175,18 @@ class HeatStrip(QAbstractSlider):
         self._data.loaded = np.array(loaded, bool)
         self._redraw()
 
+    def set_reviewed(self, reviewed: NDArray[np.bool_] | None) -> None:
+        """Show which slices the reader reviewed completely, `[count]` bool in display order; None for none.
+
+        Raises:
+            ValueError: there is not one flag per slice.
+        """
+        if reviewed is not None and reviewed.shape != (self._data.count,):
+            raise ValueError("one flag per slice is needed")
+        self._data.reviewed = None if reviewed is None else np.array(reviewed, bool)
+        self._describe()
+        self._redraw()
+
     def set_top(self, positions: Sequence[int]) -> None:
         """Mark these display positions 1, 2, 3, 4 in this order."""
         self._data.top = tuple(p for p in positions if 0 <= p < self._data.count)
