@@ -1,4 +1,4 @@
-"""`ctviewer evaluate FOLDER`: a study classifier on labelled studies, as text, JSON and a page."""
+"""`ctviewer evaluate FOLDER`: a model on labelled studies (or slices: `evaluate_slices`), as text, JSON and a page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ctviewer.app.cli import OK, PARTLY
 from ctviewer.app.evaluation_page import render
+from ctviewer.app.evaluation_parts import LEARNED_FROM, chosen_parts
 from ctviewer.app.evaluation_record import LeftOut, Record, as_dict, as_text
 from ctviewer.app.folders import data_folder, writable_folder
 from ctviewer.app.logs import redactor
@@ -25,7 +26,7 @@ from ctviewer.datasets.stating import read_statement
 from ctviewer.datasets.study_folder import StudyFolder
 from ctviewer.inference.suitability import check_all
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import CLASSIFIER
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
 from ctviewer.training.evaluation import Evaluation, examine
 from ctviewer.training.ledger import EVALUATION, Ledger
 from ctviewer.training.predicting import StudyTold, predict
@@ -34,21 +35,33 @@ from ctviewer.training.predictions_file import write_predictions
 from ctviewer.training.scores.targets import require_labels
 from ctviewer.training.version_texts import other_shares, seen_by_model
 
+_OF_SLICES = ("format", "config", "complete", "only")  # options
 PAGE, DATA, PREDICTIONS = "evaluation.html", "evaluation.json", "predictions.json"
-UNSPLIT = "all studies"
-_LEARNED_FROM = ("train", "val")  # no hold-outs: looking at them costs nothing
 
 
 def run_evaluate(options: argparse.Namespace) -> int:
-    """Classify, count, write, print; returns the exit code.
+    """Judge, count, write, print; returns the exit code.
 
     Raises:
         CtviewerError: bad input, labels that the model does not know, or a place that cannot be written.
     """
+    of_slices = next((one for one in _OF_SLICES if getattr(options, one)), "")
+    bundle = named(options.model) if options.model else required(ONE_SHOT if of_slices else CLASSIFIER)
+    if bundle.metadata.task == ONE_SHOT:
+        from ctviewer.app.evaluate_slices import run_evaluate_slices
+
+        return run_evaluate_slices(options, bundle)
+    if of_slices:
+        raise InputError(f"--{of_slices} is for one-shot models, and {bundle.key} is a study classifier.")
+    if options.folder is None:
+        raise InputError("Name the folder of the studies.")
+    return _run_studies(options, bundle)
+
+
+def _run_studies(options: argparse.Namespace, bundle: Bundle) -> int:
     redactor.hide(options.folder)
     if options.out is not None:
         refuse_inside(options.out, options.folder)
-    bundle = named(options.model, CLASSIFIER) if options.model else required(CLASSIFIER)
     stated = read_statement(options.values or "", options.spacing or "", options.order or "")
     source = StudyFolder(options.folder, stated, options.labels)
     parts = chosen_parts(source, options.split)
@@ -64,26 +77,6 @@ def run_evaluate(options: argparse.Namespace) -> int:
         _write(options.out, record, predictions)
     print(json.dumps(as_dict(record), indent=1, allow_nan=False) if options.json else as_text(record))
     return PARTLY if record.left_out or record.in_part else OK
-
-
-def chosen_parts(source: StudyFolder, split: str | None) -> dict[str, str]:
-    """Studies to be judged, with the part each is in.
-
-    Raises:
-        InputError: the part is empty; the text names those that there are.
-    """
-    given = {study: source.split(study) for study in source.ids()}
-    named = sorted({part for part in given.values() if part})
-    if split is None and not named:
-        return dict.fromkeys(given, UNSPLIT)
-    if split is not None and split.strip().casefold() == "all":
-        return {study: part or UNSPLIT for study, part in given.items()}
-    wanted = "test" if split is None else split.strip()
-    found = {study: part for study, part in given.items() if part.casefold() == wanted.casefold()}
-    if not found:
-        known = f"they name {', '.join(named)}" if named else "they name no parts"
-        raise InputError(f"The labels put no study into {wanted!r}; {known}. --split all takes every study.")
-    return found
 
 
 def _predicted(
@@ -121,7 +114,7 @@ def _examined(record: Record, predictions: Predictions) -> Record:
     for part in dict.fromkeys(case.split for case in predictions.cases):
         those = predictions.of(part)
         sets.append(_noted(examine(those, part), those, record.bundle, ledger))
-        if part not in _LEARNED_FROM:
+        if part not in LEARNED_FROM:
             contents = [case.content for case in those.cases]
             looks[part] = ledger.looks(contents)
             ledger.look(contents, EVALUATION, model=record.bundle.key)
@@ -131,7 +124,7 @@ def _examined(record: Record, predictions: Predictions) -> Record:
 def _noted(told: Evaluation, those: Predictions, bundle: Bundle, ledger: Ledger) -> Evaluation:
     """With what figures of these studies hide: that the model learned from them, or refers to other shares of classes."""
     m, contents, notes = bundle.metadata, {case.content for case in those.cases}, []
-    if told.part not in _LEARNED_FROM and (seen := ledger.seen(m.weights_sha256, contents)):
+    if told.part not in LEARNED_FROM and (seen := ledger.seen(m.weights_sha256, contents)):
         notes.append(seen_by_model(seen, len(contents), bundle.key))
     if m.run is not None and (text := other_shares(m.run.prevalence, those, bundle.key)):
         notes.append(text)

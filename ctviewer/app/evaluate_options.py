@@ -6,9 +6,14 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from ctviewer.training.config import FORMATS
+
+LESIONS, CLASSES = ONLY = ("lesions", "classes")
 _EPILOG = """\
-The folder holds one sub-folder, ZIP archive or file per study, and labels.csv with the columns study, patient, class;
-a column split may name train, val, test or external:NAME. Nothing is written into it.
+Of a study classifier the folder holds one sub-folder, ZIP archive or file per study, and labels.csv with the columns
+study, patient, class; a column split may name train, val, test or external:NAME. Of a one-shot model it holds labelled
+slices in any format that training reads (--format; our own study folders with masks by default), or a configuration names
+the sets (--config). Nothing is written into it.
 
 Every use of a hold-out is counted: one that models are chosen by again and again tells less each time.
 
@@ -29,16 +34,22 @@ def add_evaluate(
     """
     evaluate = commands.add_parser(
         "evaluate",
-        help="how good a study classifier is on labelled studies",
-        description="Figures of a study classifier on labelled studies, with intervals over patients.",
+        help="how good a model is on labelled studies or slices",
+        description="Figures of a study classifier on labelled studies, or of a one-shot model on labelled slices, with "
+        "intervals over patients.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    evaluate.add_argument("folder", type=path, metavar="FOLDER", help="folder of studies with labels.csv")
+    evaluate.add_argument("folder", type=path, nargs="?", metavar="FOLDER", help="folder of studies or slices")
     evaluate.add_argument(
-        "--model", metavar='"NAME VERSION"', help="an installed study classifier (default: the active)"
+        "--model",
+        metavar='"NAME VERSION"',
+        help="an installed model (default: the active study classifier; with --format or --config the active one-shot model)",
     )
-    evaluate.add_argument("--labels", type=path, metavar="FILE", help="the table (default: labels.csv of the folder)")
+    evaluate.add_argument(
+        "--labels", "--table", type=path, metavar="FILE", help="the table or list (default: labels.csv of the folder)"
+    )
+    add_slices(evaluate, path)
     evaluate.add_argument(
         "--split",
         metavar="PART",
@@ -54,3 +65,18 @@ def add_evaluate(
     )
     evaluate.add_argument("--quiet", action="store_true", help="no progress on standard error")
     return evaluate
+
+
+def add_slices(parser: argparse.ArgumentParser, path: Callable[[str], Path]) -> None:
+    """Options that say which labelled slices a one-shot model is judged on."""
+    slices = parser.add_argument_group("of a one-shot model")
+    slices.add_argument("--format", choices=FORMATS, help="of the labelled slices (default: studies)")
+    slices.add_argument(
+        "--config", type=path, metavar="FILE", help="a configuration of `ctviewer train` whose sets are judged instead"
+    )
+    slices.add_argument(
+        "--complete",
+        choices=("yes", "no"),
+        help="whether all lesions of the slices are marked (default: as the format says)",
+    )
+    slices.add_argument("--only", choices=ONLY, help="outlines of lesions alone, or classes of slices alone")

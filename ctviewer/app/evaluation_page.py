@@ -41,7 +41,8 @@ def render(record: Record) -> str:
 
 def _set(record: Record, one: Evaluation) -> str:
     rows = [
-        (metric.name, f"{metric.value:.3f}", _interval(metric), f"{metric.n} {metric.unit}") for metric in one.metrics
+        (metric.name, f"{metric.value:.3f}", interval_text(metric), f"{metric.n} {metric.unit}")
+        for metric in one.metrics
     ]
     return page.section(
         set_title(one),
@@ -78,7 +79,8 @@ def _shares(curve: Reliability) -> list[charts.Share]:
     ]
 
 
-def _interval(metric: Metric) -> str:
+def interval_text(metric: Metric) -> str:
+    """For a table."""
     return "none" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
 
 

@@ -118,17 +118,28 @@ def figure_words(metric: Metric) -> str:
 
 def looks_line(record: Record, one: Evaluation) -> str:
     """How often the set was looked at before; "" where it is no hold-out."""
-    if one.part in ("train", "val"):
-        return "These studies are not a hold-out: figures on studies that a model learned from, or was chosen by, are too good."
-    if one.part not in record.looks:
+    return looks_words(record.looks, one.part, "studies")
+
+
+def looks_words(looks: Mapping[str, Mapping[str, int]], part: str, units: str) -> str:
+    """How often a part was looked at before; "" where it is no hold-out.
+
+    Args:
+        looks: as in `Record`.
+        part: the part.
+        units: what it holds: "studies", "scans".
+    """
+    if part in ("train", "val"):
+        return f"These {units} are not a hold-out: figures on {units} that a model learned from, or was chosen by, are too good."
+    if part not in looks:
         return ""
-    before = {kind: count for kind, count in record.looks[one.part].items() if count}
+    before = {kind: count for kind, count in looks[part].items() if count}
     if not before:
-        return "It is the first time that these studies were looked at on this computer."
+        return f"It is the first time that these {units} were looked at on this computer."
     total = sum(before.values())
     kinds = enumerated([f"{kind} {count}" for kind, count in before.items()])
     times = "once" if total == 1 else f"{total} times"
-    return f"These studies were looked at {times} before on this computer ({kinds}); each choice made by them makes their figures a little too good."
+    return f"These {units} were looked at {times} before on this computer ({kinds}); each choice made by them makes their figures a little too good."
 
 
 def about_data(record: Record) -> Iterator[str]:

@@ -143,7 +143,7 @@ def _other(new: Bundle) -> Bundle:
 
 def _on_data(options: argparse.Namespace, new: Bundle, old: Bundle, line: ProgressLine) -> Comparison:
     from ctviewer.app.comparing import compare_on
-    from ctviewer.app.evaluate import chosen_parts
+    from ctviewer.app.evaluation_parts import chosen_parts
     from ctviewer.core.events import Event
     from ctviewer.datasets.stating import read_statement
     from ctviewer.datasets.study_folder import StudyFolder

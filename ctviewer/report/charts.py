@@ -1,4 +1,4 @@
-"""Charts of a classifier's figures, from plain numbers to inline SVG: ROC, precision, reliability, confusion, intervals, losses."""
+"""Charts of a model's figures, from plain numbers to inline SVG: ROC, FROC, precision, reliability, confusion, intervals, losses."""
 
 from __future__ import annotations
 
@@ -76,6 +76,17 @@ def precision_chart(lines: Sequence[Line]) -> str:
     told = f"Precision over recall (sensitivity) of {_named(lines)}."
     sheet, frame = _square("Precision and recall", told, len(lines), "recall (sensitivity)", "precision")
     _draw(sheet, frame, lines)
+    return sheet.svg()
+
+
+def froc_chart(lines: Sequence[Line]) -> str:
+    """Lesions found over false findings per scan, up to eight of them."""
+    most = 8.0
+    told = f"Share of lesions found over false findings per scan, of {_named(lines)}."
+    sheet = Sheet(_WIDTH, _TOP + _SIDE + 48 + _LINE * len(lines) + 8, "FROC curve", told)
+    frame = Frame(sheet, (_LEFT, _TOP, _SIDE, _SIDE), (0, most), (0, 1))
+    frame.axes("false findings per scan", "share of lesions found", (0, 1, 2, 4, 6, most), _UNIT)
+    _draw(sheet, frame, [Line(line.name, _steps(line.points, most)) for line in lines])
     return sheet.svg()
 
 
@@ -211,6 +222,17 @@ def _draw(sheet: Sheet, frame: Frame, lines: Sequence[Line], legend: float = _TO
         for x, y in line.marks:
             sheet.dot(frame.at(x, y), colour, 5)
         _legend(sheet, legend + i * _LINE, i, line.name)
+
+
+def _steps(points: Sequence[Point], most: float) -> list[Point]:
+    """A curve that stays as it is until it rises, up to the end of the axis."""
+    out, height = [], 0.0
+    for x, y in points:
+        if x > most:
+            break
+        out += [(x, height), (x, y)]
+        height = y
+    return [*out, (most, height)] if out and points[-1][0] >= most else out
 
 
 def _legend(sheet: Sheet, y: float, index: int, name: str, hollow: bool | None = None) -> None:

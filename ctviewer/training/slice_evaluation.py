@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -247,7 +248,13 @@ def _curves(p: SlicePredictions) -> Iterator[FrocCurve]:
     for name, label in (("any lesion", None), *zip(p.lesion_classes, p.lesion_values, strict=True)):
         points = froc.points(froc.findings(p, label))
         if points and not (label is None and len(p.lesion_classes) == 1 and not p.has_others):
-            yield FrocCurve(name, points)
+            yield FrocCurve(name, _rises(points))
+
+
+def _rises(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    """Where more is found than before, and the end: what lies between is level."""
+    rising = [b for a, b in pairwise(points) if b[1] > a[1]]
+    return (points[0], *rising, *points[-1:])
 
 
 def _mistakes(p: SlicePredictions) -> Iterator[SliceMistake]:

@@ -190,7 +190,6 @@ def test_names_from_the_table_are_letters_on_the_page(run, tiny_models, write_se
     ("options", "why"),
     [
         (["--model", "nobody 1.0.0"], f"nobody 1.0.0 is not installed; there are: .*{KEY}"),
-        (["--model", "tiny-one-shot 0.1.0"], "is no study classifier"),
         (["--split", "val"], "no study into 'val'; they name external:far, test. --split all"),
         (["--split", "external:near"], "no study into 'external:near'"),
         (["--values", "hounsfield"], "hounsfield"),

@@ -139,3 +139,14 @@ def test_nothing_to_draw():
 )  # fmt: skip
 def test_ticks_are_round(low, high, found):
     assert ticks(low, high) == pytest.approx(found)
+
+
+def test_a_froc_curve_is_level_until_more_is_found_and_ends_at_eight_false_findings():
+    curve = charts.Line("any lesion", [(0.0, 0.0), (0.5, 0.4), (3.0, 0.7), (20.0, 0.9)])
+    drawn = charts.froc_chart([curve])
+    assert "false findings per scan" in drawn and "share of lesions found" in drawn
+    assert "Share of lesions found over false findings per scan, of any lesion." in drawn
+    assert charts._steps(curve.points, 8.0) == [
+        (0.0, 0.0), (0.0, 0.0), (0.5, 0.0), (0.5, 0.4), (3.0, 0.4), (3.0, 0.7), (8.0, 0.7),
+    ]  # fmt: skip
+    assert charts._steps([(0.0, 0.0), (2.0, 1.0)], 8.0)[-1] == (2.0, 1.0), "it ends where no threshold is milder"
