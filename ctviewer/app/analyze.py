@@ -15,10 +15,11 @@ from ctviewer.app.logs import redactor
 from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.app.reports import ensure_qt, refuse_among, write_overlays, write_report, write_result
 from ctviewer.app.stating import apply_statement, hint, statement
+from ctviewer.core.analysis_events import Abstained
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Event
 from ctviewer.core.files import refuse_inside
-from ctviewer.core.findings import RESEARCH_USE, Abstained, AnalysisResult
+from ctviewer.core.findings import RESEARCH_USE, AnalysisResult
 from ctviewer.core.interpretation import statements
 from ctviewer.core.printing import PageSize
 from ctviewer.core.series import Catalog, Series

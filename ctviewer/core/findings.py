@@ -5,13 +5,12 @@ Arrays here are never written after construction. Slice indices are volume indic
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctviewer.core.events import Event
 from ctviewer.core.masks import BoxMask
 
 RESEARCH_USE = "For research use, not a medical device."
@@ -389,44 +388,3 @@ class AnalysisResult:
     def detector_classes(self) -> tuple[str, ...]:
         """Classes of the model that marked the lesions, in order (they give the colours); empty without one."""
         return next((m.classes for m in self.provenance.models if m.task != "study_classifier"), ())
-
-
-# Events of the analysis pipeline, in the order they come.
-
-
-@dataclass(frozen=True)
-class SuitabilityChecked(Event):
-    """The first event of every analysis."""
-
-    suitability: Suitability
-
-
-@dataclass(frozen=True)
-class StudyClassified(Event):
-    """The study classifier has spoken."""
-
-    classification: StudyClassification
-
-
-@dataclass(frozen=True)
-class SliceSegmented(Event):
-    """The one-shot model has looked at one slice.
-
-    Attributes:
-        slice_index: volume index.
-        instances: outlines of lesions.
-        class_logits: of the bundle's image classes; empty where it tells none.
-        rois: what it looked at for them.
-    """
-
-    slice_index: int
-    instances: tuple[Instance, ...] = field(default=())
-    class_logits: tuple[float, ...] = ()
-    rois: tuple[Roi, ...] = ()
-
-
-@dataclass(frozen=True)
-class Abstained(Event):
-    """The analysis ends without a number; the reasons are sentences."""
-
-    suitability: Suitability

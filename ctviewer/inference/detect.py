@@ -9,9 +9,10 @@ from typing import TypeVar
 import numpy as np
 from torch import Tensor, nn
 
-from ctviewer.core.errors import BundleError, DeviceError
+from ctviewer.core.analysis_events import SliceSegmented
+from ctviewer.core.errors import DeviceError
 from ctviewer.core.events import Event, Message, Progress
-from ctviewer.core.findings import Instance, Lungs, Roi, SliceClasses, SliceSegmented
+from ctviewer.core.findings import Instance, Lungs, Roi, SliceClasses
 from ctviewer.core.lesions import merge_overlapping
 from ctviewer.core.lungs import LungMeter
 from ctviewer.core.measure import Midline
@@ -47,18 +48,8 @@ class Found:
 
 
 def load(engine: Engine) -> Iterator[Message]:
-    """Build the net and choose its precision; see `Engine.load`.
-
-    Raises:
-        BundleError: the net tells other classes of slices than its bundle names.
-    """
-    yield from engine.load(_features)
-    told, m = engine.net.image_classes, engine.bundle.metadata
-    if told != len(m.image_classes):
-        raise BundleError(
-            f"The model bundle {engine.bundle.folder} cannot be used because its net tells {told} classes of slices and "
-            f"its metadata names {len(m.image_classes)}."
-        )
+    """Build the net and choose its precision; see `Engine.load`."""
+    return engine.load(_features)
 
 
 def detect(

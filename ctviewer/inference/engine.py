@@ -79,11 +79,6 @@ class Engine:
             precision = self._choose(features)
         self.precision = precision
 
-    @property
-    def net(self) -> nn.Module:
-        """The net where it runs now."""
-        return self._cache.get(self.bundle, self.device)
-
     def chunks(
         self, volume: Volume, indices: Sequence[int], call: Callable[[nn.Module, Tensor], Any], most: int
     ) -> Iterator[Chunk | Message]:
@@ -138,7 +133,7 @@ class Engine:
         return output
 
     def _run(self, call: Callable[[nn.Module, Tensor], Any], batch: Tensor) -> Any:
-        net = self.net
+        net = self._cache.get(self.bundle, self.device)
         with torch.inference_mode(), precision_of(self.precision, self.device):
             return call(net, batch.to(self.device))
 

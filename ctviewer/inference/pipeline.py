@@ -11,18 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import ctviewer
+from ctviewer.core.analysis_events import Abstained, StudyClassified, SuitabilityChecked
 from ctviewer.core.anatomy import find_midline
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Message, Progress
-from ctviewer.core.findings import (
-    Abstained,
-    AnalysisResult,
-    Lesion,
-    Provenance,
-    StudyClassification,
-    StudyClassified,
-    SuitabilityChecked,
-)
+from ctviewer.core.findings import AnalysisResult, Lesion, Provenance, StudyClassification
 from ctviewer.core.lesions import each_lesion, lesion_area
 from ctviewer.core.measure import Midline
 from ctviewer.core.threads import lower_thread_priority

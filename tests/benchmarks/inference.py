@@ -19,8 +19,8 @@ def run(work: Path) -> Iterator[Row]:
     import torch
 
     from ctviewer.app.models import installed
+    from ctviewer.core.analysis_events import StudyClassified
     from ctviewer.core.events import Done, Progress
-    from ctviewer.core.findings import StudyClassified
     from ctviewer.dicom import load_volume, scan
     from ctviewer.inference import AnalysisSettings, NetCache, analyse
     from ctviewer.inference.device import precision_of

@@ -6,16 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from ctviewer.core.analysis_events import Abstained, SliceSegmented, StudyClassified, SuitabilityChecked
 from ctviewer.core.errors import BundleError, DeviceError, InputError
 from ctviewer.core.events import Done, Message, Progress
-from ctviewer.core.findings import (
-    Abstained,
-    AnalysisResult,
-    SliceScore,
-    SliceSegmented,
-    StudyClassified,
-    SuitabilityChecked,
-)
+from ctviewer.core.findings import AnalysisResult, SliceScore
 from ctviewer.core.serialise import from_dict, to_dict
 from ctviewer.inference import AnalysisSettings, NetCache, analyse
 

@@ -11,21 +11,18 @@ import numpy as np
 import pytest
 from fake_training import FakeTraining
 
+from ctviewer.core.analysis_events import Abstained, SliceSegmented, StudyClassified, SuitabilityChecked
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.findings import (
-    Abstained,
     AnalysisResult,
     Check,
     Instance,
     ModelInfo,
     Provenance,
     SliceScore,
-    SliceSegmented,
     StudyClassification,
-    StudyClassified,
     Suitability,
-    SuitabilityChecked,
 )
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.lesions import find_lesions, lesion_area

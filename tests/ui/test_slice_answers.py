@@ -10,8 +10,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from ctviewer.core.analysis_events import SliceSegmented, StudyClassified
 from ctviewer.core.events import Done, Event
-from ctviewer.core.findings import Lungs, Roi, SliceClasses, SliceScore, SliceSegmented, StudyClassified
+from ctviewer.core.findings import Lungs, Roi, SliceClasses, SliceScore
 from ctviewer.core.volume import Volume
 from ctviewer.ui.panels.slice_class_panel import NOT_LOOKED_AT
 from ctviewer.ui.services import StudyClasses

@@ -10,19 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
+from ctviewer.core.analysis_events import Abstained, SliceSegmented, StudyClassified, SuitabilityChecked
 from ctviewer.core.errors import CtviewerError
 from ctviewer.core.events import Event, Message, Progress
-from ctviewer.core.findings import (
-    Abstained,
-    AnalysisResult,
-    Instance,
-    Roi,
-    SliceSegmented,
-    StudyClassification,
-    StudyClassified,
-    Suitability,
-    SuitabilityChecked,
-)
+from ctviewer.core.findings import AnalysisResult, Instance, Roi, StudyClassification, Suitability
 from ctviewer.core.volume import Volume
 from ctviewer.jobs import Cancelled, Failed, Job, JobRunner, Succeeded
 from ctviewer.ui.session import Session
