@@ -220,7 +220,12 @@ class FakeTraining:
             raise self.error
         self.active = key
 
-    def roll_back(self) -> str:
+    def look_at_findings(self):
+        from ctviewer.core.errors import InputError
+
+        raise InputError("No finding was corrected yet.")
+
+    def roll_back(self, key: str) -> str:
         self.active = "lung 1.0.0"
         return self.active
 

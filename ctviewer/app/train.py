@@ -37,14 +37,16 @@ from ctviewer.app.train_run import (
 )
 from ctviewer.app.train_slices import slice_notes, with_negative
 from ctviewer.app.train_speaker import Console, Speaker, json_lines
+from ctviewer.app.training_set import write_marked
 from ctviewer.app.wishes import Wishes, signals_heard, words_heard
 from ctviewer.core.errors import CtviewerError, InputError
-from ctviewer.core.events import Event, Message
+from ctviewer.core.events import Done, Event, Message
 from ctviewer.core.files import refuse_inside
 from ctviewer.training.config import RunConfig
 from ctviewer.training.config_check import require_paths
 from ctviewer.training.config_example import example_text
 from ctviewer.training.config_file import read_config
+from ctviewer.training.control import Wish
 from ctviewer.training.event_lines import plain
 from ctviewer.training.events import Checked, Paused, RunCancelled, RunFailed
 from ctviewer.training.preflight.report import PreflightReport, to_json, to_lines
@@ -93,6 +95,8 @@ def _require_sense(options: argparse.Namespace) -> None:
         raise InputError("--check needs a configuration.")
     if options.out is not None and (options.config is None or options.check):
         raise InputError("--out is for a new run.")
+    if options.findings is not None and options.config is None:
+        raise InputError("--findings goes with a configuration.")
     if options.report is not None and options.config is None:
         raise InputError("--report goes with a configuration.")
     if options.json and not (options.check or options.list):
@@ -126,6 +130,8 @@ def _train(options: argparse.Namespace, speaker: Speaker, wishes: Wishes, stack:
 
 def _checked(options: argparse.Namespace, speaker: Speaker, wishes: Wishes) -> tuple[PreflightReport, RunConfig]:
     """Pre-flight of a new run; what it says is printed."""
+    if options.findings is not None:
+        _write_findings(options.findings, speaker, wishes)
     config = _asked(options)
     base = base_bundle(config.model, config.task)
     source = source_of(config)
@@ -147,6 +153,19 @@ def _checked(options: argparse.Namespace, speaker: Speaker, wishes: Wishes) -> t
             speaker.say(Message(note))
     _tell_report(options, report, speaker)
     return report, pinned(config, base)
+
+
+def _write_findings(folder: Path, speaker: Speaker, wishes: Wishes) -> None:
+    """The findings corrected in the viewer, as they are now.
+
+    Raises:
+        StorageError: there are none, or the folder cannot be written.
+        Interrupted: the user wants something else meanwhile.
+    """
+    for event in write_marked(folder.absolute(), ()):
+        speaker.say(Message(event.value.text) if isinstance(event, Done) else event)
+        if wishes() is not Wish.GO_ON:
+            raise Interrupted
 
 
 def _asked(options: argparse.Namespace) -> RunConfig:

@@ -32,6 +32,7 @@ DATA = "data.json"
 _SCHEMA = 1
 _DAMAGED = "{} is damaged; remove it, and all studies are looked at again."
 _LOOKING = "Looking whether the data are the same"
+_OPENABLE = ("studies", "lidc")  # formats whose scans are studies
 _ANY_SIZE = 64  # of the net: only the content is asked for
 
 
@@ -65,6 +66,31 @@ def _set(key: str, one: SliceSet) -> Part:
     except InputError as error:
         raise InputError(f"{key}: {error}") from error
     return Part(source, one.own_patients)
+
+
+def place_of_scan(config: RunConfig, scan: str) -> Path:
+    """Where a scan of labelled slices lies that can be opened as a study.
+
+    Args:
+        config: of a one-shot run.
+        scan: its id in the joined source, such as "lesions/0/S001".
+
+    Raises:
+        InputError: there is no such scan, or it is of pictures, which are no study.
+    """
+    kind, number, inside = (*scan.split("/", 2), "", "")[:3]
+    sets: tuple[SliceSet, ...] = {"lesions": config.lesions, "images": config.images}.get(kind, ())
+    one = dict(enumerate(sets)).get(int(number) if number.isdigit() else -1)
+    if one is None:
+        raise InputError(f"The run has no scan {scan}.")
+    if one.format not in _OPENABLE:
+        raise InputError(f"The scan {inside} is of single pictures in {one.folder}, which cannot be opened as a study.")
+    source = _set(f"{kind}[{int(number) + 1}]", one).source
+    paths = getattr(source, "paths", None)
+    if inside not in source.ids() or paths is None:
+        raise InputError(f"The scan {inside} is not in {one.folder} any more.")
+    place: Path = paths(inside)[0]
+    return place
 
 
 def folders_of(config: RunConfig) -> tuple[Path, ...]:

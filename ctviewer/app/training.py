@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -17,14 +20,16 @@ from ctviewer.app.folders import data_folder
 from ctviewer.app.models import in_use, installed, is_used, named
 from ctviewer.app.runs import require_resumable, runs_folder
 from ctviewer.app.train_check import ALL, base_bundle
-from ctviewer.core.errors import InputError, StorageError
+from ctviewer.app.train_data import place_of_scan
+from ctviewer.app.training_set import look_at_marked
+from ctviewer.core.errors import CtviewerError, InputError, StorageError
 from ctviewer.core.events import Event
 from ctviewer.core.files import reason
 from ctviewer.jobs.child import ChildCommand
 from ctviewer.library import WorkStore
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import CLASSIFIER
-from ctviewer.training.config import RunConfig
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT, Metadata
+from ctviewer.training.config import BACKBONES, RunConfig
 from ctviewer.training.config_check import check
 from ctviewer.training.config_file import read_config, write_config
 from ctviewer.training.run_folder import (
@@ -49,6 +54,9 @@ from ctviewer.ui.finetune.services import (
 
 _STATES = {PAUSED: "paused", KILLED: "interrupted", FAILED: "failed"}
 _DRAFT, _REPORT, _READ_TABLE = "asked.toml", "asked-report.json", "read-studies"
+_FINDINGS = "corrected-findings"
+_KEPT_FINDINGS = 24 * 3600.0  # s that a set of findings is kept which no run learns from
+_PYRAMID = "resnet18_pyramid"  # the slice encoder that is a one-shot model's whole backbone
 
 
 class AppTraining:
@@ -65,30 +73,43 @@ class AppTraining:
 
     def choices(self) -> TrainingChoices:
         """As they are now."""
-        bundles = [bundle for bundle in installed().scan()[0] if bundle.metadata.task == CLASSIFIER]
-        used = in_use(CLASSIFIER)  # one that cannot be used is told where the models are listed
-        bases = [_base(bundle, used) for bundle in bundles]
+        bundles = installed().scan()[0]
+        tasks = {bundle.metadata.task for bundle in bundles}
+        used = {one.key for task in tasks if (one := in_use(task)) is not None}  # one that cannot be is told elsewhere
+        bases = [_base(bundle, bundle.key in used) for bundle in bundles]
         devices = [("auto", "Automatic"), ("cpu", "Processor (CPU)")]
         if Path("/dev/nvidiactl").exists() and self._device != "cpu":
             devices.append(("cuda", "Graphics card (CUDA)"))
         read = self._read_studies()
         ordered = sorted(bases, key=lambda base: not base.active)
-        return TrainingChoices(tuple(ordered), tuple(devices), read.studies, read if read.studies else None)
+        return TrainingChoices(
+            tuple(ordered), tuple(devices), read.studies, read if read.studies else None, _folder() / _FINDINGS
+        )
 
     def read_studies_table(self) -> Path:
         """Write the table of the studies read in the viewer anew; where it is."""
         return self._write_read_studies(())
 
+    def look_at_findings(self) -> Iterator[Event]:
+        """What the findings corrected in the viewer would be as a set; for any thread."""
+        return look_at_marked()
+
     def check(self, config: RunConfig) -> ChildCommand:
-        """The process that does pre-flight."""
-        self._checked = (config, self._placed(config))
-        return _command("train", str(_written(self._checked[1])), "--check", *_report(), "--events", "jsonl")
+        """The process that does pre-flight, and writes the findings corrected in the viewer where they are a set."""
+        placed, wanted = self._with_findings(config)
+        self._checked = (config, placed)
+        return _command("train", str(_written(placed)), "--check", *wanted, *_report(), "--events", "jsonl")
 
     def begin(self, config: RunConfig) -> ChildCommand:
         """The process that does a run whose doubts were accepted."""
-        checked = self._checked
-        placed = checked[1] if checked is not None and checked[0] == config else self._placed(config)
-        return _command("train", str(_written(placed)), "--accept-doubts", ALL, *_report(), "--events", "jsonl")
+        wanted: tuple[str, ...] = ()
+        if self._checked is not None and self._checked[0] == config:
+            placed = self._checked[1]  # with the findings as they were checked
+        else:
+            placed, wanted = self._with_findings(config)
+        return _command(
+            "train", str(_written(placed)), "--accept-doubts", ALL, *wanted, *_report(), "--events", "jsonl"
+        )
 
     def resume(self, folder: Path) -> ChildCommand:
         """The process that goes on with a run."""
@@ -140,12 +161,14 @@ class AppTraining:
         """Use a bundle for its task."""
         installed().activate(named(key))
 
-    def roll_back(self) -> str:
-        """Use the study classifier that was used before; its key."""
-        return installed().roll_back(CLASSIFIER).key
+    def roll_back(self, key: str) -> str:
+        """Use what was used before for the task of a model; its key."""
+        return installed().roll_back(named(key).metadata.task).key
 
     def place_of(self, config: RunConfig, study: str) -> Path:
         """Where a study of these data lies."""
+        if config.task == ONE_SHOT:
+            return place_of_scan(config, study)
         from ctviewer.datasets.study_folder import StudyFolder
 
         folder = Path(config.data.folder) if config.data.folder else None
@@ -159,6 +182,16 @@ class AppTraining:
             return config
         table = self._write_read_studies(_lineage(base_bundle(config.model)))
         return replace(config, data=replace(config.data, labels=str(table)))
+
+    def _with_findings(self, config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
+        """`_placed`, with a new folder for the findings corrected in the viewer, and the words that have it written."""
+        placed, asked = self._placed(config), str(_folder() / _FINDINGS)
+        if not any(one.folder.startswith(asked) for one in placed.lesions):
+            return placed, ()
+        _remove_unused_findings()
+        new = str(_folder() / f"{_FINDINGS}-{secrets.token_hex(6)}")  # what a paused run needs is not written over
+        lesions = (replace(one, folder=new) if one.folder.startswith(asked) else one for one in placed.lesions)
+        return replace(placed, lesions=tuple(lesions)), ("--findings", new)
 
     def _write_read_studies(self, compared: tuple[str, ...]) -> Path:
         from ctviewer.datasets.read_studies import ReadStudies as Source
@@ -186,10 +219,27 @@ class AppTraining:
         return ReadStudies(own, accepted, classes, len({study.patient for study in studies}))
 
 
-def _base(bundle: Bundle, used: Bundle | None) -> BaseModel:
+def _base(bundle: Bundle, active: bool) -> BaseModel:
     m = bundle.metadata
-    active = used is not None and used.key == bundle.key
-    return BaseModel(bundle.key, m.title, m.classes, m.negative_class, active, m.licence, m.trained_on, m.limits)
+    one_shot = m.task == ONE_SHOT
+    return BaseModel(
+        bundle.key,
+        m.title,
+        m.image_classes if one_shot else m.classes,
+        m.negative_class,
+        active,
+        m.licence,
+        m.trained_on,
+        m.limits,
+        m.task,
+        outlined=m.classes[1:] if one_shot else (),
+        lends=_lends(m),
+    )
+
+
+def _lends(m: Metadata) -> bool:
+    """Whether a one-shot model can have its backbone (`engine.one_shot.backbones`, told here without torch)."""
+    return m.task == ONE_SHOT or (m.task == CLASSIFIER and m.net.get("encoder", "resnet18") in (*BACKBONES, _PYRAMID))
 
 
 def looks_at(bundle: Bundle) -> int:
@@ -232,6 +282,18 @@ def _folder() -> Path:
     except OSError as error:
         raise StorageError(f"{folder} cannot be used: {reason(error)}.") from error
     return folder
+
+
+def _remove_unused_findings() -> None:
+    """Sets of findings that were checked once, and that no run of this computer learned from."""
+    used: set[Path] = set()
+    for run in list_runs(runs_folder()):
+        with contextlib.suppress(CtviewerError):  # told where it is resumed
+            used |= {Path(one.folder) for one in read_config(run.folder / CONFIG).lesions}
+    for folder in _folder().glob(f"{_FINDINGS}-*"):
+        with contextlib.suppress(OSError):
+            if folder not in used and time.time() - folder.stat().st_mtime > _KEPT_FINDINGS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _report() -> tuple[str, str]:

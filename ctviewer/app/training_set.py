@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ctviewer.app.folders import data_folder
 from ctviewer.app.logs import redactor
+from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.marked import MarkedStudy
 from ctviewer.core.marking import MarkedCounts, mark_study
+from ctviewer.datasets.class_names import lesion_class
 from ctviewer.library import WorkStore
+
+_NOTHING = "No finding was accepted, corrected or drawn in this viewer yet, and no slice was reviewed completely."
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,39 @@ def write_marked(folder: Path, opened: Iterable[Path]) -> Iterator[Event]:
     from ctviewer.datasets.slices.export import write_training_set  # readers of all formats: when they are asked for
 
     redactor.hide(folder)
+    studies, counts = yield from _collected()
+    yield Progress("Writing the training set", 0, 0)
+    write_training_set(folder, studies, opened)
+    yield Done(WrittenSet(folder, counts.text))
+
+
+def look_at_marked() -> Iterator[Event]:
+    """What `write_marked` would write, as a look at a set tells it. Any thread; Done carries a `FoundSet`.
+
+    Raises:
+        InputError: there is nothing to write.
+        StorageError: the store cannot be read.
+    """
+    from ctviewer.ui.presenters.looking_sets import FoundSet  # the window alone asks: commands need no Qt
+
+    studies, counts = yield from _collected()
+    if not studies:
+        raise InputError(f"{_NOTHING} {counts.remarks}" if counts.missing or counts.unmeasured else _NOTHING)
+    slices = [one for study in studies for one in study.slices]
+    outlined = dict.fromkeys(lesion_class(label) for one in slices for label, _ in one.outlines)
+    yield Done(
+        FoundSet(
+            scans=len(studies),
+            patients=len({study.patient for study in studies}),
+            slices=len(slices),
+            outlined=tuple(outlined),
+            told=counts.remarks,
+        )
+    )
+
+
+def _collected() -> Generator[Progress, None, tuple[list[MarkedStudy], MarkedCounts]]:
+    """All that is marked, study by study, each once."""
     studies, counts = [], MarkedCounts()
     with WorkStore(data_folder()) as store:
         for number, (reading, stated) in enumerate(store.marked_readings()):
@@ -52,9 +89,7 @@ def write_marked(folder: Path, opened: Iterable[Path]) -> Iterator[Event]:
                 study, told = None, MarkedCounts(missing=1)
             counts += told
             studies += [study] if study is not None else []
-    yield Progress("Writing the training set", 0, 0)
-    write_training_set(folder, _each_once(studies), opened)
-    yield Done(WrittenSet(folder, counts.text))
+    return _each_once(studies), counts
 
 
 def _each_once(studies: list[MarkedStudy]) -> list[MarkedStudy]:

@@ -60,9 +60,13 @@ class MarkedCounts:
     @property
     def text(self) -> str:
         """In words, for the reader."""
+        of = f"{counted(self.slices, 'slice')} of {counted(self.studies, 'study')}"
+        return f"{counted(self.findings, 'finding')} on {of} were written. {self.remarks}"
+
+    @property
+    def remarks(self) -> str:
+        """What is to be known of it beside its amount."""
         told = [
-            f"{counted(self.findings, 'finding')} on {counted(self.slices, 'slice')} "
-            f"of {counted(self.studies, 'study')} were written.",
             f"{_of(self.complete, self.slices)} reviewed completely: only there does what is unmarked count as no lesion.",
         ]
         if self.known:

@@ -21,6 +21,10 @@ CROSS_VALIDATION = ("auto", "always", "never")
 FORMATS = ("studies", "cncb", "covidx", "prefixed", "ictcf", "lidc", "covid19_ct_seg")
 """Where labelled slices come from; `datasets.slices` reads each."""
 COMPLETE = ("", "yes", "no")
+BACKBONES = ("resnet18", "resnet50", "resnext50", "resnext101")
+"""Of one-shot models (`nets.one_shot`, told here without torch)."""
+LEVELS = ("pyramid", "single")
+"""Of their feature maps."""
 ONE_SHOT_SIZE = 512
 """Side in pixels of a one-shot model's input where a configuration says none; nothing is cropped from it."""
 

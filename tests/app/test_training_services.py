@@ -82,11 +82,16 @@ def test_a_run_that_is_gone_is_said_to_be_gone(services):
         services.config_of(runs_folder() / "20261122-101500-run")
 
 
-def test_choices_name_the_classifiers_the_active_one_first(services, tiny_models, read_studies):
+def test_choices_name_the_models_of_each_task_the_active_ones_first(services, tiny_models, read_studies):
     choices = services.choices()
-    assert choices.bases[0].active and choices.bases[0].key == tiny_models[0].key
-    assert choices.bases[0].classes == ("clear", "infection", "other") and choices.bases[0].negative_class == "clear"
-    assert all(base.key.split()[0] != tiny_models[1].metadata.name for base in choices.bases), "no detector"
+    assert [base.active for base in choices.bases[:3]] == [True, True, False]
+    by_task = {base.task: base for base in choices.bases if base.active}
+    first = by_task["study_classifier"]
+    assert first.key == tiny_models[0].key
+    assert first.classes == ("clear", "infection", "other") and first.negative_class == "clear" and not first.outlined
+    detector, m = by_task["one_shot"], tiny_models[1].metadata
+    assert detector.key == tiny_models[1].key and detector.lends
+    assert detector.outlined == m.classes[1:] and detector.classes == m.image_classes
     assert [name for name, _ in choices.devices][:2] == ["auto", "cpu"]
     assert choices.read_studies == 2 and choices.read.own == 1 and choices.read.patients == 2
     assert choices.read.accepted == {f"{tiny_models[0].info.name} {tiny_models[0].info.version}": 1}
@@ -164,7 +169,7 @@ def test_activating_and_rolling_back(services, tiny_models, tmp_path):
     services.activate(starter)
     assert installed().active("study_classifier").key == starter
     assert services.result_of(tmp_path, starter).active and services.result_of(tmp_path, starter).comparison is None
-    assert services.roll_back() == before
+    assert services.roll_back(starter) == before
     with pytest.raises(InputError, match="not installed"):
         services.activate("nothing 1.0.0")
 

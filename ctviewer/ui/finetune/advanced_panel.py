@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QSpinBox,
     QVBoxLayout,
@@ -19,16 +20,24 @@ from PySide6.QtWidgets import (
 
 from ctviewer.core.errors import InputError
 from ctviewer.datasets.stating import read_statement
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
 from ctviewer.training.config import DataConfig, RunConfig
 from ctviewer.training.recipes import Recipe
-from ctviewer.ui.finetune.widgets import add_row, note, say
+from ctviewer.ui.finetune.widgets import add_row, choose, combo_of, note, say
 from ctviewer.ui.panels.common import role_label
 from ctviewer.ui.theme import SPACE
 
 _SPLITTING = (("stratified", "at random, by patient"), ("time", "by time: older train, newer test"))
 _FOLDS = (("auto", "under 50 patients"), ("always", "always"), ("never", "never"))
 _ORDERS = (("", "as the files say"), ("head-first", "head first"), ("feet-first", "feet first"))
+_LOSSES = (("alternate", "in turn: lesions, then classes"), ("sum", "both in one step"))
+_COPIES = (("best", "at the best loss so far"), ("previous_step", "after each step on lesions"))
+_ALL_SLICES = "all of them"
+_STEPS = (
+    "The branch that tells the class has weights of the outlining one; a net whose branches are tied copies nothing."
+)
 _VALUES = "For pictures (PNG, TIFF) and others that do not say it themselves; nothing is guessed."
+_A_STEP = {CLASSIFIER: "Studies a step", ONE_SHOT: "Slices a step"}
 _SHARES = "A split that the table gives is kept. No patient is ever on both sides."
 
 
@@ -49,15 +58,23 @@ class AdvancedPanel(QFrame):
         self.epochs, self.batch = _whole(1, 1000), _whole(1, 256)
         self.rate = _share(1e-7, 1.0, 7)
         self.seed = _whole(0, 2**31 - 1)
-        self.splitting, self.folds, self.order = _combo(_SPLITTING), _combo(_FOLDS), _combo(_ORDERS)
+        self._one_shot = False
+        self.splitting, self.folds, self.order = (combo_of("", one, 10) for one in (_SPLITTING, _FOLDS, _ORDERS))
+        self.losses, self.copy = combo_of("", _LOSSES, 10), combo_of("", _COPIES, 10)
+        self.per_class = _whole(0, 1_000_000)
+        self.per_class.setSpecialValueText(_ALL_SLICES)
+        self._forms: list[QFormLayout] = []
+        self._columns: list[QWidget] = []
         self.validation, self.test = _percent(), _percent()
         self.values, self.spacing = QLineEdit(), QLineEdit()
         self.values.setPlaceholderText("hu+1024, window=-600/1500 …")
         self.spacing.setPlaceholderText("0.7x0.7x1.0 (mm)")
         self._problem = note("", "warning")
         self._lay_out()
-        for spin in (self.epochs, self.batch, self.rate):
+        for spin in (self.epochs, self.batch, self.rate, self.per_class):
             spin.valueChanged.connect(lambda _value: self.recipe_changed.emit())
+        for combo in (self.losses, self.copy):
+            combo.activated.connect(lambda _row: self.recipe_changed.emit())
         for spin in (self.seed, self.validation, self.test):
             spin.valueChanged.connect(lambda _value: self._on_change())
         for combo in (self.splitting, self.folds, self.order):
@@ -69,55 +86,74 @@ class AdvancedPanel(QFrame):
     def _lay_out(self) -> None:
         columns = QHBoxLayout()
         columns.setSpacing(3 * SPACE)
+        training = (
+            ("E&pochs", self.epochs),
+            ("Learning rate", self.rate),
+            (_A_STEP[CLASSIFIER], self.batch),
+            ("Seed", self.seed),
+        )
+        sharing = (
+            ("Split", self.splitting),
+            ("Validation", self.validation),
+            ("Test", self.test),
+            ("Cross-validation", self.folds),
+        )
+        stating = (("Values", self.values), ("Spacing", self.spacing), ("Slices", self.order))
+        steps = (("Steps", self.losses), ("Branch copied", self.copy), ("Slices of a class", self.per_class))
         for title, rows, told in (
-            (
-                "Training",
-                (
-                    ("E&pochs", self.epochs),
-                    ("Learning rate", self.rate),
-                    ("Studies a step", self.batch),
-                    ("Seed", self.seed),
-                ),
-                "",
-            ),
-            (
-                "Sharing out",
-                (
-                    ("Split", self.splitting),
-                    ("Validation", self.validation),
-                    ("Test", self.test),
-                    ("Cross-validation", self.folds),
-                ),
-                _SHARES,
-            ),
-            (
-                "What files do not say",
-                (("Values", self.values), ("Spacing", self.spacing), ("Slices", self.order)),
-                _VALUES,
-            ),
+            ("Training", training, ""),
+            ("Sharing out", sharing, _SHARES),
+            ("What files do not say", stating, _VALUES),
+            ("Lesions and classes", steps, _STEPS),
         ):
-            column = QVBoxLayout()
-            column.addWidget(role_label(title, "title"))
-            form = QFormLayout()
-            form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-            form.setVerticalSpacing(SPACE // 2)
-            for text, field in rows:
-                add_row(form, text, field)
-            column.addLayout(form)
-            if told:
-                column.addWidget(note(told))
-            column.addStretch(1)
-            columns.addLayout(column, 1)
+            column = self._column(title, rows, told)
+            self._columns.append(column)
+            columns.addWidget(column, 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(SPACE, SPACE, SPACE, SPACE)
         box.addLayout(columns)
         box.addWidget(self._problem)
+        self.set_task(CLASSIFIER)
+
+    def _column(self, title: str, rows: Sequence[tuple[str, QWidget]], told: str) -> QWidget:
+        """A titled form with a sentence below."""
+        holder = QWidget()
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(role_label(title, "title"))
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.setVerticalSpacing(SPACE // 2)
+        for text, field in rows:
+            add_row(form, text, field)
+        self._forms.append(form)
+        column.addLayout(form)
+        if told:
+            column.addWidget(note(told))
+        column.addStretch(1)
+        return holder
+
+    def set_task(self, task: str) -> None:
+        """Show what there is to say for a kind of model; sets of slices state their values themselves, and have no dates."""
+        self._one_shot = task == ONE_SHOT
+        *_others, stating, steps = self._columns
+        stating.setVisible(not self._one_shot)
+        steps.setVisible(self._one_shot)
+        label = self._forms[0].labelForField(self.batch)
+        assert isinstance(label, QLabel)  # the row has one
+        label.setText(_A_STEP[task])
+        self.batch.setAccessibleName(_A_STEP[task])
+        self._forms[1].setRowVisible(self.splitting, not self._one_shot)
+        say(self._problem, self.problem)
 
     def set_recipe(self, recipe: Recipe) -> None:
         """Show a recipe's numbers, without a signal."""
         _put(self.epochs, recipe.epochs)
         _put(self.batch, recipe.batch)
         _put(self.rate, recipe.rate)
+        _put(self.per_class, recipe.per_class)
+        choose(self.losses, recipe.losses)
+        choose(self.copy, recipe.copy)
 
     def set_config(self, config: RunConfig) -> None:
         """Show what an earlier run was told, without a signal."""
@@ -131,7 +167,7 @@ class AdvancedPanel(QFrame):
             (self.folds, data.cross_validation),
             (self.order, data.order),
         ):
-            combo.setCurrentIndex(max(0, combo.findData(key)))
+            choose(combo, key)
         for field, text in ((self.values, data.values), (self.spacing, data.spacing)):
             with QSignalBlocker(field):
                 field.setText(text)
@@ -139,16 +175,29 @@ class AdvancedPanel(QFrame):
 
     def changed_recipe(self, recipe: Recipe) -> Recipe:
         """A recipe with the numbers that stand here."""
-        return replace(recipe, epochs=self.epochs.value(), batch=self.batch.value(), rate=self.rate.value())
+        changed = replace(recipe, epochs=self.epochs.value(), batch=self.batch.value(), rate=self.rate.value())
+        if not self._one_shot:
+            return changed
+        return replace(
+            changed,
+            losses=str(self.losses.currentData()),
+            copy=str(self.copy.currentData()),
+            per_class=self.per_class.value(),
+        )
 
     def changed_data(self, data: DataConfig) -> DataConfig:
         """A configuration with what stands here."""
         validation, test = self.validation.value() / 100, self.test.value() / 100
-        return replace(
+        shared = replace(
             data,
             shares=(round(1 - validation - test, 6), validation, test),
-            splitting=str(self.splitting.currentData()),
             cross_validation=str(self.folds.currentData()),
+        )
+        if self._one_shot:
+            return replace(shared, splitting=_SPLITTING[0][0])
+        return replace(
+            shared,
+            splitting=str(self.splitting.currentData()),
             values=self.values.text().strip(),
             spacing=self.spacing.text().strip(),
             order=str(self.order.currentData()),
@@ -159,6 +208,8 @@ class AdvancedPanel(QFrame):
         """Why what stands here cannot be; "" where it can."""
         if self.validation.value() + self.test.value() > 80:
             return "Validation and test take more than 80 % of the patients: too few are left to learn from."
+        if self._one_shot:
+            return ""
         try:
             read_statement(self.values.text().strip(), self.spacing.text().strip(), str(self.order.currentData()))
         except InputError as error:
@@ -208,12 +259,3 @@ def _percent() -> QDoubleSpinBox:
     spin = _share(0.0, 60.0, 0)
     spin.setSuffix(" %")
     return spin
-
-
-def _combo(choices: tuple[tuple[str, str], ...]) -> QComboBox:
-    combo = QComboBox()
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(10)
-    for key, text in choices:
-        combo.addItem(text, key)
-    return combo

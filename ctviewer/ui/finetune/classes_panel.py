@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QGridLayout, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QFormLayout, QGridLayout, QWidget
 
+from ctviewer.ui.finetune.negative_box import NegativeBox
 from ctviewer.ui.finetune.widgets import ChoiceList, add_row, clear, note, say
 from ctviewer.ui.panels.common import ElidedLabel, Panel
 from ctviewer.ui.presenters.looking import FoundClass
@@ -39,9 +40,7 @@ class ClassesPanel(Panel):
         self._classes: tuple[FoundClass, ...] = ()
         self._several, self._calibrated = False, True
         self._stated: dict[str, float] = {}
-        self._base_negative = self._negative = ""  # "" leaves it to the base
-        self.negative = QComboBox()
-        self.negative.setAccessibleName("Class without a finding")
+        self.negative = NegativeBox()
         self.source = ChoiceList("Prevalence", _CHOICES)
         self.source.choose(AS_DATA)
         self._spins: dict[str, QDoubleSpinBox] = {}
@@ -51,7 +50,7 @@ class ClassesPanel(Panel):
         self._uncalibrated = note()
         self._lay_out()
         self.source.chosen.connect(self._on_source)
-        self.negative.activated.connect(self._on_negative)
+        self.negative.activated.connect(lambda _row: self.changed.emit())
         self._refresh()
 
     def _lay_out(self) -> None:
@@ -73,14 +72,13 @@ class ClassesPanel(Panel):
         if tuple(classes) == self._classes and several == self._several:
             return
         self._classes, self._several = tuple(classes), several
-        self._fill_negative()
+        self.negative.set_names([one.name for one in classes])
         self._fill_rows()
         self._refresh()
 
     def set_base(self, negative_class: str) -> None:
         """The class that means "no finding" to the base model; "" for none."""
-        self._base_negative = negative_class
-        self._fill_negative()
+        self.negative.set_base(negative_class)
 
     def set_calibrated(self, calibrated: bool) -> None:
         """Whether the recipe calibrates."""
@@ -91,8 +89,7 @@ class ClassesPanel(Panel):
         """Show what an earlier run was told."""
         self._stated = {name: 100 * share for name, share in prevalence.items()}
         self.source.choose(STATED if prevalence else AS_DATA)
-        self._negative = negative_class
-        self._fill_negative()
+        self.negative.state(negative_class)
         self._fill_rows()
         self._refresh()
 
@@ -101,8 +98,7 @@ class ClassesPanel(Panel):
     @property
     def negative_class(self) -> str:
         """Class name; "" leaves it to the base model."""
-        known = not self._classes or any(one.name == self._negative for one in self._classes)
-        return self._negative if known else ""
+        return self.negative.stated
 
     @property
     def prevalence(self) -> dict[str, float]:
@@ -126,19 +122,6 @@ class ClassesPanel(Panel):
     def _on_source(self, _key: str) -> None:
         self._refresh()
         self.changed.emit()
-
-    def _on_negative(self, _row: int) -> None:
-        self._negative = str(self.negative.currentData() or "")
-        self.changed.emit()
-
-    def _fill_negative(self) -> None:
-        names = [one.name for one in self._classes]
-        auto = f"as in the base model ({self._base_negative})" if self._base_negative in names else "none of them"
-        self.negative.clear()
-        self.negative.addItem(auto, "")
-        for name in names:
-            self.negative.addItem(name, name)
-        self.negative.setCurrentIndex(max(0, self.negative.findData(self._negative)))
 
     def _fill_rows(self) -> None:
         self._stated |= {name: spin.value() for name, spin in self._spins.items()}

@@ -19,6 +19,7 @@ from ctviewer.ui.finetune.preflight_page import PreflightPage
 from ctviewer.ui.finetune.run_page import RunPage
 from ctviewer.ui.finetune.state import Phase, TrainingState
 from ctviewer.ui.presenters.looking import FolderLooker
+from ctviewer.ui.presenters.looking_sets import SetLooker
 from ctviewer.ui.presenters.training import TrainingPresenter
 from ctviewer.ui.services import Services
 
@@ -43,6 +44,7 @@ class FineTuneDesk(QObject):
         self._phase = Phase.IDLE
         self.data, self.preflight, self.run, self.comparison = DataPage(), PreflightPage(), RunPage(), ComparisonPage()
         self._looker = FolderLooker(jobs, services.will_open, self)
+        self._sets = SetLooker(jobs, services.will_open, self)
         self.dialog = FineTuneDialog((self.data, self.preflight, self.run, self.comparison), parent)
         self._bind_pages()
         self._bind_presenter()
@@ -58,6 +60,7 @@ class FineTuneDesk(QObject):
     def shut_down(self) -> None:
         """For the end of the main window."""
         self._looker.stop()
+        self._sets.stop()
         self.dialog.close()
 
     def _bind_pages(self) -> None:
@@ -70,6 +73,10 @@ class FineTuneDesk(QObject):
         self.data.look_requested.connect(self._looker.look)
         self.data.read_studies_requested.connect(self._use_read_studies)
         self._looker.found.connect(self.data.set_found)
+        self.data.set_look_requested.connect(self._sets.look)
+        self.data.findings_look_requested.connect(lambda key: self._sets.begin(key, self._services.look_at_findings))
+        self.data.set_forgotten.connect(self._sets.forget)
+        self._sets.found.connect(self.data.set_found_set)
         self.preflight.study_requested.connect(self._open_study)
         self.run.pause_requested.connect(training.pause)
         self.run.stop_requested.connect(training.stop)
@@ -96,7 +103,9 @@ class FineTuneDesk(QObject):
         if page is self.data:
             self.data.set_problem("")
             config = self.data.config()
-            self._will_open(Path(config.data.folder or config.data.labels))
+            sets = (one.folder for one in (*config.lesions, *config.images))
+            for place in filter(None, (config.data.folder or config.data.labels, *sets)):
+                self._will_open(Path(place))
             self._training.check(config)
         elif page is self.preflight:
             self._training.train()

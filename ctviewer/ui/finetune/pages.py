@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ctviewer.training.config import RunConfig
     from ctviewer.training.preflight.report import PreflightReport
     from ctviewer.ui.presenters.looking import FoundStudies
+    from ctviewer.ui.presenters.looking_sets import FoundSet
 
 
 class Page(QWidget):
@@ -45,6 +46,9 @@ class DataPage(Page):
     look_requested = Signal(
         object, object
     )  # folder (Path) and table (Path, None for its labels.csv): see `FolderLooker`
+    set_look_requested = Signal(object, object, str)  # key, SliceSet and kind of a set of slices: see `SetLooker`
+    findings_look_requested = Signal(object)  # key of the set that is the findings corrected in the viewer
+    set_forgotten = Signal(object)  # key of a set that is gone
     read_studies_requested = Signal()  # use the studies read in the viewer: the presenter answers by `set_read_studies`
 
     def set_choices(self, choices: TrainingChoices) -> None:
@@ -53,6 +57,10 @@ class DataPage(Page):
 
     def set_found(self, folder: Path, found: FoundStudies | None, problem: str) -> None:
         """What a look at the folder found; None and a sentence where it cannot be used."""
+        raise NotImplementedError
+
+    def set_found_set(self, key: object, found: FoundSet | None, problem: str) -> None:
+        """What a look at a set of slices found; None and a sentence where it cannot be used."""
         raise NotImplementedError
 
     def set_read_studies(self, table: Path) -> None:

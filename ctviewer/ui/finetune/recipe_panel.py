@@ -7,32 +7,49 @@ from dataclasses import fields, replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFormLayout, QWidget
 
-from ctviewer.models.metadata import CLASSIFIER
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
 from ctviewer.training.recipes import RECIPES, Recipe
-from ctviewer.ui.finetune.model_panel import SCRATCH
+from ctviewer.ui.finetune.model_panel import BASE, SCRATCH
 from ctviewer.ui.finetune.widgets import ChoiceList, add_row, note, say
 from ctviewer.ui.panels.common import Panel
 from ctviewer.ui.theme import SPACE
 
-_TRAINED = (
-    (
-        "none",
-        "The head onl&y: attention and classifier",
-        "Fast, and safe with few patients. The slice encoder stays as it is.",
+_TRAINED = {
+    CLASSIFIER: (
+        (
+            "none",
+            "The head onl&y: attention and classifier",
+            "Fast, and safe with few patients. The slice encoder stays as it is.",
+        ),
+        (
+            "last_two",
+            "The head and the last two &modules of the encoder",
+            "Slower; from about a hundred patients per class.",
+        ),
+        ("all", "E&verything", "Slowest, and the most easily misled: for many hundreds of patients."),
     ),
-    (
-        "last_two",
-        "The head and the last two &modules of the encoder",
-        "Slower; from about a hundred patients per class.",
+    ONE_SHOT: (
+        (
+            "none",
+            "All but the backbone",
+            "What the backbone makes of a slice stays as it is; the recipes mean everything.",
+        ),
+        ("last_two", "All but the first &modules of the backbone", "The last two of its modules learn too."),
+        ("all", "E&verything", "Slowest; as the recipes mean it."),
     ),
-    ("all", "E&verything", "Slowest, and the most easily misled: for many hundreds of patients."),
-)
+}
+_USUAL = {CLASSIFIER: "tuned", ONE_SHOT: "one-shot-tuned"}
+_FROM_SCRATCH = {CLASSIFIER: "scratch", ONE_SHOT: "one-shot-scratch"}
+_OF_BASE = ("one-shot-transfer",)  # recipes that begin with a model of the same task
 _FOLLOWS = {"tuned": {"last_two": "tuned-deep"}, "tuned-deep": {"none": "tuned"}}  # recipes that differ in this
 _WORDS = {
     "trainable": "what is trained",
     "epochs": "epochs",
     "rate": "learning rate",
-    "batch": "studies a step",
+    "batch": "cases a step",
+    "losses": "steps of both kinds",
+    "copy": "when the branch is copied",
+    "per_class": "slices of each class",
 }
 _NEEDS_ALL = "Random weights must all learn: nothing of the encoder can stay as it is."
 
@@ -48,9 +65,9 @@ class RecipePanel(Panel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("What is trained, and how", parent)
-        self._recipe = RECIPES["tuned"]
-        self._start = "base"
-        self.trained = ChoiceList("What is trained", _TRAINED)
+        self._recipe = RECIPES[_USUAL[CLASSIFIER]]
+        self._task, self._start = CLASSIFIER, BASE
+        self.trained = ChoiceList("What is trained", _TRAINED[CLASSIFIER])
         self.recipe_box = QComboBox()
         self._explanation = note()
         self._altered = note("", "warning")
@@ -77,17 +94,32 @@ class RecipePanel(Panel):
         self._recipe = recipe
         self._refresh()
 
+    def set_task(self, task: str) -> None:
+        """Which kind of model is trained: it has recipes of its own."""
+        if task == self._task:
+            return
+        self._task = task
+        for key, title, explanation in _TRAINED[task]:
+            self.trained.button(key).setText(title)
+            self.trained.explain(key, explanation)
+        self._fill()
+        self._take_usual()
+        self._refresh()
+
     def set_start(self, start: str) -> None:
         """What training starts from: random weights learn by a recipe of their own."""
         if start == self._start:
             return
-        was, self._start = self._start, start
+        self._start = start
         self._fill()
-        if start == SCRATCH:
-            self._recipe = RECIPES[SCRATCH]
-        elif was == SCRATCH and self._recipe.name == SCRATCH:
-            self._recipe = RECIPES["tuned"]
+        self._take_usual()
         self._refresh()
+
+    def _take_usual(self) -> None:
+        """Another recipe, where the one at hand is for another task or start."""
+        if self._recipe.name not in {one.name for one in recipes_for(self._task, self._start)}:
+            by_name = _FROM_SCRATCH if self._start == SCRATCH else _USUAL
+            self._recipe = RECIPES[by_name[self._task]]
 
     def _on_trained(self, key: str) -> None:
         other = _FOLLOWS.get(self._recipe.name, {}).get(key)
@@ -102,9 +134,8 @@ class RecipePanel(Panel):
 
     def _fill(self) -> None:
         self.recipe_box.clear()
-        for recipe in (one for one in RECIPES.values() if one.task == CLASSIFIER):
-            if (recipe.name == SCRATCH) == (self._start == SCRATCH):
-                self.recipe_box.addItem(recipe.title, recipe.name)
+        for recipe in recipes_for(self._task, self._start):
+            self.recipe_box.addItem(recipe.title, recipe.name)
 
     def _refresh(self) -> None:
         at = self.recipe_box.findData(self._recipe.name)
@@ -113,13 +144,24 @@ class RecipePanel(Panel):
             at = self.recipe_box.count() - 1
         self.recipe_box.setCurrentIndex(at)
         self.trained.choose(self._recipe.trainable)
-        for key, _title, _explanation in _TRAINED:
+        for key, _title, _explanation in _TRAINED[self._task]:
             barred = self._start == SCRATCH and key != "all"
             self.trained.button(key).setEnabled(not barred)
             self.trained.button(key).setToolTip(_NEEDS_ALL if barred else "")
         say(self._explanation, self._recipe.explanation)
         others = altered(self._recipe)
         say(self._altered, f"Changed from this recipe: {', '.join(others)}." if others else "")
+
+
+def recipes_for(task: str, start: str) -> tuple[Recipe, ...]:
+    """Recipes of a task that fit what training starts from."""
+    return tuple(
+        one
+        for one in RECIPES.values()
+        if one.task == task
+        and (one.name == _FROM_SCRATCH[task]) == (start == SCRATCH)
+        and (start == BASE or one.name not in _OF_BASE)
+    )
 
 
 def altered(recipe: Recipe) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ctviewer.core.events import Event
 from ctviewer.jobs.child import ChildCommand
+from ctviewer.models.metadata import CLASSIFIER
 
 if TYPE_CHECKING:
     from ctviewer.training.config import RunConfig
@@ -16,15 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BaseModel:
-    """An installed study classifier to start from.
+    """An installed model to start from.
 
     Attributes:
         key: "name version".
         title: for the list.
-        classes: order of its outputs.
-        negative_class: "" for none.
-        active: whether it is the one in use.
+        classes: that it tells of a study; of a one-shot model those that it tells of a slice, which may be none.
+        negative_class: of these; "" for none.
+        active: whether it is the one in use for its task.
         licence, trained_on, limits: from the bundle.
+        task: one of `models.metadata.TASKS`.
+        outlined: what a one-shot model outlines; empty for others.
+        lends: whether a one-shot model can start from its backbone.
     """
 
     key: str
@@ -35,6 +39,9 @@ class BaseModel:
     licence: str = ""
     trained_on: str = ""
     limits: str = ""
+    task: str = CLASSIFIER
+    outlined: tuple[str, ...] = ()
+    lends: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,16 +71,19 @@ class TrainingChoices:
     """What there is to choose from.
 
     Attributes:
-        bases: installed study classifiers, the active one first.
+        bases: installed models of all tasks, the active ones first.
         devices: name for the configuration and words for the reader.
         read_studies: how many studies were read and given a class in the viewer.
         read: the same by class, and by whom; None where it is not known.
+        findings: what a set of slices names as its folder where it is to be the findings corrected in the viewer, as they
+            are when the data are checked; that of an earlier run begins with it. None where there is no such set.
     """
 
     bases: tuple[BaseModel, ...] = ()
     devices: tuple[tuple[str, str], ...] = (("auto", "Automatic"), ("cpu", "Processor (CPU)"))
     read_studies: int = 0
     read: ReadStudies | None = None
+    findings: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +129,7 @@ class FinishedRun:
 
 
 class TrainingServices(Protocol):
-    """Given by `ctviewer.app`. All of it answers at once; what takes long runs in the child process."""
+    """Given by `ctviewer.app`. All of it answers at once; what takes long runs in the child process, or as events."""
 
     def choices(self) -> TrainingChoices:
         """As they are now."""
@@ -129,6 +139,13 @@ class TrainingServices(Protocol):
 
         Raises:
             CtviewerError: there are none, or it cannot be written.
+        """
+
+    def look_at_findings(self) -> Iterator[Event]:
+        """What the findings corrected in the viewer would be as a set; for any thread. Done carries a `FoundSet`.
+
+        Raises:
+            CtviewerError: there are none, or they cannot be read.
         """
 
     def check(self, config: RunConfig) -> ChildCommand:
@@ -158,8 +175,8 @@ class TrainingServices(Protocol):
     def activate(self, key: str) -> None:
         """Use a bundle for its task. Raises CtviewerError."""
 
-    def roll_back(self) -> str:
-        """Use the study classifier that was used before; its key. Raises CtviewerError."""
+    def roll_back(self, key: str) -> str:
+        """Use what was used before for the task of a model; its key. Raises CtviewerError."""
 
     def place_of(self, config: RunConfig, study: str) -> Path:
         """Where a study of these data lies, to open it. Raises CtviewerError."""

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QMouseEvent, QPai
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
+    QComboBox,
     QFileDialog,
     QFormLayout,
     QFrame,
@@ -85,6 +86,34 @@ def add_row(form: QFormLayout, text: str, field: QWidget) -> QLabel:
     if not field.accessibleName():
         field.setAccessibleName(text.replace("&", ""))
     return label
+
+
+def compact_combo(combo: QComboBox, letters: int = 12) -> None:
+    """A list that is not as wide as its longest line."""
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(letters)
+
+
+def combo_of(name: str, choices: Sequence[tuple[str, str]], letters: int = 12) -> QComboBox:
+    """A list of keys and the words for them.
+
+    Args:
+        name: what a screen reader says; "" where its row says it.
+        choices: key and words.
+        letters: width at the least.
+    """
+    combo = QComboBox()
+    if name:
+        combo.setAccessibleName(name)
+    compact_combo(combo, letters)
+    for key, text in choices:
+        combo.addItem(text, key)
+    return combo
+
+
+def choose(combo: QComboBox, key: str) -> None:
+    """Choose by key, without `activated`; the first where there is no such key."""
+    combo.setCurrentIndex(max(0, combo.findData(key)))
 
 
 class _Explanation(QLabel):

@@ -109,31 +109,30 @@ def _counted(rows: Sequence[LabelRow], unlisted: int, absent: int) -> FoundStudi
     )
 
 
-class FolderLooker(QObject):
-    """Looks at the folder asked for last; an answer about another one is dropped.
+class Looker(QObject):
+    """Looks at what was asked for last; an answer about anything else is dropped.
 
     Args:
         jobs: runs it.
-        will_open: told of a folder before anything in it is named: the log must not name it (`Services.will_open`).
+        unknown: what is said where it fails for a reason of our own.
 
     Signals:
-        found: folder (Path), `FoundStudies` or None, and a sentence where it cannot be used: `DataPage.set_found`.
+        found: what was asked about, what was found or None, and a sentence where it cannot be used.
     """
 
     found = Signal(object, object, str)
 
-    def __init__(self, jobs: JobRunner, will_open: Callable[[Path], object], parent: QObject | None = None) -> None:
+    def __init__(self, jobs: JobRunner, unknown: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._jobs, self._will_open = jobs, will_open
+        self._jobs, self._unknown = jobs, unknown
         self._job: Job | None = None
 
-    def look(self, folder: Path, labels: Path | None = None) -> None:
+    def begin(self, asked: object, events: Callable[[], Iterator[Event]]) -> None:
         """Begin; an earlier look that has not ended is given up."""
         self.stop()
-        self._will_open(folder)
-        job = self._jobs.start("look", lambda: look(folder, labels))
+        job = self._jobs.start("look", events)
         self._job = job
-        job.finished.connect(lambda outcome: self._on_finished(job, folder, outcome))
+        job.finished.connect(lambda outcome: self._on_finished(job, asked, outcome))
 
     def stop(self) -> None:
         """Give up what goes on, without an answer."""
@@ -141,13 +140,31 @@ class FolderLooker(QObject):
             job, self._job = self._job, None
             self._jobs.cancel(job)
 
-    def _on_finished(self, job: Job, folder: Path, outcome: object) -> None:
+    def _on_finished(self, job: Job, asked: object, outcome: object) -> None:
         if job is not self._job:
             return
         self._job = None
         if isinstance(outcome, Succeeded):
-            self.found.emit(folder, outcome.value, "")
+            self.found.emit(asked, outcome.value, "")
         elif isinstance(outcome, Failed):
             ours = isinstance(outcome.error, CtviewerError)
-            unknown = "The folder could not be looked at; details are in the log."
-            self.found.emit(folder, None, str(outcome.error) if ours else unknown)
+            self.found.emit(asked, None, str(outcome.error) if ours else self._unknown)
+
+
+class FolderLooker(Looker):
+    """Looks at a folder of studies; `found` is `DataPage.set_found`.
+
+    Args:
+        jobs: runs it.
+        will_open: told of a folder before anything in it is named: the log must not name it (`Services.will_open`).
+    """
+
+    def __init__(self, jobs: JobRunner, will_open: Callable[[Path], object], parent: QObject | None = None) -> None:
+        super().__init__(jobs, "The folder could not be looked at; details are in the log.", parent)
+        self._will_open = will_open
+
+    def look(self, folder: Path, labels: Path | None = None) -> None:
+        """Begin; an earlier look that has not ended is given up."""
+        self.stop()
+        self._will_open(folder)
+        self.begin(folder, lambda: look(folder, labels))

@@ -178,8 +178,10 @@ class TrainingPresenter(QObject):
             self._change_active(lambda: self._services.activate(result.key))
 
     def roll_back(self) -> None:
-        """Use the model again that was in use before."""
-        self._change_active(self._services.roll_back)
+        """Use the model again that was in use before for the same task."""
+        result = self.state.result
+        if result is not None:
+            self._change_active(lambda: self._services.roll_back(result.key))
 
     def look_anew(self) -> None:
         """Another model may be in use by now, chosen elsewhere."""
