@@ -5,41 +5,42 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ctviewer.app import comparisons
-from ctviewer.app.folders import cache_folder, data_folder
+from ctviewer.app.comparing_slices import of_slice_run
+from ctviewer.app.comparison_notes import last, looked_at, noted, seen_before
+from ctviewer.app.folders import cache_folder
 from ctviewer.app.models import in_use
 from ctviewer.core.errors import CtviewerError, InputError
 from ctviewer.core.events import Done, Event, Message
 from ctviewer.datasets.regression_set import NO_FINDING, REGRESSION_SET, RegressionSource
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import CLASSIFIER
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
 from ctviewer.training.comparison import Comparison, compare, write_comparison
-from ctviewer.training.ledger import COMPARISON as LOOK
-from ctviewer.training.ledger import Ledger
 from ctviewer.training.predictions import Predictions
 from ctviewer.training.predictions_file import read_predictions, write_predictions
 from ctviewer.training.regression import answers, compare_answers
 from ctviewer.training.run_folder import BASE_PREDICTIONS, COMPARISON, PREDICTIONS
-from ctviewer.training.source import LabelledSource
+from ctviewer.training.source import LabelledSource, SliceSource
 from ctviewer.training.splits import EXTERNAL
-from ctviewer.training.version_texts import other_shares, seen_by_model
-from ctviewer.training.versions import CROSS_VALIDATION
+from ctviewer.training.version_texts import other_shares
+
+_NAMES = {CLASSIFIER: "study classifier", ONE_SHOT: "one-shot model"}
 
 
 def compare_after_run(
-    folder: Path, source: LabelledSource, new: Bundle, base: Bundle | None, device: str, chunk: int
+    folder: Path, source: LabelledSource | SliceSource, new: Bundle, base: Bundle | None, device: str, chunk: int
 ) -> Iterator[Event]:
     """Compare what a run made with what it began with, and keep that in the run's folder and by the two versions.
 
-    Without a study classifier as base it is compared with the one in use, and not on the fixed set: what it never learned
-    it cannot have forgotten. Why there is no comparison is told, never raised: the new version is made already. Done
-    again it takes what is there, so that it can be resumed.
+    Without a base of its task it is compared with the model in use, and not on the fixed set: what it never learned it
+    cannot have forgotten. One-shot models never are: that set is of studies. Why there is no comparison is told, never
+    raised: the new version is made already. Done again it takes what is there, so that it can be resumed.
 
     Args:
         folder: of the run, with its predictions.
-        source: of its studies.
+        source: of its studies, or of its scans of labelled slices.
         new: what it made.
         base: what it began with.
         device: as in its configuration.
@@ -48,13 +49,18 @@ def compare_after_run(
     Yields:
         `Progress`, `Message`; last `Done` with a `Comparison`, or None where there is none.
     """
-    old = base if base is not None and base.metadata.task == CLASSIFIER else in_use(CLASSIFIER)
+    task = new.metadata.task
+    old = base if base is not None and base.metadata.task == task else in_use(task)
     if old is None or old.key == new.key:
-        yield Message("There is no other study classifier to compare the new version with.")
+        yield Message(f"There is no other {_NAMES[task]} to compare the new version with.")
         yield Done(None)
         return
     try:
-        comparison = yield from _of_run(folder, source, new, old, device, chunk)
+        if task == ONE_SHOT:
+            slices = cast(SliceSource, source)  # the task says so
+            comparison: Comparison = yield from of_slice_run(folder, slices, new, old, device)
+        else:
+            comparison = yield from _of_run(folder, cast(LabelledSource, source), new, old, device, chunk)
         comparisons.keep(new, old, comparison)
         write_comparison(folder / COMPARISON, comparison)
     except CtviewerError as error:
@@ -88,16 +94,11 @@ def compare_on(
     contents: dict[str, str] = {}
     for bundle in (old, new):
         events = predict(bundle, source, list(parts), parts=parts, device=device, contents=contents)
-        found: Predictions = yield from _last(events)
+        found: Predictions = yield from last(events)
         contents = {case.study: case.content for case in found.cases}
         said.append(found)
     comparison = compare(*said)
-    ledger = Ledger.beside(_bundles())
-    looks = ledger.looks(contents.values())
-    ledger.look(contents.values(), LOOK, model=f"{old.key} and {new.key}")
-    if looks:
-        often = "once" if sum(looks.values()) == 1 else f"{sum(looks.values())} times"
-        comparison = _noted(comparison, f"These studies, or most of them, were looked at {often} before.")
+    comparison = looked_at(comparison, list(contents.values()), new, old, "studies")
     comparison = _with_doubts(comparison, said[1], new, old)
     comparison = yield from _with_fixed_set(comparison, new, old, device)
     comparisons.keep(new, old, comparison)
@@ -115,7 +116,7 @@ def fixed_set(new: Bundle, old: Bundle, device: str) -> Iterator[Event]:
     """
     source, said = RegressionSource(), []
     for bundle in (old, new):
-        found: Predictions = yield from _last(answers(bundle, source, REGRESSION_SET, cache_folder(), device))
+        found: Predictions = yield from last(answers(bundle, source, REGRESSION_SET, cache_folder(), device))
         said.append(found)
     yield Done(compare_answers(said[0], said[1], NO_FINDING))
 
@@ -150,7 +151,7 @@ def _before(
 
     parts = {case.study: case.split for case in after.cases}
     contents = {case.study: case.content for case in after.cases if case.content}
-    found: Predictions = yield from _last(
+    found: Predictions = yield from last(
         predict(old, source, wanted, parts=parts, device=device, chunk=chunk, contents=contents)
     )
     write_predictions(path, found)
@@ -158,27 +159,20 @@ def _before(
 
 
 def _with_doubts(comparison: Comparison, after: Predictions, new: Bundle, old: Bundle) -> Comparison:
-    """Which of the studies the two learned from, and shares of classes that are not theirs.
-
-    Of a cross-validation the new one learned from all, and was not judged itself.
-    """
-    ledger, contents = Ledger.beside(_bundles()), [case.content for case in after.cases]
-    judged = (old,) if any(case.split == CROSS_VALIDATION for case in after.cases) else (old, new)
-    for bundle in judged:
-        if seen := ledger.seen(bundle.metadata.weights_sha256, contents):
-            comparison = _noted(comparison, seen_by_model(seen, len(contents), bundle.key))
+    """Which of the studies the two learned from, and shares of classes that are not theirs."""
+    comparison = seen_before(comparison, after.subjects, new, old, "study")
     for bundle in (old, new):
         prevalence = bundle.metadata.run.prevalence if bundle.metadata.run is not None else {}
         if text := other_shares(prevalence, after, bundle.key):
-            comparison = _noted(comparison, text)
+            comparison = noted(comparison, text)
     return comparison
 
 
 def _with_fixed_set(comparison: Comparison, new: Bundle, old: Bundle, device: str) -> Generator[Event, Any, Comparison]:
     try:
-        fixed: Comparison = yield from _last(fixed_set(new, old, device))
+        fixed: Comparison = yield from last(fixed_set(new, old, device))
     except CtviewerError as error:
-        return _noted(comparison, str(error))
+        return noted(comparison, str(error))
     return dataclasses.replace(comparison, regression=fixed)
 
 
@@ -186,20 +180,3 @@ def _hold_out(predictions: Predictions) -> Predictions:
     """Without external sets, where there is anything else."""
     inside = tuple(case for case in predictions.cases if not case.split.startswith(EXTERNAL))
     return dataclasses.replace(predictions, cases=inside) if inside else predictions
-
-
-def _noted(comparison: Comparison, note: str) -> Comparison:
-    return dataclasses.replace(comparison, notes=(*comparison.notes, note))
-
-
-def _bundles() -> Path:
-    return data_folder() / "bundles"
-
-
-def _last(events: Iterator[Event]) -> Generator[Event, Any, Any]:
-    """Pass events on and give what the last one holds."""
-    for event in events:
-        if isinstance(event, Done):
-            return event.value
-        yield event
-    raise AssertionError("a job that ends well ends with Done")

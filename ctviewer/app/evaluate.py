@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ctviewer.app.cli import OK, PARTLY
+from ctviewer.app.evaluate_options import OF_SLICES
 from ctviewer.app.evaluation_page import render
 from ctviewer.app.evaluation_parts import LEARNED_FROM, chosen_parts
 from ctviewer.app.evaluation_record import LeftOut, Record, as_dict, as_text
@@ -35,7 +36,6 @@ from ctviewer.training.predictions_file import write_predictions
 from ctviewer.training.scores.targets import require_labels
 from ctviewer.training.version_texts import other_shares, seen_by_model
 
-_OF_SLICES = ("format", "config", "complete", "only")  # options
 PAGE, DATA, PREDICTIONS = "evaluation.html", "evaluation.json", "predictions.json"
 
 
@@ -45,7 +45,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     Raises:
         CtviewerError: bad input, labels that the model does not know, or a place that cannot be written.
     """
-    of_slices = next((one for one in _OF_SLICES if getattr(options, one)), "")
+    of_slices = next((one for one in OF_SLICES if getattr(options, one)), "")
     bundle = named(options.model) if options.model else required(ONE_SHOT if of_slices else CLASSIFIER)
     if bundle.metadata.task == ONE_SHOT:
         from ctviewer.app.evaluate_slices import run_evaluate_slices

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ctviewer.training.config import FORMATS
 
+OF_SLICES = ("format", "config", "complete", "only")
+"""Options of `add_slices`."""
 LESIONS, CLASSES = ONLY = ("lesions", "classes")
 _EPILOG = """\
 Of a study classifier the folder holds one sub-folder, ZIP archive or file per study, and labels.csv with the columns

@@ -9,15 +9,18 @@ from typing import Any
 
 from ctviewer.app.cli import OK
 from ctviewer.app.comparisons import doubts_about, find
+from ctviewer.app.evaluate_options import OF_SLICES
 from ctviewer.app.logs import redactor
 from ctviewer.app.models import in_use, installed, listing, named
 from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.core.errors import InputError
 from ctviewer.core.findings import RESEARCH_USE
+from ctviewer.core.words import counted
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import CLASSIFIER
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
 from ctviewer.models.registry import children
 from ctviewer.training.comparison import OPEN, Comparison, to_json
+from ctviewer.training.slice_comparison import SLICE
 
 
 def run_models(options: argparse.Namespace) -> int:
@@ -100,14 +103,19 @@ def _roll_back(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    new = named(options.new, CLASSIFIER)
-    old = named(options.old, CLASSIFIER) if options.old else _other(new)
+    new = named(options.new)
+    old = named(options.old, new.metadata.task) if options.old else _other(new)
     if new.metadata.weights_sha256 == old.metadata.weights_sha256:
         raise InputError(f"{new.key} and {old.key} are the same model.")
-    line = ProgressLine(options.quiet)
-    comparison = _on_data(options, new, old, line) if options.data else find(new, old)
+    line, one_shot = ProgressLine(options.quiet), new.metadata.task == ONE_SHOT
+    if not one_shot and (given := next((one for one in OF_SLICES if getattr(options, one)), "")):
+        raise InputError(f"--{given} is for one-shot models, and {new.key} is a study classifier.")
+    if options.data or options.config:
+        comparison: Comparison | None = (_on_slices if one_shot else _on_data)(options, new, old, line)
+    else:
+        comparison = find(new, old)
     fixed = comparison.regression if comparison else None
-    if comparison is None:
+    if comparison is None and not one_shot:  # the fixed set is of studies
         from ctviewer.app.comparing import fixed_set
 
         fixed = drain(fixed_set(new, old, options.device), line)
@@ -120,7 +128,7 @@ def _compare(options: argparse.Namespace) -> int:
     if comparison is None:
         print(f"{new.key} and {old.key} were not compared on patients yet; --data FOLDER does it.")
     else:
-        _print_comparison(comparison, "On the same studies", options.studies)
+        _print_comparison(comparison, "On the same slices" if one_shot else "On the same studies", options.studies)
     if fixed is not None:
         _print_comparison(fixed, "On the fixed set of phantoms", options.studies)
     print(RESEARCH_USE)
@@ -133,11 +141,14 @@ def _other(new: Bundle) -> Bundle:
     Raises:
         InputError: there is nothing.
     """
+    task = new.metadata.task
     if new.metadata.parent:
-        return named(new.metadata.parent, CLASSIFIER)
-    used = in_use(CLASSIFIER)
+        parent = named(new.metadata.parent)
+        if parent.metadata.task == task:  # one of another task lent its backbone
+            return parent
+    used = in_use(task)
     if used is None or used.key == new.key:
-        raise InputError(f"{new.key} has no parent and is in use itself: name the model to compare it with.")
+        raise InputError(f"{new.key} has no parent to compare it with, and no other is in use: name the model.")
     return used
 
 
@@ -165,8 +176,27 @@ def _on_data(options: argparse.Namespace, new: Bundle, old: Bundle, line: Progre
     return comparison
 
 
+def _on_slices(options: argparse.Namespace, new: Bundle, old: Bundle, line: ProgressLine) -> Comparison:
+    from ctviewer.app.comparing_slices import compare_slices_on
+    from ctviewer.app.slices_asked import asked_slices
+    from ctviewer.core.events import Event
+    from ctviewer.training.predicting import StudyTold
+
+    asked = asked_slices(options, options.data)
+
+    def other(event: Event) -> None:
+        if isinstance(event, StudyTold):
+            line.say(f"{event.study}: {event.text}")
+
+    if not options.quiet:
+        print(f"ctviewer: {RESEARCH_USE}", file=sys.stderr)
+    comparison: Comparison = drain(compare_slices_on(asked, new, old, options.device), line, other)
+    return comparison
+
+
 def _print_comparison(one: Comparison, where: str, with_studies: bool) -> None:
-    print(f"{where} ({one.studies} studies of {one.patients} patients): {one.old} before, {one.new} now.")
+    of = f"{counted(one.studies, one.unit)} of {counted(one.patients, 'patient')}"
+    print(f"{where} ({of}): {one.old} before, {one.new} now.")
     width = max((len(d.name) for d in one.differences), default=0)
     for d in one.differences:
         interval = "-" if d.low is None or d.high is None else f"{d.low:+.3f} to {d.high:+.3f}"
@@ -174,10 +204,14 @@ def _print_comparison(one: Comparison, where: str, with_studies: bool) -> None:
         print(f"  {d.name:<{width}}  {d.old:.3f}  {d.new:.3f}  {d.difference:+.3f}  ({interval})  {verdict}".rstrip())
     print("  (before, now, difference, its 95 % interval by paired bootstrap over patients)")
     s = one.sides
-    print(f"  right: both {s.both_right}, only before {s.old_right}, only now {s.new_right}; neither {s.both_wrong}")
+    if one.old_confusion is not None or one.unit != SLICE:
+        print(
+            f"  right: both {s.both_right}, only before {s.old_right}, only now {s.new_right}; neither {s.both_wrong}"
+        )
     for changed in one.changed if with_studies else ():
         said = f"{', '.join(changed.old) or 'nothing'} before, {', '.join(changed.new) or 'nothing'} now"
-        print(f"  {changed.outcome}: {changed.study} ({', '.join(changed.truth)}): {said}")
+        what = f"{changed.study}, {changed.slice}" if changed.slice else changed.study
+        print(f"  {changed.outcome}: {what} ({', '.join(changed.truth)}): {said}")
     for note in one.notes:
         print(f"  {note}")
 

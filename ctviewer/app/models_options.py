@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from ctviewer.app.evaluate_options import add_slices
 from ctviewer.models.metadata import CLASSIFIER, TASKS
 
 _MODEL = '"NAME VERSION"'
@@ -57,18 +58,22 @@ def _compare(
 ) -> argparse.ArgumentParser:
     compare = acts.add_parser(
         "compare",
-        help="two study classifiers on the same studies",
-        description="Two study classifiers on the same studies. Without --data: the comparison that a training run, or an "
-        "earlier call, made of them; where there is none, the fixed set of phantoms alone.",
+        help="two models of one task on the same studies or slices",
+        description="Two study classifiers on the same studies, or two one-shot models on the same slices. Without --data: "
+        "the comparison that a training run, or an earlier call, made of them; where there is none, of study classifiers the "
+        "fixed set of phantoms alone.",
     )
-    compare.add_argument("new", metavar="NEW", help="an installed study classifier")
+    compare.add_argument("new", metavar="NEW", help="an installed model")
     compare.add_argument(
         "old", metavar="OLD", nargs="?", help="another (default: the parent of NEW, else the one in use)"
     )
     compare.add_argument(
-        "--data", type=path, metavar="FOLDER", help="compare on these studies; counts as a look at them"
+        "--data", type=path, metavar="FOLDER", help="compare on these studies or slices; counts as a look at them"
     )
-    compare.add_argument("--labels", type=path, metavar="FILE", help="the table (default: labels.csv of the folder)")
+    compare.add_argument(
+        "--labels", "--table", type=path, metavar="FILE", help="the table or list (default: labels.csv of the folder)"
+    )
+    add_slices(compare, path)
     compare.add_argument(
         "--split",
         metavar="PART",

@@ -10,7 +10,7 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ctviewer.app.folders import data_folder
 from ctviewer.app.runs import resume_command, runs_folder
@@ -28,7 +28,6 @@ from ctviewer.app.train_speaker import Speaker, nothing, without_names
 from ctviewer.app.wishes import Wishes, signals_end, signals_heard
 from ctviewer.core.errors import CtviewerError, DeviceError, InputError
 from ctviewer.core.events import Event, Message, Progress
-from ctviewer.models.metadata import ONE_SHOT
 from ctviewer.training import run_folder
 from ctviewer.training.config import RunConfig
 from ctviewer.training.config_check import require_paths
@@ -38,7 +37,6 @@ from ctviewer.training.events import Paused, RunCancelled, RunFailed, RunFinishe
 from ctviewer.training.preflight.report import PreflightReport
 from ctviewer.training.run_folder import CHECKPOINTS, CONFIG, NEW, PREFLIGHT, RUNNING
 from ctviewer.training.run_record import accept_doubts, accepted_doubts, read_events
-from ctviewer.training.source import LabelledSource
 
 if TYPE_CHECKING:
     from ctviewer.training.engine.parallel import World
@@ -220,7 +218,7 @@ def _drive(inputs: RunInputs, speaker: Speaker) -> Event:
     try:
         with contextlib.closing(run(inputs)) as events:  # type: ignore[type-var] # it is a generator
             for event in events:
-                if isinstance(event, RunFinished) and inputs.world.leads and inputs.config.task != ONE_SHOT:
+                if isinstance(event, RunFinished) and inputs.world.leads:
                     _compare(inputs, event, speaker)
                 speaker.say(event)
                 last = event
@@ -237,9 +235,8 @@ def _compare(inputs: RunInputs, made: RunFinished, speaker: Speaker) -> None:
     from ctviewer.models.bundle import load_bundle
 
     config = inputs.config
-    source = cast(LabelledSource, inputs.source)  # the task says so
     events = compare_after_run(
-        inputs.folder, source, load_bundle(Path(made.bundle)), inputs.base, config.device, config.chunk
+        inputs.folder, inputs.source, load_bundle(Path(made.bundle)), inputs.base, config.device, config.chunk
     )
     try:
         with contextlib.closing(events):  # type: ignore[type-var] # it is a generator

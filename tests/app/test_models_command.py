@@ -95,7 +95,11 @@ def test_what_is_not_there_is_told(run, child):
     code, _, err = run("models", "activate", "nobody 1.0.0")
     assert code == 2 and "The model nobody 1.0.0 is not installed; there are:" in err and CHILD in err
     code, _, err = run("models", "compare", "tiny-one-shot")
+    assert code == 2 and "has no parent to compare it with, and no other is in use" in err
+    code, _, err = run("models", "compare", CHILD, "tiny-one-shot")
     assert code == 2 and "is no study classifier" in err
+    code, _, err = run("models", "compare", CHILD, "--format", "cncb", "--data", ".")
+    assert code == 2 and "--format is for one-shot models" in err
     code, _, err = run("models", "compare", CHILD, CHILD)
     assert code == 2 and "are the same model" in err
     for _ in range(3):
