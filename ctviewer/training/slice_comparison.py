@@ -75,7 +75,7 @@ def _common(old: SlicePredictions, new: SlicePredictions) -> tuple[SlicePredicti
     pairs = [(before[key], case) for case in new.cases if (key := (case.scan, case.name)) in before]
     notes = []
     if alone := len(old.cases) + len(new.cases) - 2 * len(pairs):
-        notes.append(f"Left out: {counted(alone, SLICE)} that only one of the models was asked about.")
+        notes.append(f"Left out: {counted(alone, SLICE)} that only one of the models answers.")
     same = [pair for pair in pairs if _same_pixels(pair)]
     if len(same) < len(pairs):
         notes.append(

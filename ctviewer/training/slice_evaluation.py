@@ -20,6 +20,8 @@ from ctviewer.training.slice_predictions import SlicePredictions
 
 LEAST_PATIENTS = 10
 """Under so many, a note says that an interval over patients tells little."""
+UNCHOSEN = 0.5
+"""Display threshold where nothing tells a better one."""
 _THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 _SHARES = (SENSITIVITY, MARKED)
 
@@ -198,10 +200,15 @@ def choose_display_threshold(p: SlicePredictions) -> tuple[float, str]:
         return float(np.nan_to_num(dice) - np.nan_to_num(marked))
 
     if not any(one.complete and one.truth_any for _, one in p.with_lesions):
-        return 0.5, (
-            "No validation slice with completely marked lesions was there to choose the display threshold by; it is 0.5."
+        return UNCHOSEN, (
+            f"No validation slice with completely marked lesions was there to choose the display threshold by; it is {UNCHOSEN}."
         )
     best = max(_THRESHOLDS, key=lambda threshold: (round(gain(threshold), 9), -threshold))
+    if gain(best) <= 0:
+        return UNCHOSEN, (
+            f"On the validation slices outlines meet lesions at no score better than they mark lesion-free slices: the display "
+            f"threshold is left at {UNCHOSEN}."
+        )
     return best, (
         f"Outlines are shown from score {best:.2f} on: on the validation slices the best Dice of all lesions less the "
         "share of lesion-free slices with a mark."

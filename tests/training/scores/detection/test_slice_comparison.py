@@ -98,7 +98,7 @@ def test_models_of_other_lesions_are_compared_by_lesions_of_any_class(pair):
 def test_what_only_one_was_asked_about_is_left_out_and_other_labels_are_refused(pair):
     old, new = pair
     told = compare_slices(named(old, old.model, old.cases[1:]), new, draws=20)
-    assert told.studies == 31 and any("1 slice that only one" in note for note in told.notes)
+    assert told.studies == 31 and any("1 slice that only one of the models answers" in note for note in told.notes)
     with pytest.raises(InputError, match="no slice in common"):
         compare_slices(named(old, old.model, ()), new)
     with pytest.raises(InputError, match="The labels of 1 slice differ"):

@@ -125,6 +125,8 @@ def test_the_display_threshold_is_where_dice_less_marks_on_nothing_is_best(drawn
     assert "0.45" in text
     threshold, text = choose_display_threshold(kept(slices[1:]))
     assert threshold == 0.5 and "No validation slice" in text
+    threshold, text = choose_display_threshold(kept([drawn_slice([(2, lesion)], [(2, 0.9, nothing)])]))
+    assert threshold == 0.5 and "at no score better" in text
 
 
 def test_predictions_are_read_as_they_were_written(predictions, tmp_path):
