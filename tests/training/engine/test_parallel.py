@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 WORKER = Path(__file__).with_name("parallel_worker.py")
 
 
-def launched(folder: Path, size: int) -> list[dict]:
+def launched(folder: Path, size: int, worker: Path | str = WORKER) -> list[dict]:
     """What each process said."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -33,7 +33,7 @@ def launched(folder: Path, size: int) -> list[dict]:
     }
     environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     ended = subprocess.run(
-        [sys.executable, str(WORKER), str(folder), str(size)],
+        [sys.executable, str(worker), str(folder), str(size)],
         env=environment, capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr

@@ -27,6 +27,7 @@ from ctviewer.training.engine.parallel import World
 from ctviewer.training.engine.passes import PRECISIONS
 from ctviewer.training.engine.slice_store import SliceStore
 from ctviewer.training.recipes import Recipe
+from ctviewer.training.slices.two_sources import IMAGES, LESIONS
 
 _ONE = 1  # slices that pass the net at once
 
@@ -97,6 +98,10 @@ class OneShotLearner:
             yield 1
         return total
 
+    def kind(self, batch: SliceBatch) -> str:
+        """Lesions or images, where a step has but one kind."""
+        return "" if batch.lesions and batch.images else LESIONS if batch.lesions else IMAGES
+
     def after_step(self, batch: SliceBatch, world: World) -> None:
         """Copy the segmentation branch where it is time; keep running statistics, alike in all processes."""
         if self.copying is not None and batch.lesions:
@@ -104,7 +109,10 @@ class OneShotLearner:
             if self.copying.seen(loss):
                 self.net.copy_branch()
         for one, pending in zip(self._statistics(), self._pending, strict=True):
-            one.copy_(world.add(pending) / world.size if one.is_floating_point() else pending)
+            if one.is_floating_point():
+                one.copy_(world.add(pending) / world.size)
+            else:  # a count: each process has seen slices of its own
+                one.add_(world.add(pending - one))
 
     def mean_loss(self, losses: Sequence[float]) -> float:
         """Segmentation and classification loss, each averaged over its steps, and added."""

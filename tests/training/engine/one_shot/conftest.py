@@ -50,7 +50,7 @@ def chest(number: int, kind: str):
         lung = ellipse(centre, (20, 11))
         hu[lung], labels[lung] = -850, 1
         if kind != "control":
-            where = ellipse(np.array(centre) + rng.integers(-8, 9, 2) * [1, 0.3], (6, 6)) & lung
+            where = ellipse(np.array(centre) + rng.integers(-8, 9, 2) * [1, 0.3], (7, 7)) & lung
             hu[where], labels[where] = (0, 3) if kind == "pneumonia" else (-500, 2)
     return hu + rng.normal(0, 15, hu.shape).astype(np.float32), labels
 
