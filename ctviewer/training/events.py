@@ -63,6 +63,7 @@ class StepDone(Event):
         seconds: the step took.
         seconds_left: of the whole run; None where nobody knows yet.
         memory: bytes that the process holds (on CUDA: the most the device has held).
+        kind: what it learned from ("lesions", "images"), where steps of both kinds take turns; else "".
     """
 
     fold: int
@@ -74,6 +75,7 @@ class StepDone(Event):
     seconds: float
     seconds_left: float | None
     memory: int
+    kind: str = ""
 
 
 @dataclass(frozen=True)

@@ -237,8 +237,9 @@ class Fold(Generic[B]):
                 f"Training stopped at step {at.step + 1}, in epoch {at.epoch + 1}, because {problem} is not finite; the "
                 "state before this step is kept (a lower learning rate, or the precision float32, may help)."
             )
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
+        if any(p.grad is not None for p in self._parameters):  # else nothing was learned, and the scaler takes that amiss
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
         self.learner.after_step(batch, self._setting.world)
         at.done, at.step = at.done + 1, at.step + 1
         at.losses.append(loss)
@@ -247,7 +248,7 @@ class Fold(Generic[B]):
         self.pace.stepped(at.epoch, seconds)
         yield StepDone(
             self.plan.number, at.epoch + 1, at.step, self.steps, loss, rate, seconds, self.seconds_left(),
-            memory_held(self._device),
+            memory_held(self._device), self.learner.kind(batch),
         )  # fmt: skip
         return Wish.GO_ON
 

@@ -116,6 +116,10 @@ class Learner(Protocol[B_contra]):
         """
         ...
 
+    def kind(self, batch: B_contra) -> str:
+        """What a step is shown, where steps of several kinds take turns and their losses are no one curve; else ""."""
+        ...
+
     def after_step(self, batch: B_contra, world: World) -> None:
         """The optimizer has taken the step that was learned last; every process calls it."""
         ...

@@ -66,6 +66,10 @@ class StudyLearner:
         """See `Passes.learn`."""
         return self.passes.learn(batch, place, scale, world)
 
+    def kind(self, batch: Sequence[Subsequence]) -> str:
+        """All steps are alike."""
+        return ""
+
     def after_step(self, batch: Sequence[Subsequence], world: World) -> None:
         """Nothing follows from a step but the next one."""
 

@@ -83,6 +83,10 @@ class SliceLearner:
             yield len(part)
         return total
 
+    def kind(self, batch: SliceBatch) -> str:
+        """All steps are alike."""
+        return ""
+
     def after_step(self, batch: SliceBatch, world: World) -> None:
         """Nothing follows from a step but the next one."""
 

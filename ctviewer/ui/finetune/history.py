@@ -16,6 +16,40 @@ _MOST_POINTS = 4000  # more than a screen has columns; then every other one goes
 _NEWEST = 0.1  # share of the newest step in the smoothed loss
 
 
+Points = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""Step, loss and smoothed loss, `[points]` each."""
+
+
+@dataclass
+class _StepCurve:
+    """Losses of steps of one kind."""
+
+    steps: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    smooth: list[float] = field(default_factory=list)
+
+    def drop_from(self, step: int) -> None:
+        """What was done from a step on is done again."""
+        place = bisect.bisect_left(self.steps, step)
+        for kept in (self.steps, self.losses, self.smooth):
+            del kept[place:]
+
+    def add(self, step: int, loss: float) -> None:
+        before = next((one for one in reversed(self.smooth) if math.isfinite(one)), loss)
+        share = max(1.0 / (len(self.steps) + 1), _NEWEST)  # the mean of the first steps, then of about the last twenty
+        smooth = before + share * (loss - before) if math.isfinite(loss) else before
+        self.steps.append(step)
+        self.losses.append(loss)
+        self.smooth.append(smooth)
+        if len(self.steps) > _MOST_POINTS:
+            for kept in (self.steps, self.losses, self.smooth):
+                del kept[-2:0:-2]  # the first and the last stay
+
+    @property
+    def points(self) -> Points:
+        return np.array(self.steps, float), np.array(self.losses, float), np.array(self.smooth, float)
+
+
 @dataclass
 class FoldCurves:
     """Of one fold (or of the one training without folds).
@@ -25,33 +59,29 @@ class FoldCurves:
     """
 
     epochs: list[EpochDone] = field(default_factory=list)
-    _steps: list[int] = field(default_factory=list)
-    _losses: list[float] = field(default_factory=list)
-    _smooth: list[float] = field(default_factory=list)
+    _curves: dict[str, _StepCurve] = field(default_factory=dict)
 
-    def add_step(self, step: int, loss: float) -> None:
+    def add_step(self, step: int, loss: float, kind: str = "") -> None:
         """One more step; where it was there already (resumed from a checkpoint before it) what followed is dropped."""
-        place = bisect.bisect_left(self._steps, step)
-        for kept in (self._steps, self._losses, self._smooth):
-            del kept[place:]
-        before = next((one for one in reversed(self._smooth) if math.isfinite(one)), loss)
-        share = max(1.0 / max(step, 1), _NEWEST)  # the mean of the first steps, then of about the last twenty
-        smooth = before + share * (loss - before) if math.isfinite(loss) else before
-        self._steps.append(step)
-        self._losses.append(loss)
-        self._smooth.append(smooth)
-        if len(self._steps) > _MOST_POINTS:
-            for kept in (self._steps, self._losses, self._smooth):
-                del kept[-2:0:-2]  # the first and the last stay
+        for curve in self._curves.values():
+            curve.drop_from(step)
+        self._curves.setdefault(kind, _StepCurve()).add(step, loss)
 
     def add_epoch(self, epoch: EpochDone) -> None:
         """One more epoch; one that is done again takes its place."""
         self.epochs = [one for one in self.epochs if one.epoch < epoch.epoch] + [epoch]
 
     @property
-    def steps(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Step, loss and smoothed loss, `[points]` each."""
-        return np.array(self._steps, float), np.array(self._losses, float), np.array(self._smooth, float)
+    def kinds(self) -> dict[str, Points]:
+        """By what steps learned from, where they take turns; else all under ""."""
+        return {kind: curve.points for kind, curve in self._curves.items() if curve.steps}
+
+    @property
+    def steps(self) -> Points:
+        """Of all kinds, in the order of the steps."""
+        joined = [np.concatenate(column) for column in zip(*self.kinds.values(), strict=True)] or [np.empty(0)] * 3
+        order = np.argsort(joined[0], kind="stable")
+        return joined[0][order], joined[1][order], joined[2][order]
 
     @property
     def losses(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -97,7 +127,7 @@ class RunHistory:
             self.begun = event
         elif isinstance(event, StepDone):
             self.step = event
-            self._fold(event.fold).add_step(event.step, event.loss)
+            self._fold(event.fold).add_step(event.step, event.loss, event.kind)
         elif isinstance(event, EpochDone):
             self._fold(event.fold).add_epoch(event)
         else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFormLayout,
@@ -17,10 +19,10 @@ from PySide6.QtWidgets import (
 )
 
 from ctviewer.core.events import Progress
-from ctviewer.core.words import amount_text, duration_text
+from ctviewer.core.words import amount_text, counted, duration_text
 from ctviewer.ui import theme
 from ctviewer.ui.finetune.curves import CurvePlot, Line
-from ctviewer.ui.finetune.history import RunHistory
+from ctviewer.ui.finetune.history import FoldCurves, RunHistory
 from ctviewer.ui.finetune.pages import Page
 from ctviewer.ui.finetune.state import STEERABLE, Phase, TrainingState, fold_text
 from ctviewer.ui.panels.common import DASH, ElidedLabel, role_label
@@ -28,6 +30,9 @@ from ctviewer.ui.panels.common import DASH, ElidedLabel, role_label
 _FACTS = ("Time left", "Step", "Epoch", "Fold", "Memory", "Device", "Studies")
 _MOST_MESSAGES = 3
 _PERMILLE = 1000
+_DATA = "Studies"  # of the facts: scans where slices are learned from
+_KINDS = {"": "smoothed", "lesions": "lesions, smoothed", "images": "classes of slices, smoothed"}
+_LOSS = "loss"  # how the name of a figure of validation ends that belongs to the losses
 
 
 class RunPage(Page):
@@ -59,7 +64,8 @@ class RunPage(Page):
         self._facts = {name: ElidedLabel(DASH) for name in _FACTS}
         self._steps = CurvePlot("Loss of each step", "step", whole=True)
         self._epochs = CurvePlot("Loss of each epoch (dotted: the best so far)", "epoch", whole=True)
-        self._metrics = CurvePlot("Figures of the validation studies", "epoch", (0.0, 1.0), whole=True)
+        self._data_name = role_label(_DATA, "small")
+        self._metrics = CurvePlot("Figures of the validation data", "epoch", (0.0, 1.0), whole=True)
         self._pause = _button("&Pause", "Write a checkpoint and end the process; its memory is free. Resume goes on.")
         self._resume = _button("&Resume", "Go on from the last checkpoint")
         self._stop = _button("&Stop and keep the best", "End training now; the best state so far becomes a model")
@@ -134,7 +140,7 @@ class RunPage(Page):
             form.setHorizontalSpacing(theme.SPACE)
             form.setVerticalSpacing(theme.SPACE // 2)
             for name in names:
-                label = role_label(name, "small")
+                label = self._data_name if name == _DATA else role_label(name, "small")
                 label.setBuddy(self._facts[name])
                 form.addRow(label, self._facts[name])
             facts.addLayout(form, 1)
@@ -169,7 +175,8 @@ class RunPage(Page):
         if begun is not None:
             device = "CPU" if begun.device == "cpu" else begun.device
             told["Device"] = f"{device}, {begun.precision}"
-            told["Studies"] = f"{begun.train} train, {begun.validation} validation, {begun.test} test"
+            told[_DATA] = f"{begun.train} train, {begun.validation} validation, {begun.test} test"
+            self._data_name.setText(counted(2, begun.unit).removeprefix("2 ").capitalize())
             told["Fold"] = fold_text(history.fold, folds)
         done = 0.0
         if step is not None:
@@ -184,17 +191,18 @@ class RunPage(Page):
             told["Epoch"] = f"{max(epochs[-1].epoch, step.epoch if step else 0)} of {epochs[-1].epochs}"
         for name, text in told.items():
             self._facts[name].setText(text)
-            self._facts[name].setAccessibleName(f"{name}: {text}")
+            said = self._data_name.text() if name == _DATA else name
+            self._facts[name].setAccessibleName(f"{said}: {text}")
         if step is not None or self._state.phase is not Phase.STARTING:
             self._bar.setRange(0, _PERMILLE)
             self._bar.setValue(_PERMILLE if self._state.phase is Phase.FINISHED else round(_PERMILLE * done))
 
     def _show_curves(self, history: RunHistory) -> None:
         fold = history.current
-        step, loss, smooth = fold.steps
-        self._steps.set_lines(
-            (Line("each step", step, loss, faint=True), Line("smoothed", step, smooth, points=step.size == 1))
-        )
+        kinds = fold.kinds
+        steps = [Line("each step" if kind == "" else "", x, y, faint=True) for kind, (x, y, _) in kinds.items()]
+        steps += [Line(_KINDS.get(kind, kind), x, y, points=x.size == 1) for kind, (x, _, y) in kinds.items()]
+        self._steps.set_lines(steps)
         others = [one for number, one in history.folds.items() if number != history.fold]
         faint = [Line("", one.losses[0], one.losses[2], faint=True) for one in others]
         epoch, training, validation = fold.losses
@@ -204,9 +212,10 @@ class RunPage(Page):
             Line("training", epoch, training, points=True),
             Line("validation", epoch, validation, points=True),
         ]
+        lines += [Line(name, *points, points=True) for name, points in fold.metrics.items() if name.endswith(_LOSS)]
         self._epochs.set_lines(lines, best.epoch if best else None)
-        earlier = [Line("", *points, faint=True) for one in others for points in one.metrics.values()]
-        metrics = [Line(name, *points, points=True) for name, points in fold.metrics.items()]
+        earlier = [Line("", *points, faint=True) for one in others for points in _figures(one).values()]
+        metrics = [Line(name, *points, points=True) for name, points in _figures(fold).items()]
         self._metrics.set_lines((*earlier, *metrics), best.epoch if best else None)
 
     # Asking
@@ -235,6 +244,11 @@ class RunPage(Page):
         if question is not None:
             question.close()
             question.deleteLater()
+
+
+def _figures(fold: FoldCurves) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Figures that lie between 0 and 1, by name: losses stand with the losses."""
+    return {name: points for name, points in fold.metrics.items() if not name.endswith(_LOSS)}
 
 
 def _button(text: str, tip: str) -> QPushButton:
