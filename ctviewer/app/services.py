@@ -26,6 +26,7 @@ from ctviewer.core.reading import Reading
 from ctviewer.core.series import Series
 from ctviewer.core.volume import Volume
 from ctviewer.library import WorkStore
+from ctviewer.models.metadata import ONE_SHOT
 from ctviewer.ui.finetune.services import FinishedRun
 from ctviewer.ui.services import ModelCard, Preferences, StudyClasses
 
@@ -111,7 +112,8 @@ class AppServices:
             m = bundle.metadata
             used, card = bundle.key in active, _card(bundle.folder)
             facts = (m.title, m.version, m.task, m.licence, m.limits, m.trained_on)
-            cards.append(ModelCard(*facts, used, card, bundle.key, m.parent))
+            answers = (m.image_classes, m.classes[1:]) if m.task == ONE_SHOT else (m.classes, ())
+            cards.append(ModelCard(*facts, used, card, bundle.key, m.parent, *answers))
         return tuple(cards), problems
 
     def activate_model(self, key: str) -> None:

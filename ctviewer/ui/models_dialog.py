@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _KEY = int(Qt.ItemDataRole.UserRole)
 _SIZE = (980, 620)
-_TASKS = {"study_classifier": "Study classifiers", "one_shot": "Lesion models"}
+_TASKS = {"study_classifier": "Study classifiers", "one_shot": "One-shot models (lesions and slice class)"}
 _NO_COMPARISON = "No comparison with its parent is kept on this computer."
 _NOTHING = "No model is installed."
 
@@ -67,6 +67,7 @@ class ModelsDialog(QDialog):
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         head.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self._title, self._made_from = ElidedLabel(), ElidedLabel(role="small")
+        self._answers = role_label("", "small", wrap=True)
         self._verdict = role_label("", "small", wrap=True)
         self._warning = role_label("", "warning", wrap=True)
         self.card = QTextBrowser()
@@ -95,7 +96,7 @@ class ModelsDialog(QDialog):
         right = QWidget()
         column = QVBoxLayout(right)
         column.setContentsMargins(SPACE, 0, 0, 0)
-        for widget in (self._title, self._made_from, self._verdict, self._warning):
+        for widget in (self._title, self._made_from, self._answers, self._verdict, self._warning):
             column.addWidget(widget)
         column.addLayout(buttons)
         column.addWidget(self.card, 1)
@@ -187,7 +188,7 @@ class ModelsDialog(QDialog):
         card = self._cards.get(self._key)
         for button in (self.activate, self.compare, self.roll_back):
             button.setVisible(card is not None)
-        for label in (self._made_from, self._verdict, self._warning):
+        for label in (self._made_from, self._answers, self._verdict, self._warning):
             label.setVisible(False)
         if card is None:
             self._title.setText("" if self._cards else _NOTHING)
@@ -198,6 +199,8 @@ class ModelsDialog(QDialog):
             f"Made from {card.parent}. Licence: {card.licence}." if card.parent else f"Licence: {card.licence}."
         )
         self._made_from.show()
+        self._answers.setText(answers_text(card))
+        self._answers.setVisible(bool(self._answers.text()))
         self.card.setMarkdown(card.card)
         _space_headings(self.card.document())
         self._show_choice(card)
@@ -228,6 +231,17 @@ class ModelsDialog(QDialog):
         card = self._cards.get(self._key)
         if card is not None:
             self.roll_back_requested.emit(card.task)
+
+
+def answers_text(card: ModelCard) -> str:
+    """What a model tells apart, and what it outlines; "" where it is not known."""
+    told = [f"Outlines {', '.join(card.outlined)}."] if card.outlined else []
+    of = "slices" if card.outlined else "studies"
+    if card.classes:
+        told.append(f"Classes of {of}: {', '.join(card.classes)}.")
+    elif card.outlined:
+        told.append("It tells no classes of slices.")
+    return " ".join(told)
 
 
 def _space_headings(document: QTextDocument) -> None:

@@ -26,6 +26,8 @@ class ModelCard:
         card: the whole model card, Markdown.
         key: "name version".
         parent: key of what it was made from; "" for none.
+        classes: that it tells of a study, or of a slice; may be empty for a one-shot model.
+        outlined: what a one-shot model outlines; empty for others.
     """
 
     title: str
@@ -38,6 +40,8 @@ class ModelCard:
     card: str
     key: str = ""
     parent: str = ""
+    classes: tuple[str, ...] = ()
+    outlined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

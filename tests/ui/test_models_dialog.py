@@ -53,7 +53,7 @@ def tree_of(item) -> dict:
 
 def test_versions_hang_below_what_they_were_made_from(dialog):
     assert tree_of(dialog.tree.invisibleRootItem()) == {
-        "Lesion models": {"Detector 1.0.0": {}},
+        "One-shot models (lesions and slice class)": {"Detector 1.0.0": {}},
         "Study classifiers": {"Starter 1.0.0": {"Starter 1.1.0": {"Starter 1.2.0": {}}}},
     }
 

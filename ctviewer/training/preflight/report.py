@@ -17,6 +17,7 @@ SCHEMA = 1
 ALL_FACTS = "all of these together"
 SUSPICIOUS_AUC = 0.7  # from which a fact alone predicts a class well enough to be learned instead of the disease
 CROSS_VALIDATION = "cross-validation"  # code of the finding that the run judges by it
+OF_SLICES, OF_OUTLINES = "slices of a class", "outlines of"  # tables of how much of a class each part holds
 _MOST_NAMED = 5
 
 

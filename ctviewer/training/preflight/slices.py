@@ -15,7 +15,16 @@ from ctviewer.training.preflight.checks import cross_validates, shortcut_finding
 from ctviewer.training.preflight.estimates import RunPlan, room_findings
 from ctviewer.training.preflight.facts import data_sha256
 from ctviewer.training.preflight.known import Divide, about_judging, counts, divided, last, ordered
-from ctviewer.training.preflight.report import CrossTable, Estimate, Finding, PreflightReport, Severity, Shortcut
+from ctviewer.training.preflight.report import (
+    OF_OUTLINES,
+    OF_SLICES,
+    CrossTable,
+    Estimate,
+    Finding,
+    PreflightReport,
+    Severity,
+    Shortcut,
+)
 from ctviewer.training.preflight.shortcuts import shortcuts_of, tables_of
 from ctviewer.training.preflight.slice_checks import part_findings, scan_findings
 from ctviewer.training.slices.facts import SliceFacts, read_slice_facts
@@ -202,7 +211,7 @@ def _amounts(members: Mapping[str, Sequence[SliceFacts]]) -> Iterator[CrossTable
         part: sum((Counter({name: o.instances for name, o in one.outlines.items()}) for one in those), Counter())
         for part, those in members.items()
     }
-    for name, found in (("slices of a class", slices), ("outlines of", instances)):
+    for name, found in ((OF_SLICES, slices), (OF_OUTLINES, instances)):
         classes = tuple(sorted({key for counter in found.values() for key in counter}))
         if classes:
             rows = tuple(tuple(counter[key] for key in classes) for counter in found.values())

@@ -164,5 +164,5 @@ def verdict(report: PreflightReport, open_doubts: int) -> tuple[Severity, str]:
     if open_doubts:
         what = "1 doubt wants" if open_doubts == 1 else f"{open_doubts} doubts want"
         return Severity.DOUBT, f"Nothing blocks this run; {what} your tick."
-    many = f"{counted(report.studies, 'study')} can be used." if not report.doubts else "All doubts are accepted."
+    many = f"{counted(report.studies, report.unit)} can be used." if not report.doubts else "All doubts are accepted."
     return Severity.INFO, f"Nothing stands against this run. {many}"

@@ -16,7 +16,7 @@ from ctviewer.ui.panels.common import ElidedLabel, Panel
 
 _BEGINS = "The check begins…"
 _NOT_YET = "Nothing was checked yet."
-_WHILE = "Each study is read once, and nothing is written into the folder. You can go on reading meanwhile."
+_WHILE = "Everything is read once, and nothing is written into the folders. You can go on reading meanwhile."
 
 
 class PreflightPage(pages.PreflightPage):
@@ -126,6 +126,6 @@ def _counted(report: PreflightReport) -> str:
         f"{len(report.doubts)} {'doubt' if len(report.doubts) == 1 else 'doubts'}",
     ]
     return (
-        f"{counted(report.studies, 'study')} of {counted(report.patients, 'patient')} were looked at: {', '.join(many)}, "
+        f"{counted(report.studies, report.unit)} of {counted(report.patients, 'patient')} were looked at: {', '.join(many)}, "
         f"{notes} {'note' if notes == 1 else 'notes'}."
     )

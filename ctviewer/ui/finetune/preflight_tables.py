@@ -11,6 +11,8 @@ from ctviewer.core.words import amount_text, counted
 from ctviewer.training.preflight.report import (
     ALL_FACTS,
     CROSS_VALIDATION,
+    OF_OUTLINES,
+    OF_SLICES,
     SUSPICIOUS_AUC,
     CrossTable,
     PreflightReport,
@@ -23,6 +25,7 @@ from ctviewer.ui.panels.common import DASH, ElidedLabel, Panel, role_label
 from ctviewer.ui.theme import SPACE
 
 _PARTS = {"train": "Training", "val": "Validation", "test": "Test", "cross-validation": "Cross-validation"}
+_AMOUNTS = {OF_SLICES: "Slices by class", OF_OUTLINES: "Outlines large enough to be learned"}
 _AUC = Scale(0.3, 1.0, SUSPICIOUS_AUC, (0.3, 0.5, 0.7, 0.9))
 _WHY = (
     "How a study was made must not tell its class. Where it does (AUC above 0.7, the dashed line), a model may learn the "
@@ -37,8 +40,11 @@ _FOLDED = (
 _MOST_SHORTCUTS = 6
 _NAMES_PX = 110  # of the names at the least, however many columns there are
 _WIDTH_TEXT = "Even a good model can show no more with this many patients: the 95 % interval to expect of its AUC."
+_NO_WIDTHS = (
+    "How far figures of outlines can be off with this many patients is not reckoned before a run: its intervals say it."
+)
 _NOT_KNOWN = "Not known: no step was timed."
-_NO_BASELINE = "The base model was not judged on these studies."
+_NO_BASELINE = "The base model was not judged on these data."
 
 
 def part_name(part: str) -> str:
@@ -47,7 +53,7 @@ def part_name(part: str) -> str:
 
 
 class CountsPanel(Panel):
-    """Studies and patients by part and class."""
+    """Studies (or scans) and patients by part and class; of slices also how many, and what is outlined on them."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Who is learned from, who is judged by", parent)
@@ -55,9 +61,15 @@ class CountsPanel(Panel):
         self.body.addLayout(self._grid)
         self._told = note()
         self.body.addWidget(self._told)
+        self._amounts = QVBoxLayout()
+        self.body.addLayout(self._amounts)
 
     def set_report(self, report: PreflightReport) -> None:
         """Parts in columns, classes in rows."""
+        clear(self._amounts)
+        for table in report.tables:
+            if table.fact in _AMOUNTS:
+                self._amounts.addWidget(_AmountsView(table))
         clear(self._grid)
         parts = list(dict.fromkeys(one.part for one in report.counts))
         labels = list(dict.fromkeys(one.label for one in report.counts))
@@ -73,7 +85,23 @@ class CountsPanel(Panel):
         torn = any(one.code == "patient-on-both-sides" for one in report.findings)
         apart = "" if torn else " No patient is in two parts."
         folded = any(one.code == CROSS_VALIDATION for one in report.findings)
-        say(self._told, f"Studies, and patients in brackets.{_FOLDED if folded else apart}" if parts else "")
+        units = counted(2, report.unit).removeprefix("2 ").capitalize()
+        say(self._told, f"{units}, and patients in brackets.{_FOLDED if folded else apart}" if parts else "")
+
+
+class _AmountsView(QWidget):
+    """How much of each class the parts hold: parts in columns, as above."""
+
+    def __init__(self, table: CrossTable) -> None:
+        super().__init__()
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, SPACE // 2, 0, 0)
+        box.setSpacing(2)
+        box.addWidget(role_label(_AMOUNTS[table.fact], "title"))
+        grid = _grid()
+        columns = zip(table.classes, zip(*table.counts, strict=True), strict=True)
+        _fill(grid, [["", *map(part_name, table.rows)], *([name, *map(str, counts)] for name, counts in columns)])
+        box.addLayout(grid)
 
 
 class ShortcutsPanel(Panel):
@@ -105,8 +133,9 @@ class ShortcutsPanel(Panel):
         suspicious = any(one.auc > SUSPICIOUS_AUC for one in found)
         say(self._told, _WHY if suspicious else _NONE_TOLD if found else _NOT_TRIED)
         clear(self._tables)
-        self.tables.setVisible(bool(report.tables))
-        for table in report.tables:
+        facts = [table for table in report.tables if table.fact not in _AMOUNTS]
+        self.tables.setVisible(bool(facts))
+        for table in facts:
             self._tables.addWidget(_CrossTableView(table))
 
 
@@ -147,7 +176,8 @@ class WidthsPanel(Panel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("What this many patients can show", parent)
         self._grid, self._base = _grid(), _grid()
-        self.body.addWidget(note(_WIDTH_TEXT))
+        self._why = note(_WIDTH_TEXT)
+        self.body.addWidget(self._why)
         self.body.addLayout(self._grid)
         self.body.addWidget(role_label("The base model on the local hold-out", "title"))
         self._none = note(_NO_BASELINE)
@@ -170,6 +200,7 @@ class WidthsPanel(Panel):
                 for (part, label, yes, no), found in rows.items()
             ]
             _fill(self._grid, [head, *body])
+        say(self._why, _WIDTH_TEXT if report.widths or report.unit == "study" else _NO_WIDTHS)
         self._none.setVisible(not report.baseline)
         if report.baseline:
             figures = [[one.name, interval_text(one.value, one.low, one.high)] for one in report.baseline]
