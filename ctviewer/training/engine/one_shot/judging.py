@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ctviewer.nets.one_shot.net import OneShot
 from ctviewer.training.control import Control, Wish
@@ -82,7 +82,10 @@ class SliceJudge:
         if one.image_class is None:
             torch.manual_seed(dropout_seed(self.seed, 0, _NEVER_AN_EPOCH, 0, place))
             image, target = self.store.lesion_item(one.ref.scan, one.ref.name)
-            net.train()  # losses are of training mode; nothing of this branch keeps statistics
+            net.train()  # losses are of training mode
+            for module in net.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()  # it normalises alike, and keeps nothing of what it sees
             with reduced:
                 losses = net.segmentation_losses(image[None], [target])
             return torch.tensor([sum(float(loss) for loss in losses.values()), 0.0], dtype=torch.float64)

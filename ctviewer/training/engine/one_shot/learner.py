@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ctviewer.nets.one_shot.net import OneShot
@@ -161,9 +161,9 @@ class OneShotLearner:
         return reduced(self.net, self.precision)
 
     def _statistics(self) -> list[Tensor]:
-        """Running statistics (`norms` "running"); the other norms have none that change."""
-        layer = self.net.attention_layer
-        return [] if layer is None else list(layer.buffers())
+        """Of BatchNorm, which keeps them while it learns; the product's norms have none that change."""
+        norms = [module for module in self.net.modules() if isinstance(module, nn.BatchNorm2d)]
+        return [buffer for norm in norms for buffer in norm.buffers()]
 
 
 def optimizer_for(net: OneShot, recipe: Recipe) -> Optimizer:

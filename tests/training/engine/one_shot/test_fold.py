@@ -16,7 +16,11 @@ from ctviewer.training.engine.one_shot.learner import OneShotLearner
 from ctviewer.training.events import Saved, StepDone
 
 COPIED = {"net": {**run_config().model.net, "branches": "copied", "norms": "running"}}
-WISHES = {"copied": {"model": COPIED, "copy": "best", "smoothing": 0.5}, "summed": {"losses": "sum"}}
+BATCH_NORM = {"net": {**run_config().model.net, "norm": "batch_of_one"}}
+WISHES = {
+    "copied": {"model": COPIED, "copy": "best", "smoothing": 0.5},
+    "summed": {"model": BATCH_NORM, "losses": "sum"},
+}
 
 
 def config_of(kind: str, **changes):
@@ -188,3 +192,44 @@ def test_lesions_alone_make_a_segmentation_net(inputs) -> None:
     said = said_by(fold.train())
     assert len(said.losses) == fold.batches.steps == 2
     assert math.isfinite(said.judged[0][3])
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_step_that_teaches_nothing_moves_nothing(inputs, monkeypatch, precision: str) -> None:
+    """A slice without any region has an answer that no weight has a part in."""
+    fold = fold_of(inputs(run_config(epochs=1, precision=precision, decay=0.5)))
+    monkeypatch.setattr(OneShotLearner, "_classification", lambda self, drawn: torch.tensor(0.3))
+    events = fold.train()
+    next(event for event in events if isinstance(event, StepDone))
+    before = state_of(fold)
+    assert next(event for event in events if isinstance(event, StepDone)).loss == pytest.approx(0.3)
+    assert same(state_of(fold), before)
+    events.close()
+
+
+@pytest.mark.parametrize("item", ["lesion_item", "image_item"])
+def test_values_that_are_not_finite_pass_the_net_and_end_in_words(inputs, monkeypatch, item: str) -> None:
+    """Neither proposals nor sampling of regions stumble over them before the loss is looked at."""
+    fold = fold_of(inputs(run_config(epochs=1)))
+    right = getattr(fold.learner.store, item)
+
+    def broken(*told):
+        image, truth = right(*told)
+        return image * math.nan, truth
+
+    monkeypatch.setattr(fold.learner.store, item, broken)
+    with pytest.raises(CtviewerError, match=r"because (the loss|a gradient) is not finite"):
+        said_by(fold.train())
+
+
+@pytest.mark.parametrize("norms", ["product", "reference", "running"])
+@pytest.mark.parametrize("norm", ["group", "batch_of_one"])
+def test_batch_norm_alone_keeps_statistics_and_the_product_has_none(inputs, norm: str, norms: str) -> None:
+    options = {**run_config().model.net, "norm": norm, "norms": norms}
+    fold = fold_of(inputs(run_config(epochs=1, model={"net": options})))
+    before = {name: tensor.clone() for name, tensor in fold.learner.net.named_buffers()}
+    said_by(fold.train())
+    changed = {name for name, tensor in fold.learner.net.named_buffers() if not torch.equal(tensor, before[name])}
+    parts = {"backbone"} if norm == "batch_of_one" else set()
+    parts |= {"attention_layer"} if norms != "product" else set()
+    assert {name.partition(".")[0] for name in changed} == parts

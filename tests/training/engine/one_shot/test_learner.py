@@ -183,8 +183,9 @@ def test_copied_weights_and_their_rule_are_in_what_is_kept(learner) -> None:
 
 
 @pytest.mark.parametrize("norms", ["product", "reference", "running"])
-def test_judging_changes_nothing(learner, norms: str) -> None:
-    made = learner(norms=norms)
+@pytest.mark.parametrize("norm", ["group", "batch_of_one"])
+def test_judging_changes_nothing(learner, norm: str, norms: str) -> None:
+    made = learner(norm=norm, norms=norms)
     before = {name: tensor.clone() for name, tensor in made.net.state_dict().items()}
     scans = ("lesions/0/l0", "images/0/i0")
     first = ended(made.judge_epoch(scans, SINGLE, never))
