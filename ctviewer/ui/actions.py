@@ -100,8 +100,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("analyse", "&Analyse", ("Ctrl+R",), "analyse", "Run the models over this series"),
     Command("cancel", "&Cancel analysis", ("Ctrl+.",), "cancel", "Stop the analysis; nothing of it is kept"),
     Command("auto_analyse", "Analyse when a chest CT is opened", (), "", "", checkable=True),
-    Command("accept", "A&ccept", ("Return", "Enter"), "accept", "Accept the selected finding", in_view=True),
-    Command("reject", "Re&ject", ("Backspace",), "reject", "Reject the selected finding", in_view=True),
+    Command("accept", "A&ccept finding", ("Return", "Enter"), "accept", "Accept the selected finding", in_view=True),
+    Command("reject", "Re&ject finding", ("Backspace",), "reject", "Reject the selected finding", in_view=True),
     Command("new_finding", "&New finding", ("N",), "new-finding", "Draw a finding that no model marked"),
     Command(
         "tool_brush",
@@ -122,8 +122,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("smaller_brush", "&Smaller brush", ("[", "-"), "", "Also Shift and wheel"),
     Command("larger_brush", "&Larger brush", ("]", "+"), "", "Also Shift and wheel"),
     Command("next_lesion_class", "Next class of the &finding", ("L",), "", "Another class for the selected finding"),
-    Command("remove_finding", "Re&move", ("Del",), "", "Remove a drawn finding; reject one of the model", in_view=True),
-    Command("erase_slice", "Take &off this slice", ("Shift+Del",), "", "The finding stays on its other slices"),
+    Command(
+        "remove_finding",
+        "Re&move finding",
+        ("Del",),
+        "",
+        "Remove a drawn finding; reject one of the model",
+        in_view=True,
+    ),
+    Command("erase_slice", "Take finding &off this slice", ("Shift+Del",), "", "The finding stays on its other slices"),
     Command(
         "reviewed_slice",
         "Slice &reviewed completely",

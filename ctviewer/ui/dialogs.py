@@ -20,17 +20,20 @@ from ctviewer.ui.session import Session
 
 _MOUSE = (
     ("Wheel", "previous / next slice"),
-    ("Left drag", "window: right is wider, up is brighter; or the tool chosen"),
+    ("Left drag", "window (right: wider, up: brighter) or tool"),
     ("Middle drag", "pan"),
     ("Right drag", "zoom"),
     ("Ctrl + wheel", "zoom at the cursor"),
     ("Double click", "the image alone, and back"),
-    ("Right click", "what can be done with the finding there"),
-    ("Left drag with the brush", "adds pixels; with Shift also those of other findings"),
+    ("Right click", "menu of the finding there"),
+    ("Brush + Shift", "paints over other findings too"),
     ("Shift + wheel", "size of the brush"),
-    ("Ctrl + click", "with the brush: selects another finding"),
+    ("Ctrl + click", "with the brush: another finding"),
     ("Heat strip", "click or drag goes to that slice"),
 )
+
+
+_KEY_COLUMNS = 3  # all of them fit a screen of 1280 x 800
 
 
 def stand_beside(dialog: QDialog) -> None:
@@ -80,19 +83,20 @@ def show_keys(parent: QWidget, actions: dict[str, QAction]) -> None:
     """All keys, as they are now, and the mouse."""
     dialog, box = _dialog(parent, "Keys and mouse")
     grid = QGridLayout()
-    grid.setHorizontalSpacing(18)
+    grid.setHorizontalSpacing(12)
+    grid.setVerticalSpacing(4)
     native = QKeySequence.SequenceFormat.NativeText
     rows = [
         (", ".join(k.toString(native) for k in a.shortcuts()), a.text().replace("&", "").removesuffix("…"))
         for a in actions.values()
         if a.shortcuts()
     ]
-    half = (len(rows) + len(_MOUSE) + 1) // 2
+    deep = -(-(len(rows) + len(_MOUSE)) // _KEY_COLUMNS)
     for number, (key, meaning) in enumerate((*_MOUSE, *rows)):
-        column = 2 * (number // half)
+        column = 2 * (number // deep)
         name = QLabel(f"<b>{key}</b>")
-        grid.addWidget(name, number % half, column)
-        grid.addWidget(QLabel(meaning), number % half, column + 1)
+        grid.addWidget(name, number % deep, column)
+        grid.addWidget(QLabel(meaning), number % deep, column + 1)
     box.addLayout(grid)
     _finish(dialog, box)
 

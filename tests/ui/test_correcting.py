@@ -357,8 +357,10 @@ def test_the_list_of_keys_names_them(analysed):
     told = " ".join(texts)
     for wanted in ("New finding", "Brush", "Eraser", "Slice reviewed completely", "Shift + wheel"):
         assert wanted in told
-    for dialog in [w for w in QApplication.topLevelWidgets() if w.isVisible() and w.windowTitle() == "Keys and mouse"]:
-        dialog.close()
+    (dialog,) = [w for w in QApplication.topLevelWidgets() if w.isVisible() and w.windowTitle() == "Keys and mouse"]
+    size = dialog.sizeHint()
+    dialog.close()
+    assert size.width() <= 1280 and size.height() <= 760, "it fits a small screen"
 
 
 def test_nothing_is_offered_before_a_study_is_open(window):
