@@ -22,18 +22,19 @@ def make_optimizer(net: StudyClassifier, recipe: Recipe) -> Optimizer:
 def optimizer_of(parts: Iterable[tuple[nn.Module, float]], recipe: Recipe) -> Optimizer:
     """An optimizer over what of some modules is trainable.
 
-    Weight decay holds matrices and kernels small; biases and norms are left alone.
+    AdamW's decay holds matrices and kernels small and leaves biases and norms alone. Adam's is a penalty on all weights, as
+    the paper's recipe has it (Ter-Sarkisov).
 
     Args:
         parts: modules, and the factor of the recipe's rate that each learns at.
         recipe: its optimizer, rate and decay.
     """
-    groups = []
+    groups, of_vectors = [], recipe.decay if recipe.optimizer == "adam" else 0.0
     for part, factor in parts:
         trained = [p for p in part.parameters() if p.requires_grad]
         for decay, those in (
             (recipe.decay, [p for p in trained if p.ndim > 1]),
-            (0.0, [p for p in trained if p.ndim <= 1]),
+            (of_vectors, [p for p in trained if p.ndim <= 1]),
         ):
             if those:
                 groups.append({"params": those, "weight_decay": decay, "lr": recipe.rate * factor, "factor": factor})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 import math
@@ -15,7 +16,7 @@ from ctviewer.nets.encoders import freeze
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.engine.batches import dropout_seed, make_batches
 from ctviewer.training.engine.judging import Judged, figures
-from ctviewer.training.engine.optimizers import make_optimizer, rate_at, set_rate, trained_parameters
+from ctviewer.training.engine.optimizers import make_optimizer, optimizer_of, rate_at, set_rate, trained_parameters
 from ctviewer.training.engine.pace import Pace
 from ctviewer.training.engine.passes import _groups
 from ctviewer.training.engine.task import Task
@@ -89,6 +90,21 @@ def test_groups_of_an_optimizer() -> None:
         rate, decay = settings[id(parameter)]
         assert rate == pytest.approx(2e-4 if name.startswith("encoder.") else 2e-3), name
         assert decay == (0.01 if parameter.ndim > 1 else 0.0), name
+
+
+def test_the_one_shot_paper_decays_all_weights() -> None:
+    """As torch's Adam does it, which the paper used: biases and norms too."""
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3), torch.nn.GroupNorm(2, 16))
+    ours = optimizer_of([(net, 1.0)], RECIPES["one-shot-paper"])
+    twin = copy.deepcopy(net)
+    theirs = torch.optim.Adam(twin.parameters(), lr=1e-5, betas=(0.9, 0.999), weight_decay=1e-3)
+    for _ in range(3):
+        for one, optimizer in ((net, ours), (twin, theirs)):
+            optimizer.zero_grad()
+            one(torch.ones(1, 3, 8, 8)).square().mean().backward()
+            optimizer.step()
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), twin.parameters(), strict=True))
+    assert {group["weight_decay"] for group in ours.param_groups} == {1e-3}
 
 
 def test_losses_of_each_head_by_hand() -> None:
