@@ -12,6 +12,7 @@ from ctviewer.app import reproduce_options, reproduce_ye
 from ctviewer.app.cli import BAD_INPUT, OK, PAUSED, main
 from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.datasets.hard_studies import SMALL, write_hard_studies
+from ctviewer.models.metadata import CLASSIFIER
 from ctviewer.nets.aggregators import AGGREGATORS
 from ctviewer.nets.encoders import ENCODERS
 from ctviewer.training.control import Wish
@@ -121,7 +122,11 @@ def test_senseless_options_are_refused(studies, tmp_path, arguments):
 def test_every_net_there_is_can_be_asked_for():
     """On the command line and in the window, which do not import torch to know it."""
     starter_only = {"resnet18_pyramid"}
-    assert set(reproduce_options.ENCODERS) == set(ENCODERS) - starter_only == {key for key, _ in model_panel._ENCODERS}
+    assert (
+        set(reproduce_options.ENCODERS)
+        == set(ENCODERS) - starter_only
+        == {key for key, _ in model_panel._ENCODERS[CLASSIFIER]}
+    )
     assert set(reproduce_options.AGGREGATORS) == set(AGGREGATORS) == {key for key, _ in model_panel._AGGREGATORS}
 
 
