@@ -304,8 +304,7 @@ def _without_truth(p: SlicePredictions, lesions: Sequence[LesionCount]) -> Itera
             "lesions of any class, there is no AP of them, and no per_image_ap."
         )
     if absent := [one.name for one in lesions if not one.instances]:
-        verb = "is" if len(absent) == 1 else "are"
-        yield f"No outline of {enumerated(absent)} {verb} in this set, so that there is no AP of it."
+        yield f"This set holds no outline of {enumerated(absent)}: without truth there is no AP."
 
 
 def _without_class(p: SlicePredictions, classes: Sequence[SliceCount]) -> Iterator[str]:

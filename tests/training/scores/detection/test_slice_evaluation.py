@@ -73,7 +73,7 @@ def test_a_draw_is_the_figure_of_the_patients_drawn(predictions):
 
 def test_it_says_what_is_not_given(predictions, drawn_slice, kept):
     told = examine_slices(predictions, "test", draws=50)
-    assert any("No outline of lung is in this set, so that there is no AP of it." in note for note in told.notes)
+    assert any("This set holds no outline of lung: without truth there is no AP." in note for note in told.notes)
     assert any("8 patients" in note for note in told.notes)
     assert told.confusion is not None and sum(map(sum, told.confusion.studies)) == 32
     assert len(told.mistakes) == told.confusion.studies[0][1] + told.confusion.studies[1][0]
