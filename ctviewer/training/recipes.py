@@ -166,6 +166,7 @@ _ONE_SHOT_TUNED = Recipe(
     decay=0.01,
     epochs=30,
     batch=4,
+    draws=1000,  # nothing is kept of a draw, so that none need come again
     calibrate=False,
     task=ONE_SHOT,
 )
@@ -178,6 +179,7 @@ _ONE_SHOT_SCRATCH = Recipe(
     encoder_rate=1.0,
     epochs=60,
     batch=4,
+    draws=1000,
     patience=12,
     calibrate=False,
     task=ONE_SHOT,
