@@ -37,24 +37,29 @@ def decode(kind: str, data: bytes, page: int, most_pixels: int) -> NDArray[Any]:
 
     rows, columns = _announced(kind, data, page)
     if rows * columns > most_pixels:
-        raise CodecError(f"are a picture that is too large ({rows} x {columns} pixels)")
+        raise CodecError(f"are too many ({rows} x {columns})")
     try:
         if kind == PNG:
             image = np.asarray(imagecodecs.png_decode(data))
         elif kind == JPEG:
-            image = np.asarray(imagecodecs.jpeg8_decode(data))
+            image = _jpeg(data)
         elif kind == LABELS:
             image = _labels(data)
         else:
             image = np.asarray(imagecodecs.tiff_decode(data, index=page))
     except (
-        imagecodecs.PngError, imagecodecs.TiffError, imagecodecs.Jpeg8Error,
-        ValueError, IndexError, RuntimeError, OSError, SyntaxError,
+        imagecodecs.PngError, imagecodecs.TiffError, ValueError, IndexError, RuntimeError, OSError, SyntaxError,
     ) as error:  # fmt: skip
         raise CodecError from error
     if image.ndim not in (2, 3) or image.shape[:2] != (rows, columns):
         raise CodecError("are no plain image of rows and columns")
     return image
+
+
+def _jpeg(data: bytes) -> NDArray[Any]:
+    """The pixels of a JPEG file: pillow refuses one that is cut off, where other decoders fill up what is missing."""
+    with _opened(JPEG, data) as picture:
+        return np.asarray(picture)
 
 
 def _labels(data: bytes) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ def read_labels(path: Path) -> NDArray[np.uint16]:
 
 def _decoded(path: Path, kind: str) -> NDArray[Any]:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited on for ever
+            raise InputError(f"{path} is no picture but a folder, a device or a pipe.")
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:

@@ -111,7 +111,7 @@ def _write_slices(folder: Path, slices: Sequence[MarkedSlice], legend: Legend) -
     rows = []
     for one in slices:
         name = one.sop_instance_uid or one.digest
-        rows.append(SliceRow(name, one.complete, one.image_class, one.origin))
+        rows.append(SliceRow(name, one.complete, one.image_class, one.origin, bool(one.outlines)))
         if one.outlines:
             write_bytes(folder / f"{name}.png", png_bytes(_label_map(one, legend)))
     write_slice_table(folder / SLICES_NAME, rows)

@@ -19,6 +19,7 @@ from ctviewer.datasets.slices.studies import MarkedStudies
 from ctviewer.datasets.stating import Statement, read_statement
 
 _COMPLETE = {"": None, "yes": True, "no": False}
+_LISTED = ("studies", "covidx", "prefixed", "ictcf")  # formats that a table or list may name scans or slices of
 
 
 class Source(Protocol):
@@ -131,4 +132,8 @@ def open_slice_source(
         raise InputError(f"The format {format!r} of labelled slices is none of {', '.join(_FORMATS)}.")
     if complete not in _COMPLETE:
         raise InputError(f"Whether all lesions are marked is stated by yes or no, not by {complete!r}.")
+    if table is not None and format not in _LISTED:
+        raise InputError(
+            f"Slices of the format {format!r} are taken as they lie in {folder}: {table} cannot list them."
+        )
     return _FORMATS[format](_Asked(folder, table, split, _COMPLETE[complete], read_statement(values)))

@@ -44,7 +44,7 @@ def open_prefixed(folder: Path, stated: Statement, table: Path | None = None, sp
             raise InputError(f"{slices[scan][found['slice']].image} and {path} are the same slice.")
         patients[scan] = found["patient"]
     if not slices:
-        raise InputError(f"{folder} holds no pictures of slices.")
+        raise InputError(f"{table or folder} {'names' if table else 'holds'} no pictures of slices.")
     scans = [PictureScan(scan, patients[scan], tuple(found.values()), split) for scan, found in slices.items()]
     return PictureSource(scans, stated)
 

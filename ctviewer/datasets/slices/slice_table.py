@@ -14,8 +14,8 @@ from ctviewer.core.files import write_bytes
 from ctviewer.datasets.listing import lines_of
 
 SLICES_NAME = "slices.csv"
-_COLUMNS = ("slice", "complete", "class", "origin")
-_COMPLETE = {"": None, "yes": True, "no": False}
+_COLUMNS = ("slice", "complete", "class", "origin", "outlined")
+_YES_NO = {"": None, "yes": True, "no": False}
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -28,6 +28,7 @@ class SliceRow:
         complete: whether all its lesions are marked; None where the table does not say.
         image_class: what it shows; "" where the table does not say.
         origin: SHA-256 of the weights whose accepted output its marks are; "" for a person's own.
+        outlined: whether a lesion is outlined on it, so that a mask that got lost is missed; None where the table does not say.
         line: where it stands, from 1.
     """
 
@@ -35,6 +36,7 @@ class SliceRow:
     complete: bool | None = None
     image_class: str = ""
     origin: str = ""
+    outlined: bool | None = None
     line: int = 0
 
 
@@ -74,16 +76,18 @@ def write_slice_table(path: Path, rows: Iterable[SliceRow]) -> None:
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(_COLUMNS)
-    table.writerows((row.name, words[row.complete], row.image_class, row.origin) for row in rows)
+    table.writerows((row.name, words[row.complete], row.image_class, row.origin, words[row.outlined]) for row in rows)
     write_bytes(path, text.getvalue().encode("utf-8"))
 
 
 def _row(cells: dict[str, str], path: Path, line: int) -> SliceRow:
-    complete, origin = cells.get("complete", "").casefold(), cells.get("origin", "").casefold()
+    origin = cells.get("origin", "").casefold()
     if not cells.get("slice"):
         raise InputError(f"{path}, line {line}: it names no slice.")
-    if complete not in _COMPLETE:
-        raise InputError(f"{path}, line {line}: {cells['complete']!r} under complete is neither yes nor no.")
+    for name in ("complete", "outlined"):
+        if cells.get(name, "").casefold() not in _YES_NO:
+            raise InputError(f"{path}, line {line}: {cells[name]!r} under {name} is neither yes nor no.")
+    complete, outlined = (_YES_NO[cells.get(name, "").casefold()] for name in ("complete", "outlined"))
     if origin and not _HASH.fullmatch(origin):
         raise InputError(f"{path}, line {line}: the origin is no SHA-256 of a model's weights.")
-    return SliceRow(cells["slice"], _COMPLETE[complete], cells.get("class", ""), origin, line)
+    return SliceRow(cells["slice"], complete, cells.get("class", ""), origin, outlined, line)

@@ -86,10 +86,10 @@ class MarkedStudies:
         return tuple(dict.fromkeys(path for path in told if path.exists()))
 
     def load_slices(self, scan: str) -> LabelledSlices:
-        """The slices of which something is known, head to feet, with their labels.
+        """The slices of which something is known, head to feet, with their labels; none where nothing is.
 
         Raises:
-            InputError: the study or its masks cannot be read or do not fit each other, or nothing is marked.
+            InputError: the study or its masks cannot be read or do not fit each other.
         """
         volume, _ = self._studies.load(scan)
         require_axial_hu(volume, scan)
@@ -100,16 +100,14 @@ class MarkedStudies:
         labels = None
         if place is not None:
             labels = read_masks(place, volume, keys, self._legend)
+            _require_outlines(rows, labels, _slice_table(place))
         elif complete.any():
+            self._require_without(row)
             labels = np.zeros(volume.geometry.shape, np.uint8)
         classes = self._slice_classes(row, labels, complete, rows)
         told = np.array([bool(name) for name in classes])
         marked = np.zeros(volume.slice_count, bool) if labels is None else labels.any(axis=(1, 2))
         kept = usable_slices(volume, marked | complete | told)
-        if not kept:
-            raise InputError(
-                f"Nothing is marked in the study {scan}: no lesion, no class of a slice, no complete review."
-            )
         origins = [rows[index].origin if index in rows else "" for index in range(volume.slice_count)]
         return labelled_slices(
             volume,
@@ -130,6 +128,19 @@ class MarkedStudies:
         if found is None:
             raise InputError(f"The masks of the study {row.study} are not there: there is no {self._base / row.masks}.")
         return found
+
+    def _require_without(self, row: LabelRow) -> None:
+        """A study of a finding does not count as free of lesions only because its masks got lost.
+
+        Raises:
+            InputError: it would.
+        """
+        if row.classes and row.classes != (self.negative_class,):
+            raise InputError(
+                f"The study {row.study} is of the class {'|'.join(row.classes)} and said to be marked completely, and has no "
+                f"masks: there is no {self._base / MASKS_NAME / row.study}. If nothing is to be marked on it, that is an "
+                "empty folder."
+            )
 
     def _is_complete(self, known: SliceRow | None, row: LabelRow) -> bool:
         said = known.complete if known is not None else None
@@ -165,6 +176,17 @@ def _by_index(place: Path, keys: SliceKeys) -> dict[int, SliceRow]:
             raise InputError(f"{table}, line {row.line}: the study has no slice {row.name}.")
         found[index] = row
     return found
+
+
+def _require_outlines(rows: dict[int, SliceRow], labels: NDArray[np.uint8], table: Path) -> None:
+    """Slices that were written with outlines have them still.
+
+    Raises:
+        InputError: one has none.
+    """
+    for index, row in rows.items():
+        if row.outlined and not labels[index].any():
+            raise InputError(f"{table}, line {row.line}: the mask of the slice {row.name} is missing or empty.")
 
 
 def _with_lesion(labels: NDArray[np.uint8] | None, classes: tuple[str, ...], count: int) -> NDArray[np.bool_]:

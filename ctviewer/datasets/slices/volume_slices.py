@@ -54,7 +54,7 @@ def labelled_slices(
 
     Args:
         volume: axial, in HU.
-        kept: volume indices, in order; at least one.
+        kept: volume indices, in order.
         keys: names of the slices.
         labels: `[slices, rows, columns]` as stored; None where no lesions are marked.
         label_classes: what their values mean.
@@ -66,7 +66,7 @@ def labelled_slices(
     indices = list(kept)
     return LabelledSlices(
         names=tuple(keys.name(index) for index in indices),
-        pixels=np.stack([upright.apply(_hounsfield(volume, index)) for index in indices]),
+        pixels=_pixels(volume, indices, upright),
         unit=HU,
         spacing=(spacing[1], spacing[0]) if spacing is not None and upright.transpose else spacing,
         labels=None if labels is None else np.ascontiguousarray(upright.apply(labels[indices])),
@@ -80,10 +80,21 @@ def labelled_slices(
 
 def _are_neighbours(volume: Volume, indices: list[int]) -> bool:
     """Whether no slice lies, or is missing, between two that follow each other."""
+    if not indices:
+        return False
     steps, layout = np.abs(np.diff(indices)), layout_of(volume.geometry)
     first, last = min(indices), max(indices)
     holes = (layout.missing > 0) | layout.large | layout.repeated
     return bool((steps == 1).all()) and not bool(holes[first:last].any())
+
+
+def _pixels(volume: Volume, indices: Sequence[int], upright: Upright) -> NDArray[np.float32]:
+    """`[len(indices), rows, columns]` upright."""
+    rows, columns = volume.geometry.shape[1:]
+    out = np.empty((len(indices), *upright.apply(np.empty((rows, columns), bool)).shape), np.float32)
+    for place, index in enumerate(indices):
+        out[place] = upright.apply(_hounsfield(volume, index))
+    return out
 
 
 def _hounsfield(volume: Volume, index: int) -> NDArray[np.float32]:

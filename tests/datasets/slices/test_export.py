@@ -73,6 +73,21 @@ def test_what_is_written_is_read_again(tmp_path, opened):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_mask_that_got_lost_is_missed_and_one_that_never_was_is_not(tmp_path, opened):
+    _, _, study = opened
+    clear = replace(study.slices[4], outlines=(), complete=True)
+    study = replace(study, slices=(*study.slices[:4], clear, *study.slices[5:]))
+    folder = write_training_set(tmp_path / "set", [study], [study.place]).parent
+    (scan_name,) = (source := open_slice_source("studies", folder)).ids()
+    got = source.load_slices(scan_name)
+    place = got.names.index(clear.sop_instance_uid)
+    assert got.complete[place] and not got.labels[place].any()
+    lost = next(folder.glob("masks/*/*.png"))
+    lost.unlink()
+    with pytest.raises(InputError, match=rf"slices\.csv, line \d+: the mask of the slice {lost.stem} is missing"):
+        source.load_slices(scan_name)
+
+
 def test_nothing_says_whose_the_study_is(tmp_path, opened):
     _, _, study = opened
     write_training_set(tmp_path / "set", [study])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,34 @@ def test_cncb(tmp_path, phantoms):
         np.testing.assert_allclose(got.pixels[place], grey_of(phantoms[2], int(name)), atol=0.06)  # JPEG
     partial = open_slice_source("cncb", tmp_path, complete="no")
     assert not partial.load_slices("0").complete.any()
+
+
+def test_pictures_that_were_cut_off_are_refused_never_filled_up(tmp_path, phantoms):
+    samples.write_cncb(tmp_path, phantoms[2:])
+    source = open_slice_source("cncb", tmp_path)
+    (picture, *_) = source.paths("0")
+    whole = picture.read_bytes()
+    for share in (0.5, 0.9, 0.98):
+        picture.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(DecodeError, match=rf"{picture.name} cannot be opened: its pixels are damaged"):
+            source.load_slices("0")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name")
+def test_a_pipe_is_not_waited_on(tmp_path, phantoms):
+    samples.write_cncb(tmp_path, phantoms[2:])
+    source = open_slice_source("cncb", tmp_path)
+    (picture, *_) = source.paths("0")
+    picture.unlink()
+    os.mkfifo(picture)
+    with pytest.raises(InputError, match="is no picture but a folder, a device or a pipe"):
+        source.load_slices("0")
+
+
+@pytest.mark.parametrize("name", ["cncb", "lidc", "covid19_ct_seg"])
+def test_a_list_is_not_passed_over_where_a_format_has_none(tmp_path, name):
+    with pytest.raises(InputError, match=rf"of the format '{name}' are taken as they lie .*test\.txt cannot list them"):
+        open_slice_source(name, tmp_path, table=tmp_path / "test.txt")
 
 
 def test_cncb_as_the_archive_is_published(tmp_path, phantoms):

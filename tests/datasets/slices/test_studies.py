@@ -267,11 +267,26 @@ def test_tables_of_slices_that_cannot_be_used(study, lines, told):
         open_slice_source("studies", folder).load_slices("s1")
 
 
-def test_a_control_study_needs_no_masks_and_another_says_what_it_lacks(study):
+def test_a_study_that_says_nothing_gives_no_slices(study):
     folder, _, _ = study
-    with pytest.raises(InputError, match="Nothing is marked in the study s1"):
+    for complete in (None, False):
+        row_of(folder, complete=complete)
+        got = open_slice_source("studies", folder).load_slices("s1")
+        assert (got.names, got.pixels.shape, got.labels) == ((), (0, 64, 64), None)
+    (folder / "masks" / "s1").mkdir(parents=True)
+    assert open_slice_source("studies", folder).load_slices("s1").labels.shape == (0, 64, 64)
+
+
+def test_a_control_study_needs_no_masks_and_one_of_a_finding_does(study):
+    folder, _, _ = study
+    row_of(folder, complete=True)
+    with pytest.raises(InputError, match=r"The study s1 is of the class COVID-19 .* has no masks: there is no .*s1\."):
         open_slice_source("studies", folder).load_slices("s1")
-    row_of(folder, classes=("Normal",))
+    (folder / "masks" / "s1").mkdir(parents=True)
+    got = open_slice_source("studies", folder).load_slices("s1")
+    assert not got.labels.any() and got.complete.all() and set(got.image_classes) == {"control"}
+    (folder / "masks" / "s1").rmdir()
+    row_of(folder, classes=("Normal",), complete=None)
     got = open_slice_source("studies", folder, split="test").load_slices("s1")
     assert got.labels is None
     assert set(got.image_classes) == {"Normal"}
