@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead, concat_box_prediction_layers
+from torchvision.ops import box_iou
 
 from ctviewer.nets.one_shot.answers import Target
 from ctviewer.nets.one_shot.losses import proposal_losses
@@ -65,9 +66,18 @@ class Proposals(RegionProposalNetwork):  # type: ignore[misc]  # torchvision is 
             proposals, _ = self.filter_proposals(boxes, objectness, sizes, counts)
         if targets is None:
             return proposals, {}
-        labels, matched = self.assign_targets_to_anchors(anchors, [{"boxes": t.boxes} for t in targets])
+        met = [{"boxes": _met(target.boxes, near)} for target, near in zip(targets, anchors, strict=True)]
+        labels, matched = self.assign_targets_to_anchors(anchors, met)
         for label, target in zip(labels, targets, strict=True):
             if not target.complete:
                 label[label == 0] = -1  # unmarked is unknown, not background
         truth = self.box_coder.encode(matched, anchors)
         return proposals, proposal_losses(self.fg_bg_sampler, objectness, deltas, labels, truth)
+
+
+def _met(boxes: Tensor, anchors: Tensor) -> Tensor:
+    """The boxes that some anchor overlaps, of `[k, 4]`.
+
+    Where none does, as near a border between small anchors, torchvision takes every anchor for one of the best.
+    """
+    return boxes[(box_iou(boxes, anchors) > 0).any(dim=1)]
