@@ -152,14 +152,17 @@ def one_shot_net():
 def make_one_shot(tmp_path_factory, one_shot_net):
     """Save a tiny one-shot model with random weights; a threshold of 0 makes it find something everywhere."""
 
-    def make(limits=LIMITS, threshold=0.0, **options):
+    def make(
+        limits=LIMITS, threshold=0.0, classes=("background", "lung", "ggo"),
+        image_classes=("clear", "pneumonia", "covid"), **options,
+    ):  # fmt: skip
         described = metadata(
-            "one_shot", ("background", "lung", "ggo"), ONE_SHOT_OPTIONS | options, 64,
-            input_limits=limits, lesion_classes=("ggo",), thresholds=Thresholds(detection_score=threshold),
-            image_classes=("clear", "pneumonia", "covid"), negative_class="clear",
+            "one_shot", classes, ONE_SHOT_OPTIONS | options, 64,
+            input_limits=limits, lesion_classes=classes[2:], thresholds=Thresholds(detection_score=threshold),
+            image_classes=image_classes, negative_class=image_classes[0],
             preprocessing=Preprocessing(-600.0, 1500.0, 64, 64, (0.5,), (0.3,), per_image=True),
         )  # fmt: skip
-        state = one_shot_net(**options).state_dict()
+        state = one_shot_net(classes=len(classes), **options).state_dict()
         return save_bundle(tmp_path_factory.mktemp("bundle") / "one-shot", described, state)
 
     return make

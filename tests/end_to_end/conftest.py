@@ -8,8 +8,67 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QCheckBox, QPushButton
 
 from ctviewer.core.events import Done
+from ctviewer.ui.finetune.state import Phase
+
+_SOON = 60_000
+
+
+class Hands:
+    """What a person does in the fine-tuning window."""
+
+    def __init__(self, qtbot) -> None:
+        self._qtbot = qtbot
+
+    def click(self, widget) -> None:
+        """By mouse, where it can be clicked."""
+        assert widget.isVisible() and widget.isEnabled(), widget.text()
+        QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
+
+    def press(self, parent, text: str) -> None:
+        """The one button of this text that is to be seen."""
+        shown = [b for b in parent.findChildren(QPushButton) if b.isVisible()]
+        found = [b for b in shown if b.text().replace("&", "") == text]
+        assert len(found) == 1, (text, [b.text() for b in shown])
+        self.click(found[0])
+
+    def type_path(self, field, path: Path) -> None:
+        """Into a `PathField`, with Enter."""
+        field.field.setFocus()
+        QTest.keyClicks(field.field, str(path))
+        QTest.keyClick(field.field, Qt.Key.Key_Return)
+
+    def bring_to_front(self, dialog) -> None:
+        """Keys go to the active window; there is no window manager to see to it, and the main window may come back once."""
+        for _ in range(2):
+            with self._qtbot.waitActive(dialog):
+                dialog.activateWindow()
+            self._qtbot.wait(500)
+        assert QApplication.activeWindow() is dialog
+
+    def wait_for(self, training, phase: Phase, timeout: int = _SOON) -> None:
+        """Until the run is there; if it ends otherwise, that is told."""
+        ended = {Phase.PAUSED, Phase.CANCELLED, Phase.FINISHED, Phase.FAILED, Phase.IDLE}
+        self._qtbot.waitUntil(lambda: training.state.phase in {phase, *ended}, timeout=timeout)
+        assert training.state.phase is phase, training.state.text
+
+    def accept_doubts(self, desk) -> None:
+        """Tick them all."""
+        ticks = [box for box in desk.preflight.findings.findChildren(QCheckBox) if box.isVisible()]
+        assert ticks, "so few patients are doubtful"
+        assert not desk.dialog.page.ready, "doubts want a tick"
+        for box in ticks:
+            box.setChecked(True)
+        assert desk.dialog.page.ready
+
+
+@pytest.fixture
+def hands(qtbot) -> Hands:
+    return Hands(qtbot)
 
 
 @pytest.fixture

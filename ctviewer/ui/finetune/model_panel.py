@@ -25,7 +25,7 @@ _STARTS = {
         (SCRATCH, "Nothing: random weights"),
     ),
     ONE_SHOT: (
-        (BASE, "An installed one-shot model goes on learning (recommended)"),
+        (BASE, "An installed model goes on learning (recommended)"),
         (DOMAIN, "The backbone of an installed model, all else new"),
         (IMAGENET, "A backbone trained on ImageNet, from a file of this computer"),
         (SCRATCH, "Nothing: random weights"),

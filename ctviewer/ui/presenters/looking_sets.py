@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 LESIONS, IMAGES = "lesions", "images"
 _OFTEN = 200  # scans from one word of progress to the next
 _TRIED = 3  # scans that are opened at the most: which of all cannot be read is for pre-flight to say
+_PATIENCE = 4.0  # s that scans are opened to count their slices, where the set does not say it
 _UNKNOWN = "The set could not be looked at; details are in the log."
 
 
@@ -82,11 +84,12 @@ def look_at_set(one: SliceSet, kind: str) -> Iterator[Event]:
     first = _first(source, kind)
     if kind == LESIONS and (first.labels is None or len(first.label_classes) < 2):
         raise InputError(f"No lesion is outlined in {one.folder}.")
+    slices = yield from _slices(source, kind)
     yield Done(
         FoundSet(
             scans=len(ids),
             patients=len({source.patient(scan) for scan in ids}),
-            slices=_slices(source),
+            slices=slices,
             outlined=first.label_classes[1:] if kind == LESIONS else (),
             classes=tuple(FoundClass(name, scans[name], len(patients[name])) for name in sorted(scans)),
             splits=tuple(sorted(Counter(source.split(scan) for scan in ids).items())),
@@ -116,10 +119,28 @@ def _first(source: Source, kind: str) -> LabelledSlices:
     return found
 
 
-def _slices(source: Source) -> int | None:
-    """In all, where the set knows it without opening anything."""
+def _slices(source: Source, kind: str) -> Generator[Progress, None, int | None]:
+    """In all, of those that teach what the set is for; None where it would take too long to open all scans, or one fails."""
     count: Callable[[str], int] | None = getattr(source, "slice_count", None)
-    return None if count is None else sum(map(count, source.ids()))
+    ids, total, began = source.ids(), 0, time.monotonic()
+    if count is not None:
+        return sum(map(count, ids))
+    for done, scan in enumerate(ids):
+        yield Progress("Looking at the set", done, len(ids))
+        if time.monotonic() - began > _PATIENCE:
+            return None
+        try:
+            total += _teaching(source.load_slices(scan), kind)
+        except InputError:
+            return None  # pre-flight says why
+    return total
+
+
+def _teaching(slices: LabelledSlices, kind: str) -> int:
+    """How many have a class, or have outlines or are known to have none."""
+    if kind == IMAGES:
+        return sum(map(bool, slices.image_classes))
+    return 0 if slices.labels is None else int((slices.complete | slices.labels.any(axis=(1, 2))).sum())
 
 
 class SetLooker(QObject):
