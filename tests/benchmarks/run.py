@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness import Row, as_json, table
 
-BENCHES = ("loading", "scanning", "decoding", "painting", "window", "inference", "nets", "training")
+BENCHES = ("loading", "scanning", "decoding", "painting", "window", "inference", "nets", "training", "one_shot")
 
 
 def main() -> int:
