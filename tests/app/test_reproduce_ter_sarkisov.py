@@ -24,7 +24,9 @@ ABOUT = "Generated phantoms, no patients."
 
 def _phantoms(first, count, variants, slices):
     return [
-        generate(PhantomSpec(first + i, variants[i % len(variants)], TRAINING_FAMILIES[i % 3], matrix=64, slices=slices), 1)
+        generate(
+            PhantomSpec(first + i, variants[i % len(variants)], TRAINING_FAMILIES[i % 3], matrix=64, slices=slices), 1
+        )
         for i in range(count)
     ]
 
@@ -91,7 +93,9 @@ def test_what_the_data_were_stands_on_top(made):
         assert "ResNet34" in top  # not trained here
         assert "research use" in top
     assert "Confusion matrix" in page and "equation 10" in page
-    assert set(re.findall(r"https?://[\w.]+", page)) <= {"http://www.w3.org"}  # the name of SVG, nothing that is fetched
+    assert set(re.findall(r"https?://[\w.]+", page)) <= {
+        "http://www.w3.org"
+    }  # the name of SVG, nothing that is fetched
 
 
 def test_models_and_bundle_are_kept_and_the_rest_is_not(made):

@@ -171,7 +171,7 @@ def _run(inputs):
 
 def test_a_run_that_is_left_goes_on_to_the_same_result(tiny, source, store, tmp_path):
     whole, said = _run(_inputs(source, store, tmp_path / "whole"))
-    assert [one.text for one in said if isinstance(one, Message)][0].startswith("All weights start from random values")
+    assert next(one.text for one in said if isinstance(one, Message)).startswith("All weights start from random values")
     asked = []
 
     def control():
@@ -187,7 +187,9 @@ def test_a_run_that_is_left_goes_on_to_the_same_result(tiny, source, store, tmp_
 def test_predictions_are_of_what_was_not_learned_from(tiny, source, store, tmp_path):
     judged, _ = _run(_inputs(source, store, tmp_path / "run"))
     cases = judged.predictions.cases
-    assert [(case.scan, case.split) for case in cases] == [("images/0/i4", "test")] * 3 + [("images/0/i5", "external:other")] * 3
+    assert [(case.scan, case.split) for case in cases] == [("images/0/i4", "test")] * 3 + [
+        ("images/0/i5", "external:other")
+    ] * 3
     assert [case.truth for case in cases] == [*IMAGES, *IMAGES]
     assert {case.patient for case in cases} == {patient_digest(source.patient(f"images/0/i{i}")) for i in (4, 5)}
     assert cases[0].content == "a" * 64 and cases[3].content == ""

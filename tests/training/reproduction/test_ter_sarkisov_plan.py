@@ -79,7 +79,9 @@ def test_parts_and_baselines_take_as_many_steps_as_the_model():
     settings = TerSarkisovSettings(epochs=4, batch=2)
     by_name = {arm.name: ter_sarkisov.arm_config(settings, data, arm, 1) for arm in ARMS}
     assert by_name["one-shot"].recipe.epochs == by_name["resnet18"].recipe.epochs == 4
-    assert by_name["mask-rcnn"].recipe.epochs == round(4 * 23 / 5)  # 23 steps on lesions an epoch beside the model's classes
+    assert by_name["mask-rcnn"].recipe.epochs == round(
+        4 * 23 / 5
+    )  # 23 steps on lesions an epoch beside the model's classes
     assert by_name["mask-rcnn"].images == () and by_name["mask-rcnn"].model.negative_class == ""
     assert by_name["heads-only"].recipe.trainable == "none"
     assert by_name["resnet18"].model.encoder == "resnet18"
@@ -90,5 +92,10 @@ def test_parts_and_baselines_take_as_many_steps_as_the_model():
 
 def test_reference_is_all_of_it():
     told = ter_sarkisov.net_options(TerSarkisovSettings(net={"reference": True, "backbone": "resnet18"}), MAIN)
-    assert (told["levels"], told["branches"], told["norms"], told["reduce"]) == ("single", "copied", "reference", "frozen")
+    assert (told["levels"], told["branches"], told["norms"], told["reduce"]) == (
+        "single",
+        "copied",
+        "reference",
+        "frozen",
+    )
     assert told["backbone"] == "resnet18" and told["size"] == 512

@@ -9,8 +9,8 @@ from ctviewer.core.errors import InputError
 from ctviewer.training.reproduction import ter_sarkisov_figures as figures
 from ctviewer.training.reproduction.ter_sarkisov_plan import MAIN
 from ctviewer.training.reproduction.ter_sarkisov_published import AP_NAMES, ONE_SHOT_TITLE, TABLE_1, TABLE_2, TABLES
-from ctviewer.training.reproduction.ter_sarkisov_results import kept
 from ctviewer.training.reproduction.ter_sarkisov_results import keep as keep_judged
+from ctviewer.training.reproduction.ter_sarkisov_results import kept
 from ctviewer.training.reproduction.ter_sarkisov_tables import HERE, PAPER, tables, verdicts
 
 GOOD = [(0.9, 0.8)] * 8
@@ -42,7 +42,14 @@ def test_published_rows_are_all_there_whatever_was_trained(judge):
 def test_a_model_stands_right_after_the_published_row_that_it_repeats(judge):
     judged = [judge("one-shot", GOOD, ALL_RIGHT), judge("mask-rcnn", POOR), judge("resnext50", answers=SOME_WRONG)]
     first = [row.model for row in _table(judged, "Table 1:").rows]
-    assert first == [ONE_SHOT_TITLE, "One-shot model", TABLE_1.rows[1].model, "Mask R-CNN", "Mask R-CNN", TABLE_1.rows[3].model]
+    assert first == [
+        ONE_SHOT_TITLE,
+        "One-shot model",
+        TABLE_1.rows[1].model,
+        "Mask R-CNN",
+        "Mask R-CNN",
+        TABLE_1.rows[3].model,
+    ]
     second = [row.model for row in _table(judged, "Table 2:").rows]
     assert second.index("ResNeXt50") + 1 == second.index("ResNeXt50", second.index("ResNeXt50") + 1)
     assert len(second) == len(TABLE_2.rows) + 2
@@ -110,7 +117,9 @@ def test_seeds_are_averaged(judge):
 
 
 def test_verdicts_say_what_the_run_shows_or_does_not(judge):
-    better = verdicts([judge("one-shot", GOOD, ALL_RIGHT), judge("mask-rcnn", POOR), judge("resnet18", answers=SOME_WRONG)])
+    better = verdicts(
+        [judge("one-shot", GOOD, ALL_RIGHT), judge("mask-rcnn", POOR), judge("resnet18", answers=SOME_WRONG)]
+    )
     assert len(better) == 2 and "the best slice classifier, ResNet18" in better[1] and "better here" in better[1]
     worse = verdicts([judge("one-shot", GOOD, SOME_WRONG), judge("resnet18", answers=ALL_RIGHT)])
     assert "contradicted" in worse[0]
