@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +20,13 @@ from ctviewer.core.geometry import Geometry
 from ctviewer.core.interpretation import Interpretation
 from ctviewer.core.label import LabelledStudy, SeenAnswer, StudyLabel
 from ctviewer.datasets.label_table import read_labels
+from ctviewer.datasets.phantom import Family, PhantomSpec, Variant, generate
+from ctviewer.datasets.slices.samples import SAMPLES
 from ctviewer.dicom import SeriesAttributes, write_ct_series
 from ctviewer.jobs import ChildCommand
 from ctviewer.training import run_folder
-from ctviewer.training.config import DataConfig, ModelConfig, RunConfig
+from ctviewer.training.config import DataConfig, ModelConfig, RunConfig, SliceSet
+from ctviewer.training.config_file import read_config
 from ctviewer.training.recipes import RECIPES
 from ctviewer.training.run_lock import hold
 from ctviewer.training.run_record import append_events
@@ -115,8 +120,6 @@ def test_the_table_of_studies_read_is_written_for_the_base_that_was_chosen(servi
     assert Path(written.data.labels) != table, "a run that has the other table keeps it"
     assert "--check" in command.arguments
     assert "--accept-doubts" in services.begin(config).arguments
-    from ctviewer.training.config_file import read_config
-
     assert read_config(data_folder() / "training" / "asked.toml").data.labels == written.data.labels
 
 
@@ -165,13 +168,82 @@ def test_a_run_s_folder_tells_what_it_was_told_and_what_it_said(services, config
 
 def test_activating_and_rolling_back(services, tiny_models, tmp_path):
     before = installed().active("study_classifier").key
-    starter = next(base.key for base in services.choices().bases if not base.active)
+    bases = services.choices().bases
+    starter = next(base.key for base in bases if base.task == "study_classifier" and not base.active)
     services.activate(starter)
     assert installed().active("study_classifier").key == starter
     assert services.result_of(tmp_path, starter).active and services.result_of(tmp_path, starter).comparison is None
     assert services.roll_back(starter) == before
     with pytest.raises(InputError, match="not installed"):
         services.activate("nothing 1.0.0")
+
+
+def test_what_was_used_before_comes_back_for_the_task_at_hand_alone(services, tiny_models):
+    before = {bundle.metadata.task: bundle.key for bundle in tiny_models}
+    starter = next(base for base in services.choices().bases if base.task == "one_shot" and not base.active)
+    services.activate(starter.key)
+    assert services.roll_back(starter.key) == before["one_shot"]
+    assert {task: installed().active(task).key for task in before} == before
+
+
+@pytest.fixture
+def slices(tmp_path, services) -> RunConfig:
+    """A one-shot run from the findings corrected in the viewer and another set."""
+    findings = SliceSet("studies", str(services.choices().findings))
+    return RunConfig(
+        DataConfig(""), ModelConfig("mine", start="scratch", size=64, crop=64), RECIPES["one-shot-scratch"],
+        task="one_shot", lesions=(SliceSet("cncb", str(tmp_path / "cncb")), findings),
+    )  # fmt: skip
+
+
+def findings_of(command: ChildCommand) -> str:
+    return command.arguments[command.arguments.index("--findings") + 1]
+
+
+def test_findings_corrected_in_the_viewer_are_written_anew_for_each_check(services, slices):
+    first = findings_of(services.check(slices))
+    written = read_config(data_folder() / "training" / "asked.toml")
+    assert [one.folder for one in written.lesions] == [slices.lesions[0].folder, first] and not Path(first).exists()
+    begun = services.begin(slices)
+    assert "--findings" not in begun.arguments, "a run learns from what was checked"
+    assert read_config(data_folder() / "training" / "asked.toml") == written
+    other = findings_of(services.begin(replace(slices, seed=4)))
+    assert other != first and findings_of(services.check(replace(slices, lesions=written.lesions))) not in (
+        first,
+        other,
+    )
+
+
+def test_sets_of_findings_that_no_run_learned_from_go_after_a_day(services, slices):
+    folder = services.choices().findings.parent
+    used, unused, new = (folder / f"corrected-findings-{name}" for name in ("used", "unused", "new"))
+    for one in (used, unused, new):
+        one.mkdir()
+        (one / "labels.csv").write_text("")
+    for one in (used, unused):
+        os.utime(one, (time.time() - 90_000,) * 2)
+    write_run(replace(slices, lesions=(SliceSet("studies", str(used)),)), run_folder.FINISHED)
+    services.check(slices)
+    assert [one.exists() for one in (used, unused, new)] == [True, False, True]
+
+
+def test_a_scan_of_a_run_is_found_where_it_can_be_opened(services, slices, tmp_path):
+    phantom = generate(PhantomSpec(1, Variant.COVID, Family.A, matrix=64, slices=6))
+    for name in ("studies", "cncb"):
+        SAMPLES[name](tmp_path / name, [phantom])
+    sets = (SliceSet("cncb", str(tmp_path / "cncb")), SliceSet("studies", str(tmp_path / "studies")))
+    config = replace(slices, lesions=sets, images=sets[1:])
+    study = phantom.spec.name
+    assert services.place_of(config, f"lesions/1/{study}") == tmp_path / "studies" / study
+    assert services.place_of(config, f"images/0/{study}") == tmp_path / "studies" / study
+    for scan, why in (
+        ("lesions/0/0", "single pictures"),
+        ("images/7/x", "no scan"),
+        ("x", "no scan"),
+        ("images/0/gone", "any more"),
+    ):
+        with pytest.raises(InputError, match=why):
+            services.place_of(config, scan)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ctviewer.app.cli import BAD_INPUT, main
 from ctviewer.app.folders import data_folder
-from ctviewer.app.training_set import WrittenSet, write_marked
+from ctviewer.app.training_set import WrittenSet, look_at_marked, write_marked
 from ctviewer.core import editing
-from ctviewer.core.errors import StorageError
+from ctviewer.core.errors import InputError, StorageError
 from ctviewer.core.events import Done
 from ctviewer.core.geometry import Geometry
 from ctviewer.core.label import StudyLabel, patient_digest
@@ -113,3 +115,34 @@ def test_nothing_to_write_and_places_that_are_refused(tmp_path, opened):
         store.save_reading(replace(opened[1], marks=Reading("", "", ()).marks))
     with pytest.raises(StorageError, match="nothing to export"):
         written(tmp_path / "set")
+
+
+def test_a_look_says_what_would_be_written_and_writes_nothing(opened, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    *_, done = look_at_marked()
+    found = done.value
+    assert (found.scans, found.patients, found.slices, found.outlined) == (1, 1, 2, ("tree in bud",))
+    assert found.told.startswith("All of them were reviewed completely") and sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_look_at_nothing_says_so(tmp_path):
+    with pytest.raises(InputError, match="No finding was accepted, corrected or drawn"):
+        list(look_at_marked())
+
+
+def test_training_writes_the_findings_as_they_are_before_it_reads_them(opened, tmp_path, capsys):
+    folder = tmp_path / "home" / "findings"
+    config = tmp_path / "run.toml"
+    told = f'task = "one_shot"\n[[lesions]]\nformat = "studies"\nfolder = "{folder.as_posix()}"\n[model]\nstart = "scratch"\n'
+    config.write_text(f'{told}size = 64\ncrop = 64\n[recipe]\nname = "one-shot-scratch"\n')
+    assert main(["train", str(config), "--check", "--findings", str(folder), "--events", "jsonl"]) == BAD_INPUT
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert "1 finding on 2 slices of 1 study were written." in next(
+        e["text"] for e in events if e["event"] == "Message"
+    )
+    report = next(e["report"] for e in events if e["event"] == "Checked")
+    assert report["studies"] == 1 and "too-few" in {one["code"] for one in report["findings"]}, "one patient is too few"
+    assert (folder / "labels.csv").is_file()
+    assert main(["train", str(config), "--check", "--findings", str(folder)]) == BAD_INPUT
+    assert "is not empty" in capsys.readouterr().err, "what a run learned from is never written over"
+    assert main(["train", "--list", "--findings", str(folder)]) == BAD_INPUT

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from ctviewer.training.comparison import BETTER, OPEN, WORSE, Comparison, Difference
 from ctviewer.training.scores.targets import FINDING
+from ctviewer.ui.finetune.comparison_slices import SLICE, short_name, slice_sections
 from ctviewer.ui.finetune.plots import IntervalPlot, LegendMark, Scale, ScaleAxis
 from ctviewer.ui.finetune.widgets import Fold, clear, note, say
 from ctviewer.ui.panels.common import ElidedLabel, Panel, role_label
@@ -54,6 +55,8 @@ Section = tuple[str, Sequence[Difference]]
 
 def sections_of(comparison: Comparison) -> tuple[tuple[Section, ...], tuple[Section, ...]]:
     """Figures by what they are about: any finding and the whole, and each class."""
+    if comparison.unit == SLICE:
+        return slice_sections(comparison)
     every, used = comparison.differences, set[str]()
     found: dict[str, list[Difference]] = {}
     for target in (FINDING, *comparison.classes):
@@ -87,8 +90,10 @@ class DifferenceTable(QWidget):
         self._grid.setColumnStretch(4, 3)
 
     def _add(self, row: int, one: Difference, heading: str, scale: Scale) -> None:
-        name = one.name.removesuffix(f", {heading}").removesuffix(f", {FINDING}")
-        self._grid.addWidget(ElidedLabel(f"{name} {_LESS}" if one.lower_is_better else name), row, 0)
+        name = short_name(one.name.removesuffix(f", {heading}").removesuffix(f", {FINDING}"))
+        label = ElidedLabel(f"{name} {_LESS}" if one.lower_is_better else name)
+        label.set_details("" if name == one.name else one.name)
+        self._grid.addWidget(label, row, 0)
         self._put(row, 1, f"{one.old:.2f}")
         self._put(row, 2, f"{one.new:.2f}")
         self._put(row, 3, difference_text(one))

@@ -20,7 +20,7 @@ _HOW = "On the dashed diagonal, what was given a probability came true as often.
 _SEVERAL = "A study may have several classes here: there is no single table of what was taken for what."
 _UNCLASSED = "No slice has a class that both versions tell: there is no table of what was taken for what."
 _WHAT = {"study": "Studies", "slice": "Slices"}
-_SIDE_BY_SIDE = 4  # classes up to which two tables stand beside each other
+_SIDE_BY_SIDE = 2  # classes up to which two tables stand beside each other
 
 
 class ReliabilityPanel(Panel):
