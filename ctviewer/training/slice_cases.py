@@ -41,12 +41,14 @@ class MarkedSlice:
         complete: whether all lesions are marked.
         marks: in any order.
         place: within the scan, from 0.
+        unmarked: lesion classes that its set does not mark at all.
     """
 
     labels: NDArray[np.uint8]
     complete: bool
     marks: tuple[Mark, ...]
     place: int = 0
+    unmarked: tuple[int, ...] = ()
 
 
 def lesions_of(
@@ -87,7 +89,9 @@ class _Slice:
         for mark, truth, iou in self.matches:
             if iou >= FROC_IOU:
                 hit[mark].add(found.values[truth + 1])
-        self.false_of_class = [one.complete and mark.label not in hit[i] for i, mark in enumerate(marks)]
+        self.false_of_class = [
+            one.complete and mark.label not in hit[i] and mark.label not in one.unmarked for i, mark in enumerate(marks)
+        ]
         self.false_of_any = [
             one.complete and mark.label in lesions and not hit[i] & lesions for i, mark in enumerate(marks)
         ]
@@ -128,6 +132,7 @@ class _Slice:
             false_any=tuple(false_any),
             truth_pixels=tuple(int(one.sum()) for one in regions),
             truth_any=int(any_lesion.sum()),
+            unmarked=self._one.unmarked,
         )
 
 

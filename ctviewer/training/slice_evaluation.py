@@ -282,6 +282,12 @@ def _notes(
             f"On {counted(partly, 'slice')} not all lesions are marked: what a mark there meets that is not marked says "
             "nothing. They count in AP by what is marked, and in no other figure of lesions."
         )
+    lacking = {label for one in found for label in one.unmarked}
+    if told := [one.name for label, one in enumerate(lesions, 1) if label in lacking and one.instances]:
+        yield (
+            f"Some slices are of sets that do not mark {enumerated(told)}: what is marked of it there counts among lesions of any "
+            "class, and in no figure of its own."
+        )
     if len(p.patients) < LEAST_PATIENTS:
         yield f"The set is of {counted(len(p.patients), 'patient')}: intervals over so few tell little."
     if any(one.name.startswith(_SHARES) and one.value in (0.0, 1.0) for one in metrics):

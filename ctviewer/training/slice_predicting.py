@@ -14,6 +14,7 @@ from ctviewer.core.errors import CtviewerError, DeviceError, InputError
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.files import reason
 from ctviewer.core.slices import BACKGROUND, LabelledSlices
+from ctviewer.core.words import counted
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import ONE_SHOT, Metadata
 from ctviewer.nets.one_shot import OneShot
@@ -48,7 +49,7 @@ def predict_slices(
 ) -> Iterator[Event]:
     """Outline scans and class their slices, beside what is known of them.
 
-    Lesions of a class that the model does not have count as lesions of any class. Classes of slices are kept as the source
+    Outlines that are accepted output of a model judge none. Lesions of a class that the model does not have count as lesions of any class. Classes of slices are kept as the source
     gives them, also such as the model does not know (`slice_evaluation.require_known_classes`).
 
     Args:
@@ -60,8 +61,8 @@ def predict_slices(
         wanted: what of a scan is judged.
 
     Yields:
-        `Progress`, a `StudyTold` for each scan that cannot be read or of which nothing is known; last
-        `Done(SlicePredictions)`.
+        `Progress`, a `StudyTold` for each scan that cannot be read, of which nothing is known, or of which some is accepted
+        output; last `Done(SlicePredictions)`.
 
     Raises:
         InputError: no one-shot model, no CUDA device where one was asked for, or no scan can be judged.
@@ -84,7 +85,10 @@ def predict_slices(
         part = (source.split(scan) or "test") if parts is None else parts[scan]
         one = _One(scan, source.patient(scan), slices)
         found = yield from _judged(net, m, one, part, place, wanted(scan), (done, len(scans)))
-        if not found:
+        if wanted(scan).lesions and (accepted := sum(bool(origin) for origin in slices.origins)):
+            text = f"What is outlined on {counted(accepted, 'slice')} is accepted output of a model, and judges none."
+            yield StudyTold(scan, text, not found)
+        elif not found:
             yield StudyTold(scan, "Nothing is known of its slices that the model could be judged by.", True)
         cases += found
     yield Progress(PREDICTING, len(scans), len(scans))

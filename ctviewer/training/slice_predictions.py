@@ -45,6 +45,8 @@ class SliceLesions:
             marks on neighbouring slices that overlap are one finding, so that a mark that joins two takes one away.
         truth_pixels: of each class (and of `OTHER`, where it was marked), small components included; the background's is 0.
         truth_any: of all lesion classes together.
+        unmarked: classes that the set does not mark at all: a mark of theirs says nothing of its class, and counts among
+            lesions of any class alone.
     """
 
     complete: bool
@@ -62,6 +64,7 @@ class SliceLesions:
     false_any: tuple[int, ...]
     truth_pixels: tuple[int, ...]
     truth_any: int
+    unmarked: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

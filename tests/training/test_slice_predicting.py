@@ -95,3 +95,18 @@ def test_outlines_are_named_as_the_model_knows_them():
     same = named_as(scan(), ("background", "lung", "ggo"))
     assert same.label_classes == ("background", "lung", "ggo")
     assert np.array_equal(same.labels, scan().labels)
+
+
+def test_accepted_output_of_a_model_judges_none(tiny_one_shot):
+    """Whichever model it was of; what a person drew on other slices of the scan does judge, and classes of slices do."""
+    slices = dataclasses.replace(scan(image_classes=("clear", "covid", "")), origins=("", "a" * 64, ""))
+    source = MadeUp({"a": slices, "b": scan()})
+    predictions, told = answered(predict_slices(tiny_one_shot, source, ("a", "b"), device="cpu"))
+    judged = {(case.scan, case.name): case for case in predictions.cases}
+    assert judged["a", "slice 1"].lesions is None and judged["a", "slice 1"].has_class
+    assert all(judged["a", name].lesions is not None for name in ("slice 0", "slice 2"))
+    assert [(one.study, one.left_out) for one in told] == [("a", False)]
+    assert told[0].text == "What is outlined on 1 slice is accepted output of a model, and judges none."
+    alone = MadeUp({"a": dataclasses.replace(scan(), origins=("a" * 64,) * 3)})
+    with pytest.raises(InputError, match="None of the scans could be judged"):
+        answered(predict_slices(tiny_one_shot, alone, ("a",), device="cpu"))

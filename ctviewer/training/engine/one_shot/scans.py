@@ -177,7 +177,8 @@ class ScanJudge:
         ]
 
     def _lesions(self, info: SliceInfo, wanted: Wanted) -> bool:
-        return wanted.lesions and bool(info.known) and (info.reviewed or bool(info.shown))
+        """Whether its outlines judge: a person's own, for a model's output that was accepted agrees with it unasked."""
+        return wanted.lesions and not info.origin and bool(info.known) and (info.reviewed or bool(info.shown))
 
     def _class(self, info: SliceInfo, wanted: Wanted) -> bool:
         return wanted.classes and info.image_class is not None and not self.net.segmentation_only
@@ -205,8 +206,12 @@ class ScanJudge:
         lesions = [name for name in classes if name in self.lesion_classes or name == OTHER]
         pairs = [pair for pair in zip(infos, marks, strict=True) if self._lesions(pair[0], wanted)]
         slices = [
-            MarkedSlice(self.slices.truth(scan, info.name), info.reviewed, found, info.place) for info, found in pairs
-        ]
+            MarkedSlice(
+                self.slices.truth(scan, info.name), info.reviewed, found, info.place,
+                tuple(sorted(self._lesion_values - set(info.known))),
+            )
+            for info, found in pairs
+        ]  # fmt: skip
         kept = lesions_of(slices, classes, lesions, neighbours=self.slices.neighbours(scan))
         return {info.name: one for (info, _), one in zip(pairs, kept, strict=True)}
 

@@ -54,7 +54,7 @@ def findings(predictions: SlicePredictions, label: int | None) -> Findings:
     scans: set[tuple[str, int]] = set()
     wanted = predictions.any_lesion if label is None else (label,)
     for case, slice_ in predictions.with_lesions:
-        if not slice_.complete:
+        if not slice_.complete or label in slice_.unmarked:
             continue
         patient = numbers[case.patient]
         scans.add((case.scan, patient))

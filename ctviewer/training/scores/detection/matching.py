@@ -37,7 +37,7 @@ def states(slice_: SliceLesions, label: int, threshold: float) -> NDArray[np.int
     """`TRUE`, `FALSE` or `IGNORED` for the detections of a class, by falling score.
 
     Each takes the free truth that it overlaps most, from the threshold on; one that meets a truth too small to count is
-    ignored, and so is one that meets nothing where not all is marked.
+    ignored, and so is one that meets nothing where not all is marked, or the class is not marked at all.
 
     Args:
         slice_: of one slice.
@@ -48,6 +48,7 @@ def states(slice_: SliceLesions, label: int, threshold: float) -> NDArray[np.int
         `[detections of the class]`.
     """
     met, taken, out = overlaps(slice_, [label]), set[int](), []
+    telling = slice_.complete and label not in slice_.unmarked
     for detection, its_label in enumerate(slice_.labels):
         if its_label != label:
             continue
@@ -58,5 +59,5 @@ def states(slice_: SliceLesions, label: int, threshold: float) -> NDArray[np.int
             taken.add(truth)
             out.append(TRUE if counting else IGNORED)
         else:
-            out.append(FALSE if slice_.complete else IGNORED)
+            out.append(FALSE if telling else IGNORED)
     return np.array(out, np.int8)

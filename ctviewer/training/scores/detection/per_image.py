@@ -17,16 +17,18 @@ def image_ap(slice_: SliceLesions, threshold: float) -> float:
 
     Detections from score .75 on, of all classes, by falling score; each takes the free truth of its class that it overlaps
     most, above the threshold (not from it on). Precision's envelope as VOC 2012 has it, summed over the steps of recall. An
-    image without truth and without detection counts 1, one that lacks either of them 0.
+    image without truth and without detection counts 1, one that lacks either of them 0. Detections of classes that the set
+    does not mark are left out.
     """
-    shown = sum(score >= LEAST_SCORE for score in slice_.scores)  # they fall
+    told = zip(slice_.labels, slice_.scores, strict=True)
+    shown = [i for i, (of, score) in enumerate(told) if score >= LEAST_SCORE and of not in slice_.unmarked]
     truths = sum(not small for small in slice_.truth_small)
     if not shown or not truths:
-        return float(shown == truths)
+        return float(len(shown) == truths)
     met = overlaps(slice_, range(1, len(slice_.truth_pixels)))
     taken: set[int] = set()
-    hits = np.zeros(shown, bool)
-    for detection in range(shown):
+    hits = np.zeros(len(shown), bool)
+    for place, detection in enumerate(shown):
         free = [
             (iou, truth)
             for truth, iou in met[detection]
@@ -34,7 +36,7 @@ def image_ap(slice_: SliceLesions, threshold: float) -> float:
         ]
         if free:
             taken.add(max(free)[1])
-            hits[detection] = True
+            hits[place] = True
     return _area(hits, truths)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from dataclasses import dataclass, field
@@ -184,3 +185,20 @@ def test_a_judgement_is_read_as_it_was_written(judge):
     told, _ = drained(judging.judge(source.ids(), "test", SINGLE, never))
     assert SliceJudgement.from_plain(json.loads(json.dumps(told.to_plain()))) == told
     assert np.isfinite([case.logits for case in told.cases if case.logits]).all()
+
+
+def test_marks_of_a_class_that_a_set_does_not_mark_tell_nothing_of_that_class(net, store, monkeypatch):
+    """They are lesions all the same: where there is none at all, one was found too many."""
+    from training.engine.one_shot.conftest import chests
+    from training.slices.conftest import MadeUp
+
+    made = chests(1, ("control", "COVID-19"), labelled=True)
+    source = MadeUp({"a": dataclasses.replace(made, label_classes=("background", "lung", "ground glass"))})
+    narrow = net()
+    monkeypatch.setattr(narrow, "analyse", outlines((3, 0.9, (0.0, 0.0, 10.0, 10.0)), (2, 0.8, (0.0, 0.0, 9.0, 9.0))))
+    judging = ScanJudge(narrow, store(source), LESION_CLASSES, "float32", source.patient)
+    told, _ = drained(judging.judge(("a",), "test", SINGLE, never))
+    for case in told.cases:
+        assert case.lesions.complete and case.lesions.unmarked == (3,)
+        assert (case.lesions.labels, case.lesions.false) == ((3, 2), (0, 1))
+        assert case.lesions.false_any == (1, 0), "the two overlap"

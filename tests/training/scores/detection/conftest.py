@@ -25,6 +25,7 @@ class Drawn:
     truths: list[tuple[int, np.ndarray]]
     marks: list[tuple[int, float, np.ndarray]]
     complete: bool
+    unmarked: tuple[int, ...] = ()
 
 
 def rectangle(row: int, column: int, height: int, width: int) -> np.ndarray:
@@ -65,7 +66,7 @@ def predictions_of(slices: list[Drawn], neighbours: bool = False, threshold: flo
             for label, mask in one.truths:
                 labels[mask] = label
             marks = tuple(Mark(label, score, packed(mask)) for label, score, mask in one.marks)
-            marked.append(MarkedSlice(labels, one.complete, marks, place))
+            marked.append(MarkedSlice(labels, one.complete, marks, place, one.unmarked))
         kept = lesions_of(marked, CLASSES, LESIONS, neighbours=neighbours)
         for number, (one, found) in enumerate(zip(those, kept, strict=True)):
             cases.append(SlicePrediction(scan, str(number), one.patient, "test", lesions=found))
@@ -101,9 +102,9 @@ def box():
 
 @pytest.fixture(scope="session")
 def drawn_slice():
-    """`drawn_slice(truths, marks, scan="s", patient="p", complete=True)`."""
+    """`drawn_slice(truths, marks, scan="s", patient="p", complete=True, unmarked=())`."""
 
-    def make(truths, marks, scan="s", patient="p", complete=True) -> Drawn:
-        return Drawn(scan, patient, truths, marks, complete)
+    def make(truths, marks, scan="s", patient="p", complete=True, unmarked=()) -> Drawn:
+        return Drawn(scan, patient, truths, marks, complete, unmarked)
 
     return make
