@@ -67,7 +67,7 @@ def test_it_learns_by_turns(whole) -> None:
 
 def test_paused_anywhere(whole) -> None:
     place, kind, said, weights, fold, asked = whole
-    for number in range(2, asked, 7):
+    for number in range(2, asked, 11):
         wanted = inputs_in(place, config_of(kind), name=f"paused-{number}", control=Counting(number))
         first = said_by(fold_of(wanted).train())
         later = fold_of(dataclasses.replace(wanted, control=Counting()))
@@ -84,7 +84,7 @@ def test_killed_anywhere(whole) -> None:
     place, kind, said, weights, _, _ = whole
     config = dataclasses.replace(config_of(kind), checkpoint_minutes=0.0)
     lasting = [event for event in said.events if not isinstance(event, Progress | Saved)]
-    for number in range(1, len(lasting), 3):
+    for number in range(1, len(lasting), 4):
         wanted = inputs_in(place, config, name=f"killed-{number}")
         events, seen = fold_of(wanted).train(), []
         while len([e for e in seen if not isinstance(e, Progress | Saved)]) < number:

@@ -56,7 +56,7 @@ def test_paused_anywhere_it_makes_the_same_model(tmp_path) -> None:
     whole = collected(inputs_in(tmp_path, config, name="whole", control=counting))
     expected = (whole.losses, whole.judged, weights(whole))
     assert [event.train for event in whole.of(RunBegun)] == [2]
-    for number in range(4, counting.asked, 13):
+    for number in range(4, counting.asked, 19):
         assert paused_at(inputs_in(tmp_path, config, name=f"paused-{number}"), number) == expected, number
 
 
