@@ -11,7 +11,7 @@ from ctviewer.core.errors import InputError
 from ctviewer.training.comparison import Comparison, Difference, Sides
 from ctviewer.ui.binders.models import ModelsBinder
 from ctviewer.ui.finetune.services import FinishedRun
-from ctviewer.ui.models_dialog import ModelsDialog
+from ctviewer.ui.models_dialog import ModelsDialog, answers_text
 from ctviewer.ui.presenters.models import ModelsPresenter
 from ctviewer.ui.services import ModelCard
 
@@ -227,3 +227,14 @@ def test_the_window_lists_its_models_and_tells_of_a_result_of_another(ready, qtb
     services.current = False
     ready.choosing.activate("test 1.0.0")
     assert shown and "model" in shown[-1]
+
+
+def test_what_a_model_outlines_and_tells_apart_is_said(dialog):
+    shot = replace(DETECTOR, outlined=("lung", "ggo"), classes=("control", "covid"))
+    dialog.set_models((shot, BASE), ())
+    dialog._choose(shot.key)
+    assert dialog._answers.text() == "Outlines lung, ggo. Classes of slices: control, covid."
+    dialog._choose(BASE.key)
+    assert dialog._answers.isHidden(), "nothing is known of it"
+    assert answers_text(replace(BASE, classes=("a", "b"))) == "Classes of studies: a, b."
+    assert answers_text(replace(shot, classes=())).endswith("It tells no classes of slices.")

@@ -31,6 +31,7 @@ from ctviewer.ui.finetune.comparison_figures import (
 )
 from ctviewer.ui.finetune.comparison_page import ComparisonPage, looks_text
 from ctviewer.ui.finetune.comparison_pictures import _Cell
+from ctviewer.ui.finetune.comparison_slices import short_name
 from ctviewer.ui.finetune.plots import IntervalPlot, Scale
 from ctviewer.ui.finetune.services import FinishedRun
 
@@ -303,3 +304,24 @@ def test_one_shot_models_are_compared_by_slices(page):
     page.set_result(result(comparison()))
     assert not page.reliability.isHidden() and not page.regression.isHidden()
     assert "Studies that changed side" in texts(page.changed)
+
+
+def test_figures_of_one_shot_models_stand_in_sections_under_short_names():
+    names = (
+        "AP .5, mean over classes", "AP .5, ggo", "per_image_ap, at .5", "FROC sensitivity at 1 false per scan, any lesion",
+        "FROC sensitivity (mean of 1/8 to 8 false findings per scan), any lesion", "Dice per scan, any lesion",
+        "slices without a lesion that get a mark, any lesion", "slice F1, weighted by class shares",
+        "slice F1, weighted as in the paper", "slice sensitivity, covid",
+    )  # fmt: skip
+    figures = tuple(replace(BETTER, name=name) for name in names)
+    first, rest = sections_of(replace(comparison(), differences=figures, unit="slice"))
+    shown = {heading: [short_name(one.name) for one in rows] for heading, rows in first}
+    assert shown == {
+        "Outlines, mean over classes": ["AP .5"],
+        "Lesions of any class": ["FROC at 1 false", "FROC, mean", "Dice", "marked in vain"],
+        "Classes of slices, weighted by their shares": ["F1"],
+        "Classes of slices, weighted as in the paper": ["F1"],
+        "per_image_ap (of the paper)": ["at .5"],
+    }
+    assert [(heading, len(rows)) for heading, rows in rest] == [("ggo", 1), ("covid", 1)]
+    assert short_name("slice sensitivity") == "sensitivity" and short_name("AUC-ROC") == "AUC-ROC"

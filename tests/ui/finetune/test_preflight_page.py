@@ -11,6 +11,8 @@ from ctviewer.core.events import Progress
 from ctviewer.models.metadata import Metric
 from ctviewer.training.preflight.report import (
     ALL_FACTS,
+    OF_OUTLINES,
+    OF_SLICES,
     Count,
     CrossTable,
     Estimate,
@@ -217,3 +219,24 @@ def test_the_report_can_be_taken_along_as_text(page):
 )
 def test_times_are_told_roughly(seconds, text):
     assert time_text(seconds) == text
+
+
+def test_scans_of_slices_are_counted_by_part_with_their_slices_and_outlines(page):
+    tables = (
+        CrossTable(OF_SLICES, ("train", "test"), ("covid", "well"), ((40, 30), (9, 8))),
+        CrossTable(OF_OUTLINES, ("train", "test"), ("ggo",), ((17,), (6,))),
+        CrossTable("set", ("images[1]", "images[2]"), ("covid", "well"), ((4, 0), (1, 5))),
+    )
+    counts = (Count("train", "lesions", 4, 3), Count("test", "lesions", 2, 2))
+    page.set_report(report(NOTE, unit="scan", tables=tables, counts=counts))
+    told = texts(page)
+    assert "12 scans of 11 patients were looked at" in told and "12 scans can be used." in page._verdict.text()
+    assert "Scans, and patients in brackets." in told
+    shown = [label.text() for label in page.counts.findChildren(QLabel)]
+    at = shown.index("Slices by class")
+    assert shown[at : at + 10] == ["Slices by class", "", "Training", "Test", "covid", "40", "9", "well", "30", "8"]
+    at = shown.index("Outlines large enough to be learned")
+    assert shown[at + 4 : at + 7] == ["ggo", "17", "6"]
+    facts = [label.text() for label in page.shortcuts.tables.findChildren(QLabel)]
+    assert "Set" in facts and not {"Slices of a class", "Outlines of"} & set(facts), "how much there is tells no class"
+    assert "no more with this many patients" not in told, "no AUC is foretold where outlines are judged"

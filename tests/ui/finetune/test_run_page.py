@@ -179,3 +179,25 @@ def test_it_leads_on_when_there_is_something_to_compare(page, tmp_path):
 )
 def test_epochs_are_whole_numbers(last, expected):
     assert [n for n, _ in whole_ticks(last)] == expected
+
+
+def test_steps_of_both_kinds_have_a_curve_each_and_losses_stand_with_losses(page):
+    history = RunHistory()
+    history.add(RunBegun(8, 1, "CPU", "float32", 0, 42, 9, 8, "scan"))
+    for n in range(1, 9):
+        kind = "lesions" if n % 2 else "images"
+        history.add(StepDone(0, 1, n, 8, 3.0 if n % 2 else 0.5, 1e-3, 1.0, 60.0, 1_000_000, kind))
+    metrics = {"segmentation loss": 2.0, "class loss": 0.4, "accuracy of slices": 0.75}
+    history.add(EpochDone(0, 1, 1, 3.5, 2.4, metrics))
+    page.set_history(history)
+    lines = {line.name: line for line in page._steps.lines if line.name}
+    assert set(lines) == {"lesions, smoothed", "classes of slices, smoothed"}
+    assert set(lines["lesions, smoothed"].y) == {3.0} and set(lines["classes of slices, smoothed"].y) == {0.5}
+    assert lines["classes of slices, smoothed"].x.tolist() == [2, 4, 6, 8]
+    assert {line.name for line in page._epochs.lines} == {"training", "validation", "segmentation loss", "class loss"}
+    assert [line.name for line in page._metrics.lines] == ["accuracy of slices"]
+    assert page._data_name.text() == "Scans" and page._facts["Studies"].accessibleName().startswith("Scans: 42 train")
+    steps, losses, _ = history.current.steps
+    assert steps.tolist() == list(range(1, 9)) and losses.tolist() == [3.0, 0.5] * 4
+    history.add(StepDone(0, 1, 4, 8, 0.25, 1e-3, 1.0, 60.0, 1_000_000, "images"))
+    assert history.current.steps[0].tolist() == [1, 2, 3, 4], "steps of all kinds that are done again"
