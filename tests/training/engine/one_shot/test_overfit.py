@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from training.engine.one_shot.conftest import IMAGES, NET, MadeUp, chests, fold_of, run_config, said_by
 
 from ctviewer.training.control import never
@@ -31,6 +32,7 @@ def predicted(learner, source) -> SlicePredictions:
     return SlicePredictions("toy", store.classes, store.classes[2:], store.image_classes, "control", 0.5, cases)
 
 
+@pytest.mark.timeout(300)  # 15 s of one core, which others may want too
 def test_a_few_slices_are_learned_by_heart(inputs) -> None:
     source = TwoSources(
         [Part(MadeUp({"l0": chests(1, IMAGES, labelled=True)}))],
