@@ -167,6 +167,8 @@ class AppTraining:
 
     def place_of(self, config: RunConfig, study: str) -> Path:
         """Where a study of these data lies."""
+        if self._checked is not None and self._checked[0] == config:
+            config = self._checked[1]  # with the findings as they were written for it
         if config.task == ONE_SHOT:
             return place_of_scan(config, study)
         from ctviewer.datasets.study_folder import StudyFolder

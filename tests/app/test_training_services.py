@@ -244,6 +244,10 @@ def test_a_scan_of_a_run_is_found_where_it_can_be_opened(services, slices, tmp_p
     ):
         with pytest.raises(InputError, match=why):
             services.place_of(config, scan)
+    findings = replace(slices, lesions=(slices.lesions[1],))
+    written = Path(findings_of(services.check(findings)))
+    SAMPLES["studies"](written, [phantom])
+    assert services.place_of(findings, f"lesions/0/{study}") == written / study, "as they were written for this check"
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from ctviewer.ui.theme import SPACE
 _SPLITTING = (("stratified", "at random, by patient"), ("time", "by time: older train, newer test"))
 _FOLDS = (("auto", "under 50 patients"), ("always", "always"), ("never", "never"))
 _ORDERS = (("", "as the files say"), ("head-first", "head first"), ("feet-first", "feet first"))
-_LOSSES = (("alternate", "in turn: lesions, then classes"), ("sum", "both in one step"))
+_LOSSES = (("alternate", "each kind in turn"), ("sum", "both kinds at once"))
 _COPIES = (("best", "at the best loss so far"), ("previous_step", "after each step on lesions"))
 _ALL_SLICES = "all of them"
 _STEPS = (

@@ -14,7 +14,7 @@ from ctviewer.ui.finetune import pages
 from ctviewer.ui.finetune.advanced_panel import AdvancedPanel
 from ctviewer.ui.finetune.classes_panel import ClassesPanel
 from ctviewer.ui.finetune.merge_panel import MergePanel
-from ctviewer.ui.finetune.model_panel import ModelPanel
+from ctviewer.ui.finetune.model_panel import BASE, ModelPanel
 from ctviewer.ui.finetune.recipe_panel import RecipePanel
 from ctviewer.ui.finetune.services import TrainingChoices
 from ctviewer.ui.finetune.sets_panel import SetsPanel
@@ -46,8 +46,9 @@ class DataPage(pages.DataPage):
 
     def _lay_out(self) -> None:
         left, right = QVBoxLayout(), QVBoxLayout()
-        data = (*self._of_studies, *self._of_slices)
-        for column, panels in ((left, (self.task, *data)), (right, (self.model, self.recipe, self.version))):
+        data = (*self._of_studies, self.lesions, self.images)
+        how = (self.model, self.merge, self.recipe, self.version)
+        for column, panels in ((left, (self.task, *data)), (right, how)):
             column.setSpacing(SPACE)
             for panel in panels:
                 column.addWidget(panel)
@@ -204,9 +205,10 @@ class DataPage(pages.DataPage):
         """Parts that depend on each other: the classes decide about the head, the start about the recipe."""
         self._follow_task()
         base = self.model.chosen_base
-        negative = "" if base is None else base.negative_class
+        whole = base if base is not None and base.task == self.task.task else None  # else it lends its backbone alone
+        negative = "" if whole is None else whole.negative_class
         if self._one_shot:
-            self.merge.set_base(negative)
+            self.merge.set_base(negative if self.model.start.currentData() == BASE else "")
             self.merge.set_found(self.lesions.outlined, self.images.classes)
             self.model.set_classes(self.merge.learned, self.merge.outlines)
         else:
@@ -217,7 +219,7 @@ class DataPage(pages.DataPage):
         self.recipe.set_start(str(self.model.start.currentData()))
         self.advanced.set_recipe(self.recipe.recipe)
         self.classes.set_calibrated(self.recipe.recipe.calibrate)
-        self.version.set_base(base)
+        self.version.set_base(whole)
         self.set_problem("")
         say(self._missing, self.missing)
         if self.ready != self._was_ready:

@@ -36,7 +36,7 @@ _PARTS = (
     (EXTERNAL, "an external set, judged by itself"),
 )
 _COMPLETE = (("", "as the format says"), ("yes", "yes, all of them"), ("no", "no: what is unmarked is unknown"))
-_VALUES = "For pictures and NIfTI, such as window=-600/1500; DICOM files say it themselves."
+_VALUES = "of pictures: window=-600/1500 …"
 _FINDINGS = (
     "What you accepted, corrected and drew, and the slices that you reviewed completely: written anew as a set when the data "
     "are checked. Slices that you judged beside a model's findings are learned from and never judge a model."

@@ -242,7 +242,7 @@ class PathField(QWidget):
 
 def ask_folder(parent: QWidget, last: str) -> str:
     """The system's dialog for a folder; "" where none was chosen."""
-    return QFileDialog.getExistingDirectory(parent, "Folder of studies", last)
+    return QFileDialog.getExistingDirectory(parent, "Folder of studies or slices", last)
 
 
 def ask_file(title: str, kinds: str) -> Callable[[QWidget, str], str]:

@@ -197,6 +197,9 @@ def test_starts_offer_what_fits(page, tmp_path):
     )
     pick(page.model.start, "domain")
     assert {page.model.base.itemData(i) for i in range(page.model.base.count())} == {STUDIES.key, LUNG.key}
+    pick(page.model.base, STUDIES.key)
+    assert page.missing == "Give the new model a name.", "it is no version of a model of another kind"
+    assert "as in the base model" not in page.merge.negative.currentText()
     pick(page.model.start, "scratch")
     page.version.title_field.setText("Ours")
     pick(page.model.encoder, "resnext101")
