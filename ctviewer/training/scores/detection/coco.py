@@ -1,7 +1,7 @@
 """Average precision of outlines as COCO computes it, for all draws of a bootstrap over patients at once.
 
-Equal to pycocotools' to rounding. torchmetrics asks pycocotools, which this program does not bring, and leaves images without
-any true mask out (1.9, `_get_coco_format`), so that marks on healthy slices would cost nothing; here they count.
+Equal to pycocotools' to rounding (tested). torchmetrics' takes one weight for each image and leaves images without any true
+mask out (1.9, `_get_coco_format`), so that marks on healthy slices would cost nothing; here they count.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""AP against a loop over pixels, and against torchmetrics' own matching and accumulation."""
+"""AP against a loop over pixels, and against pycocotools."""
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
-import types
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from pycocotools.mask import encode
 
-from ctviewer.training.scores.detection.coco import RECALLS, average_precision, counted, ranked
+from ctviewer.training.scores.detection.coco import RECALLS, THRESHOLDS, average_precision, counted, ranked
 
 
 def overlap(a, b):
@@ -77,55 +77,41 @@ def test_what_meets_a_component_too_small_to_count_says_nothing(drawn_slice, kep
     assert counted(predictions, 2) == (1, 1)
 
 
-@pytest.fixture
-def torchmetrics_ap(monkeypatch):
-    """torchmetrics' pure implementation. It asks pycocotools for IoU and area of masks alone, which numpy gives too."""
-    from torchmetrics.detection import _mean_ap
-
-    masks = types.ModuleType("pycocotools.mask")
-    masks.encode = lambda mask: {"size": list(mask.shape), "counts": np.ascontiguousarray(mask).tobytes()}
-
-    def unpacked(one):
-        return np.frombuffer(one["counts"], np.uint8).reshape(one["size"]).astype(bool)
-
-    masks.area = lambda rows: np.array([unpacked(row).sum() for row in rows])
-    masks.iou = lambda a, b, _: np.array([[overlap(unpacked(x), unpacked(y)) for y in b] for x in a])
-    package = types.ModuleType("pycocotools")
-    package.mask = masks
-    if importlib.util.find_spec("pycocotools") is None:
-        monkeypatch.setitem(sys.modules, "pycocotools", package)
-        monkeypatch.setitem(sys.modules, "pycocotools.mask", masks)
-    monkeypatch.setattr(_mean_ap, "_PYCOCOTOOLS_AVAILABLE", True)
-    return lambda thresholds: _mean_ap.MeanAveragePrecision(
-        iou_type="segm", class_metrics=True, iou_thresholds=list(thresholds)
-    )
-
-
 @pytest.mark.parametrize("seed", [5, 6])
-def test_ap_is_that_of_torchmetrics(draw, kept, torchmetrics_ap, seed):
-    import torch
-
-    slices, thresholds = draw(seed), [0.4031, 0.5031, 0.6543]  # its own match must be above, COCO's reach the threshold
-    metric = torchmetrics_ap(thresholds)
-    for one in slices:
-        stack = [mask for _, _, mask in one.marks]
-        theirs = [mask for _, mask in one.truths]
-        empty = np.zeros((0, 64, 64), np.uint8)
-        found = {
-            "masks": torch.from_numpy(np.array(stack, np.uint8) if stack else empty),
-            "scores": torch.tensor([score for _, score, _ in one.marks], dtype=torch.float32),
-            "labels": torch.tensor([label for label, _, _ in one.marks], dtype=torch.int64),
-        }
-        true = {
-            "masks": torch.from_numpy(np.array(theirs, np.uint8) if theirs else empty),
-            "labels": torch.tensor([label for label, _ in one.truths], dtype=torch.int64),
-        }
-        metric.update([found], [true])
-    told = metric.compute()
+def test_ap_is_that_of_pycocotools(draw, kept, drawn_slice, box, seed):
+    healthy = drawn_slice([], [(2, 0.9, box(2, 2, 9, 9)), (3, 0.4, box(30, 30, 9, 9))], "scan0", "patient0")
+    slices = [*draw(seed), healthy]  # marks on slices without lesions count
+    judge = COCOeval(*_as_coco(slices), "segm")
+    judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e9]], ["all"]
+    judge.evaluate()
+    judge.accumulate()
     predictions, ones = kept(slices), np.ones((1, 6))
-    by_class = [
-        np.mean([average_precision(ones, ranked(predictions, label, t))[0] for t in thresholds]) for label in (2, 3)
-    ]
-    assert told["map_per_class"].numpy() == pytest.approx(by_class, abs=1e-6)
-    assert float(told["map"]) == pytest.approx(np.mean(by_class), abs=1e-6)
-    assert min(by_class) > 0.05
+    for place, label in enumerate((2, 3)):
+        for number, threshold in enumerate(THRESHOLDS):
+            theirs = judge.eval["precision"][number, :, place, 0, -1].mean()
+            ours = average_precision(ones, ranked(predictions, label, threshold))[0]
+            assert ours == pytest.approx(theirs, abs=1e-12)
+    assert (judge.eval["precision"][0, :, :, 0, -1].mean(axis=0) > 0.05).all()
+
+
+def _as_coco(slices):
+    """The same slices as pycocotools wants them: what is true, and what was found."""
+    truths = [(n, label, mask, 1.0) for n, one in enumerate(slices, 1) for label, mask in one.truths]
+    marks = [(n, label, mask, score) for n, one in enumerate(slices, 1) for label, score, mask in one.marks]
+    sets = []
+    for rows in (truths, marks):
+        coco = COCO()
+        coco.dataset = {
+            "images": [{"id": n, "height": 64, "width": 64} for n in range(1, len(slices) + 1)],
+            "categories": [{"id": 2}, {"id": 3}],
+            "annotations": [
+                {
+                    "id": number, "image_id": n, "category_id": label, "score": score, "iscrowd": 0,
+                    "area": int(mask.sum()), "segmentation": encode(np.asfortranarray(mask.astype(np.uint8))),
+                }
+                for number, (n, label, mask, score) in enumerate(rows, 1)
+            ],
+        }  # fmt: skip
+        coco.createIndex()
+        sets.append(coco)
+    return sets
