@@ -80,7 +80,7 @@ class DifferenceTable(QWidget):
             self._put(0, column, text, "small")
         row = 1
         for heading, differences in sections:
-            self._grid.addWidget(ElidedLabel(heading, "title"), row, 0, 1, 3)
+            self._grid.addWidget(ElidedLabel(heading, "title"), row, 0, 1, 4)
             for one in differences:
                 row += 1
                 self._add(row, one, heading, scale)

@@ -16,6 +16,8 @@ from ctviewer.ui import theme
 
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 _SYMBOLS = ("o", "s", "t", "d")
+_VEIL = 170  # of the legend's ground: a line behind it is seen and crosses no name out
+_IN_A_COLUMN = 2  # names of lines
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,15 @@ class CurvePlot(QWidget):
             axis.enableAutoSIPrefix(False)
         plot.showGrid(x=False, y=True, alpha=0.15)
         self._legend.setLabelTextColor(c.text)
+        ground = QColor(c.panel)
+        ground.setAlpha(_VEIL)
+        self._legend.setBrush(ground)
         self._best.setPen(pg.mkPen(c.faint, style=Qt.PenStyle.DotLine))
         self._draw()
 
     def _draw(self) -> None:
         self._plot.clear()
+        self._legend.setColumnCount(1 if sum(bool(line.name) for line in self._lines) <= _IN_A_COLUMN else 2)
         strong = 0
         for line in self._lines:
             self._draw_line(line, 0 if line.faint else strong)
