@@ -44,7 +44,7 @@ def of_slice_run(
         raise InputError("the run has no hold-out.")
     after = _hold_out(dataclasses.replace(read_slice_predictions(folder / PREDICTIONS), model=new.key))
     before = yield from _before(folder, source, old, after, device)
-    return seen_before(compare_slices(before, after), after.subjects, new, old, "scan")
+    return seen_before(compare_slices(before, after), before.subjects, new, old, "scan")
 
 
 def compare_slices_on(asked: Asked, new: Bundle, old: Bundle, device: str) -> Iterator[Event]:

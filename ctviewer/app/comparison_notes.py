@@ -34,11 +34,11 @@ def seen_before(comparison: Comparison, subjects: Sequence[Subject], new: Bundle
         old: the other.
         unit: what one of the subjects is.
     """
-    contents = [one.content for one in subjects]
+    known = [(one.content, *one.images) for one in subjects]
     judged = (old,) if any(one.split == CROSS_VALIDATION for one in subjects) else (old, new)
     for bundle in judged:
-        if seen := _ledger().seen(bundle.metadata.weights_sha256, contents):
-            comparison = noted(comparison, seen_by_model(seen, len(contents), bundle.key, unit))
+        if seen := _ledger().seen_any(bundle.metadata.weights_sha256, known):
+            comparison = noted(comparison, seen_by_model(seen, len(known), bundle.key, unit))
     return comparison
 
 

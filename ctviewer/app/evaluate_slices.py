@@ -87,8 +87,9 @@ def _examined(record: SliceRecord, predictions: SlicePredictions) -> SliceRecord
         told = examine_slices(those, part)
         contents = [one.content for one in those.subjects]
         if part not in LEARNED_FROM:
-            if seen := ledger.seen(bundle.metadata.weights_sha256, contents):
-                told = replace(told, notes=(seen_by_model(seen, len(set(contents)), bundle.key, "scan"), *told.notes))
+            known = [(one.content, *one.images) for one in those.subjects]
+            if seen := ledger.seen_any(bundle.metadata.weights_sha256, known):
+                told = replace(told, notes=(seen_by_model(seen, len(known), bundle.key, "scan"), *told.notes))
             looks[part] = ledger.looks(contents)
             ledger.look(contents, EVALUATION, model=bundle.key)
         sets.append(told)

@@ -121,9 +121,10 @@ def _require_new(report: PreflightReport, moved: PreflightReport) -> None:
         InputError: a scan is in both.
     """
     assert report.split is not None and moved.split is not None  # `_data` looked
-    known = {report.study_sha256.get(scan) for scan in (*report.split.train, *report.split.validation)}
+    learned = (*report.split.train, *report.split.validation)
+    known = {image for scan in learned if kind_of(scan) == IMAGES for image in report.images.get(scan, ())}
     tested = [scan for scan in moved.split.test if kind_of(scan) == IMAGES]
-    if shared := [scan for scan in tested if moved.study_sha256.get(scan) in known]:
+    if shared := [scan for scan in tested if known.intersection(moved.images.get(scan, ()))]:
         raise InputError(
             f"The scan {shared[0]} of --transfer is also one that the first model learns from: table 4 needs other scans."
         )

@@ -5,7 +5,8 @@ lock, a crash leaves the look or nothing, and two processes never write the same
 
 <sha256>/studies.json            short digests of the studies' contents
 <sha256>/<kind>-<key>.json       a look; what it holds is for people, its name is what counts
-learned/<weights>.json           short digests of the studies that a version learned from or was chosen by, and its parent
+learned/<weights>.json           short digests of the studies (of labelled slices, of each image too) that a version learned
+                                 from or was chosen by, and its parent
 """
 
 from __future__ import annotations
@@ -124,6 +125,10 @@ class Ledger:
 
     def seen(self, weights: str, contents: Iterable[str]) -> int:
         """How many of these studies a version, or one that it descends from, learned from, as far as is known here."""
+        return self.seen_any(weights, ([one] for one in set(contents)))
+
+    def seen_any(self, weights: str, subjects: Iterable[Iterable[str]]) -> int:
+        """As `seen`, of subjects that have several contents, such as the slices of a scan: one that is known is enough."""
         found: set[str] = set()
         known: set[str] = set()
         while weights and weights not in known and _SHA256.fullmatch(weights):
@@ -132,7 +137,7 @@ class Ledger:
             told = data if isinstance(data, dict) else {}
             found |= _texts(told.get("studies"))
             weights = str(told.get("parent", ""))
-        return sum(_short(one) in found for one in set(contents) if one)
+        return sum(any(_short(one) in found for one in contents if one) for contents in subjects)
 
     def _sharing(self, contents: set[str]) -> Iterator[Path]:
         """Folders of the hold-outs that share enough studies."""

@@ -53,13 +53,15 @@ class Subject:
         study: its id in the source.
         patient: `patient_digest`.
         split: as `Prediction.split`.
-        content: SHA-256 of the pixels, "" where unknown.
+        content: SHA-256 of the pixels, and of a scan of labelled slices of its labels too; "" where unknown.
+        images: short digests of single slices, whatever their labels; none of studies.
     """
 
     study: str
     patient: str
     split: str
     content: str
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ctviewer.training.config import RunConfig
 from ctviewer.training.predictions import Predictions
 from ctviewer.training.preflight.report import PreflightReport
 from ctviewer.training.slice_predictions import SlicePredictions
-from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION
+from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION, Split
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,5 +97,15 @@ def learned_contents(result: RunResult) -> set[str]:
     split = result.report.split
     if split is None:
         return set()
-    inside = (*split.train, *split.validation, *(split.test if result.folds else ()))
-    return {result.report.study_sha256.get(study, "") for study in inside}
+    return {result.report.study_sha256.get(study, "") for study in _learned(result, split)}
+
+
+def learned_images(result: RunResult) -> set[str]:
+    """Of their single slices, where they are labelled ones: what is outlined anew stays the image that it was."""
+    split = result.report.split
+    scans = () if split is None else _learned(result, split)
+    return {one for scan in scans for one in result.report.images.get(scan, ())}
+
+
+def _learned(result: RunResult, split: Split) -> tuple[str, ...]:
+    return (*split.train, *split.validation, *(split.test if result.folds else ()))

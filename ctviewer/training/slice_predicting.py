@@ -28,6 +28,7 @@ from ctviewer.training.predicting import StudyTold
 from ctviewer.training.slice_predictions import OTHER, SlicePrediction, SlicePredictions
 from ctviewer.training.slices.classes import LUNG, shown_labels
 from ctviewer.training.slices.facts import content_of
+from ctviewer.training.slices.images import image_digest
 from ctviewer.training.source import SliceSource
 
 PREDICTING = "Outlining scans"
@@ -157,7 +158,8 @@ def _judged(
             told = yield from _telling(judge, one.scan, part, at)
         except torch.OutOfMemoryError as error:
             raise DeviceError(f"The memory of {device} does not suffice to run the model.") from error
-        return list(told.cases)
+        digests = {name: image_digest(one.slices, i) for i, name in enumerate(one.slices.names)}
+        return [dataclasses.replace(case, image=digests[case.name]) for case in told.cases]
 
 
 def named_as(slices: LabelledSlices, classes: Sequence[str]) -> LabelledSlices:

@@ -79,7 +79,8 @@ class SlicePrediction:
         truth: its image class; "" where nobody said it.
         logits: of `SlicePredictions.image_classes`; empty where the model was not asked.
         lesions: None where none are marked, or the model was not asked.
-        content: SHA-256 of the pixels of its scan, "" where unknown.
+        content: SHA-256 of the pixels and labels of its scan, "" where unknown.
+        image: digest of its own pixels alone, "" where unknown.
     """
 
     scan: str
@@ -90,6 +91,7 @@ class SlicePrediction:
     logits: tuple[float, ...] = ()
     lesions: SliceLesions | None = None
     content: str = ""
+    image: str = ""
 
     @property
     def has_class(self) -> bool:
@@ -152,8 +154,11 @@ class SlicePredictions:
     @property
     def subjects(self) -> tuple[Subject, ...]:
         """The scans."""
-        found = (Subject(case.scan, case.patient, case.split, case.content) for case in self.cases)
-        return tuple(dict.fromkeys(found))
+        found: dict[Subject, list[str]] = {}
+        for case in self.cases:
+            images = found.setdefault(Subject(case.scan, case.patient, case.split, case.content), [])
+            images += [case.image] if case.image else []
+        return tuple(replace(one, images=tuple(images)) for one, images in found.items())
 
     def of(self, split: str) -> SlicePredictions:
         """Those of one split."""

@@ -69,9 +69,12 @@ def _run(result: RunResult, base: Bundle | None, ledger: Ledger) -> TrainingRun:
     found, task = holdouts(result), result.config.task
     parent = base.metadata.weights_sha256 if base is not None else ""
     notes = [*result.notes, *([texts.judged_by_validation(task)] if VALIDATION in found else [])]
-    contents = {content for part in found.values() for content in part}
-    if base is not None and (seen := ledger.seen(parent, contents)):
-        notes.append(texts.seen_by_parent(seen, len(contents), base.key, texts.UNITS[task]))
+    judged, report = [one for one in result.predictions.subjects if one.split in found], result.report
+    known = [
+        (one.content or report.study_sha256.get(one.study, ""), *report.images.get(one.study, ())) for one in judged
+    ]
+    if base is not None and (seen := ledger.seen_any(parent, known)):
+        notes.append(texts.seen_by_parent(seen, len(judged), base.key, texts.UNITS[task]))
     if isinstance(result.predictions, Predictions):
         of_parts = [result.predictions.of(part) for part in found]
         shares = (texts.other_shares(result.prevalence, one, "this bundle") for one in of_parts)

@@ -16,7 +16,7 @@ from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT, Metadata, is_name, ve
 from ctviewer.models.registry import ACTIVE, Registry, taken_versions
 from ctviewer.training.config import RunConfig
 from ctviewer.training.ledger import TRAINING, Ledger
-from ctviewer.training.run_result import CROSS_VALIDATION, RunResult, holdouts, learned_contents
+from ctviewer.training.run_result import CROSS_VALIDATION, RunResult, holdouts, learned_contents, learned_images
 from ctviewer.training.version_metadata import version_metadata
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def make_child(result: RunResult, base: Bundle | None, bundles: Path) -> Bundle:
     metadata = version_metadata(result, base, name, ledger)
     bundle = _made_before(metadata, bundles, result.state) or _saved(metadata, base, bundles, result.state)
     m = bundle.metadata
-    ledger.learned(m.weights_sha256, learned_contents(result), m.run.parent_sha256 if m.run else "")
+    learned = learned_contents(result) | learned_images(result)
+    ledger.learned(m.weights_sha256, learned, m.run.parent_sha256 if m.run else "")
     for contents in holdouts(result).values():
         ledger.look(contents, TRAINING, model=bundle.key, once=result.run)
     return bundle

@@ -162,6 +162,17 @@ def test_each_look_is_counted_and_what_the_model_learned_from_is_told(run, model
     assert f"{len(contents) - 1} of {len(contents)} scans had been learned from by {model.key}" in told
 
 
+def test_scans_that_were_learned_from_are_told_when_their_labels_are_others(run, model, write_set):
+    from ctviewer.training.slices.images import image_digest
+
+    folder = write_set("cncb")
+    source = open_slice_source("cncb", folder)
+    images = [image_digest(source.load_slices(scan), 0) for scan in source.ids()]
+    Ledger.beside(data_folder() / "bundles").learned(model.metadata.weights_sha256, images[1:])
+    told = run("evaluate", folder, "--format", "cncb", "--quiet", "--device", "cpu")[1]
+    assert f"{len(images) - 1} of {len(images)} scans had been learned from by {model.key}" in told
+
+
 def test_a_scan_that_cannot_be_read_is_left_out_and_told(run, model, write_set, tmp_path):
     folder = write_set("cncb")
     next(iter(sorted((folder / "imgs").iterdir()))).write_bytes(b"no picture")

@@ -157,6 +157,7 @@ class PreflightReport:
         train_only: studies that must never judge although their labels do not say so.
         outlined, slice_classes: of a one-shot run, the classes that label maps show, and those that slices have.
         slices: of a one-shot run, how many, by part and kind: "train/lesions", "val/images".
+        images: of a one-shot run, digests of single slices by scan, whatever their labels.
     """
 
     studies: int
@@ -176,6 +177,7 @@ class PreflightReport:
     outlined: tuple[str, ...] = ()
     slice_classes: tuple[str, ...] = ()
     slices: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    images: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def blocked(self) -> bool:

@@ -141,6 +141,7 @@ def check_slices(
         outlined=_names(one.outlines for one in read),
         slice_classes=_names(one.classed for one in read),
         slices=_slices(members),
+        images={one.study: tuple(sorted(digest.hex()[:16] for digest in one.content.slices)) for one in read},
     )
 
 

@@ -22,6 +22,11 @@ from ctviewer.training.ledger import Ledger
 from ctviewer.training.run_folder import PREDICTIONS
 from ctviewer.training.slice_predictions import read_slice_predictions
 from ctviewer.training.slices.facts import content_of
+from ctviewer.training.slices.images import image_digest
+
+
+def digests(slices):
+    return [image_digest(slices, i) for i in range(len(slices.names))]
 
 
 def made_by(wanted):
@@ -35,7 +40,8 @@ def finished(tmp_path_factory):
     """A run of one epoch on one split: its inputs, what it said last, and its bundle."""
     wanted = inputs_in(tmp_path_factory.mktemp("run"), run_config(epochs=1))
     contents = {scan: content_of(wanted.source.load_slices(scan)).sha256 for scan in wanted.source.ids()}
-    wanted = replace(wanted, report=replace(wanted.report, study_sha256=contents))
+    images = {scan: tuple(digests(wanted.source.load_slices(scan))) for scan in wanted.source.ids()}
+    wanted = replace(wanted, report=replace(wanted.report, study_sha256=contents, images=images))
     last = made_by(wanted)
     return wanted, last, load_bundle(Path(last.bundle))
 
@@ -99,6 +105,8 @@ def test_what_was_learned_from_is_kept(finished):
     assert ledger.seen(weights, [contents[scan] for scan in wanted.report.split.train]) == 2
     assert ledger.seen(weights, [contents[scan] for scan in wanted.report.split.test]) == 0
     assert sum(ledger.looks([contents[scan] for scan in wanted.report.split.test]).values()) == 1
+    images = [wanted.report.images[scan] for scan in (*wanted.report.split.train, *wanted.report.split.test)]
+    assert ledger.seen_any(weights, images) == 2, "whatever is outlined on them by then"
 
 
 def test_a_cross_validation_judges_each_patient_once(inputs, config):
