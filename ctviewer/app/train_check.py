@@ -133,6 +133,7 @@ def _request(config: RunConfig, source: LabelledSource, base: Bundle | None, roo
         criteria=Criteria() if base is None else Criteria.of(base.metadata.input_limits),
         divide=_divide(config),
         cross_validation=config.data.cross_validation,
+        folds=config.data.folds,
         unlisted=unlisted(),
         plan=plan,
         step=step,

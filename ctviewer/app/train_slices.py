@@ -70,6 +70,7 @@ def slice_request(
         size=input_of(config.model, config.recipe, base).size,
         divide=divide,
         cross_validation=config.data.cross_validation,
+        folds=config.data.folds,
         plan=plan,
         costs=costs,
         baseline=baseline,

@@ -34,13 +34,14 @@ def cases_of(source: LabelledSource | SliceSource, split: Split) -> tuple[Case, 
 
 
 def folds_of(cases: Sequence[Case], data: DataConfig, seed: int) -> tuple[Split, ...]:
-    """The folds of a cross-validation; none where one split is enough.
+    """The folds of a cross-validation; none where one split is enough, or too few patients may judge (`cross_validates`).
 
     Raises:
         InputError: there are fewer patients than folds.
     """
     patients = {case.patient for case in cases if not case.split.startswith(EXTERNAL)}
-    wanted = cross_validates(data.cross_validation, len(patients))
+    fixed = {case.patient for case in cases if case.split == TRAIN_ONLY}
+    wanted = cross_validates(data.cross_validation, len(patients), len(patients - fixed), data.folds)
     return repeated_folds(cases, data.folds, data.repeats, seed) if wanted else ()
 
 

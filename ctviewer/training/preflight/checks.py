@@ -19,14 +19,16 @@ _MOST_COMPARED, _MOST_NAMED = 50, 5
 FEW_PATIENTS = 50  # fewer: repeated cross-validation
 
 
-def cross_validates(setting: str, patients: int) -> bool:
+def cross_validates(setting: str, patients: int, judging: int, folds: int) -> bool:
     """Whether a run judges by cross-validation.
 
     Args:
         setting: `DataConfig.cross_validation`.
         patients: outside external sets.
+        judging: those of them that are not for training alone: each fold needs one.
+        folds: `DataConfig.folds`.
     """
-    return setting == "always" or (setting == "auto" and patients < FEW_PATIENTS)
+    return setting == "always" or (setting == "auto" and patients < FEW_PATIENTS and judging >= folds)
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,22 @@ from ctviewer.core.events import Done, Event, Progress
 from ctviewer.models.metadata import Metric
 from ctviewer.training.preflight.checks import (
     Criteria,
-    cross_validates,
     shortcut_findings,
     split_findings,
     study_findings,
 )
 from ctviewer.training.preflight.estimates import RunPlan, Step, estimate_run, room_findings
 from ctviewer.training.preflight.facts import StudyFacts, data_sha256, read_facts
-from ctviewer.training.preflight.known import Divide, about_judging, counts, divided, last, ordered
+from ctviewer.training.preflight.known import (
+    Divide,
+    Judging,
+    about_judging,
+    counts,
+    divided,
+    last,
+    ordered,
+    without_empty_parts,
+)
 from ctviewer.training.preflight.precision import auc_interval
 from ctviewer.training.preflight.report import (
     Estimate,
@@ -45,7 +53,7 @@ class Request:
     Attributes:
         criteria: what studies must be.
         divide: makes the split of the studies that can be read.
-        cross_validation: `DataConfig.cross_validation`: by what the run will judge.
+        cross_validation, folds: of `DataConfig`: by what the run will judge.
         unlisted: names in the folder that the labels do not mention.
         plan, step: what the run takes is reckoned where both are given.
         baseline: judges the base model on the hold-out; None for a start without one.
@@ -54,6 +62,7 @@ class Request:
     criteria: Criteria = field(default_factory=Criteria)
     divide: Divide = split_stratified
     cross_validation: str = "auto"
+    folds: int = 5
     unlisted: tuple[str, ...] = ()
     plan: RunPlan | None = None
     step: Step | None = None
@@ -96,15 +105,16 @@ def check(
     """
     read = [one for one in facts if not one.error]
     inside = [one for one in read if not one.case.split.startswith(EXTERNAL)]
-    crossed = cross_validates(request.cross_validation, len({one.case.patient for one in inside}))
+    judging = Judging.of(read, request.cross_validation, request.folds)
     findings = [
         *study_findings(facts, request.criteria),
-        *about_judging(inside, crossed),
+        *about_judging(judging),
         *_about_unlisted(request.unlisted),
     ]
     split, torn = divided(read, request.divide)
     if split is not None:
-        findings += split_findings(read, split)
+        found = split_findings(read, split)
+        findings += without_empty_parts(found) if judging.nobody else found
     elif all(one.code != "patient-on-both-sides" for one in findings):
         findings += torn
     findings += shortcut_findings(shortcuts)
@@ -119,7 +129,7 @@ def check(
         counts=tuple(counts(members)),
         tables=cross_tables(read),
         shortcuts=tuple(shortcuts),
-        widths=tuple(_widths(inside if crossed else (), members)),
+        widths=tuple(_widths(inside if judging.crossed else (), members)),
         data_sha256={part: data_sha256(those) for part, those in members.items()},
         study_sha256={one.study: one.content.sha256 for one in read},
     )

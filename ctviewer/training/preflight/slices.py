@@ -11,10 +11,19 @@ from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.words import counted, enumerated
 from ctviewer.models.metadata import Metadata, Metric
 from ctviewer.training.config import ModelConfig
-from ctviewer.training.preflight.checks import cross_validates, shortcut_findings
+from ctviewer.training.preflight.checks import shortcut_findings
 from ctviewer.training.preflight.estimates import RunPlan, room_findings
 from ctviewer.training.preflight.facts import data_sha256
-from ctviewer.training.preflight.known import Divide, about_judging, counts, divided, last, ordered
+from ctviewer.training.preflight.known import (
+    Divide,
+    Judging,
+    about_judging,
+    counts,
+    divided,
+    last,
+    ordered,
+    without_empty_parts,
+)
 from ctviewer.training.preflight.report import (
     OF_OUTLINES,
     OF_SLICES,
@@ -30,7 +39,7 @@ from ctviewer.training.preflight.slice_checks import part_findings, scan_finding
 from ctviewer.training.slices.facts import SliceFacts, read_slice_facts
 from ctviewer.training.slices.task import slice_task
 from ctviewer.training.slices.two_sources import IMAGES, TwoSources
-from ctviewer.training.splits import EXTERNAL, TRAIN_ONLY, split_stratified
+from ctviewer.training.splits import TRAIN_ONLY, split_stratified
 
 Baseline = Callable[[PreflightReport], Iterator[Event]]
 """Judge the base model on the hold-out of a report: ends with `Done` of a tuple of `Metric`."""
@@ -55,7 +64,7 @@ class SliceRequest:
         base: of the one-shot model that the run starts from with all its weights; else None.
         size: side of the net's input.
         divide: makes the split of the scans that can be read.
-        cross_validation: `DataConfig.cross_validation`: by what the run will judge.
+        cross_validation, folds: of `DataConfig`: by what the run will judge.
         plan, costs: what the run takes is reckoned where both are given.
         baseline: judges the base model by what the new one will be judged by; None for a start without one.
     """
@@ -65,6 +74,7 @@ class SliceRequest:
     size: int = 512
     divide: Divide = split_stratified
     cross_validation: str = "auto"
+    folds: int = 5
     plan: RunPlan | None = None
     costs: Costs | None = None
     baseline: Baseline | None = None
@@ -112,14 +122,14 @@ def check_slices(
         told: what the sets say of themselves.
     """
     read = [_case_given(one) for one in facts if not one.error and one.slices]
-    inside = [one for one in read if not one.case.split.startswith(EXTERNAL)]
-    crossed = cross_validates(request.cross_validation, len({one.case.patient for one in inside}))
-    findings = [*scan_findings(facts, request.size), *about_judging(inside, crossed), *told]
+    judging = Judging.of(read, request.cross_validation, request.folds)
+    findings = [*scan_findings(facts, request.size), *about_judging(judging), *told]
     if all(one.code not in ("no-lesions", "one-class") for one in findings):
         findings += _about_classes(read, request)
     split, torn = divided(read, request.divide)
     if split is not None:
-        findings += part_findings(read, split)
+        found = part_findings(read, split)
+        findings += without_empty_parts(found) if judging.nobody else found
     elif all(one.code != "patient-on-both-sides" for one in findings):
         findings += torn
     findings += shortcut_findings(shortcuts)

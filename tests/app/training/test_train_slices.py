@@ -290,3 +290,20 @@ def test_the_example_of_a_one_shot_run(capsys, tmp_path):
     assert read_config(tmp_path / "a.toml").task == "one_shot"
     assert train(tmp_path / "a.toml", "--check") == BAD_INPUT
     assert "lesions[1].folder is " in capsys.readouterr().err
+
+
+def test_data_of_which_nobody_may_judge_train_once_that_is_accepted(tmp_path, sets, capsys):
+    """A department whose only labels were made beside a model: told in words, by one split, to the last epoch."""
+    config = config_of(tmp_path / "run.toml", sets)
+    text = config.read_text().replace(
+        'values = "window=-600/1500"', 'values = "window=-600/1500"\nsplit = "train-only"'
+    )
+    config.write_text(text.replace('cross_validation = "never"', "").replace("epochs = 1", "epochs = 2"))
+    assert train(config, "--check") == OK
+    told = capsys.readouterr().out
+    assert "DOUBT: No patient may judge: all 18 are for training alone" in told and "is in the part" not in told
+    assert "cross-validation" not in told and told.rstrip().endswith("nobody-judges")
+    assert train(config, "--accept-doubts", "all", "--out", tmp_path / "run") == OK
+    bundle = load_bundle(next(runs_folder().parent.glob("bundles/toy-*")))
+    assert bundle.metadata.run.epochs == 2 and not bundle.metadata.metrics
+    assert "No patient may judge" in (bundle.folder / "README.md").read_text()
