@@ -34,7 +34,7 @@ _TRAINED = {
             "All but the backbone",
             "What the backbone makes of a slice stays as it is; the recipes mean everything.",
         ),
-        ("last_two", "All but the first &modules of the backbone", "The last two of its modules learn too."),
+        ("last_two", "All but the first modules of the bac&kbone", "The last two of its modules learn too."),
         ("all", "E&verything", "Slowest; as the recipes mean it."),
     ),
 }

@@ -74,7 +74,7 @@ class SetRow(QWidget):
         self.part, self.complete = combo_of("", _PARTS), combo_of("", _COMPLETE)
         self.values = QLineEdit()
         self.values.setPlaceholderText(_VALUES)
-        self.own = QCheckBox("Patients of equal name in other sets are other &people")
+        self.own = QCheckBox("Patients of equal name in other sets are other people")
         self.remove = QPushButton("Remove")
         self.remove.setAutoDefault(False)
         self._title = role_label("", "title")
@@ -111,7 +111,7 @@ class SetRow(QWidget):
         self.more.setVisible(self._findings is None)
 
     def _connect(self) -> None:
-        self.format.activated.connect(lambda _row: self._look())
+        self.format.activated.connect(lambda _row: self._on_format())
         self.complete.activated.connect(lambda _row: self._look())
         for path in (self.folder, self.table):
             path.chosen.connect(lambda _path: self._look())
@@ -194,6 +194,11 @@ class SetRow(QWidget):
         return f"{what} of the {self.kind} cannot be used." if self._found is None else ""
 
     # Inside
+
+    def _on_format(self) -> None:
+        """A list of one format is none of another."""
+        self.table.set_text("")
+        self._look()
 
     def _on_values(self) -> None:
         if self._values_fault() or self._found is None or self.values.isModified():

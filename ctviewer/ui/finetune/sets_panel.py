@@ -51,7 +51,7 @@ class SetsPanel(Panel):
         self._findings: Path | None = None
         self._list = QVBoxLayout()
         self._list.setSpacing(SPACE)
-        self.add = QPushButton("&Add a set…" if kind == LESIONS else "Add a s&et…")
+        self.add = QPushButton("&Add a set…" if kind == LESIONS else "Add a se&t…")
         self.add_findings = QPushButton("Add the &findings corrected in this viewer")
         buttons = QHBoxLayout()
         for button in (self.add, self.add_findings):

@@ -12,12 +12,12 @@ from ctviewer.ui.panels.common import Panel
 _TASKS = (
     (
         CLASSIFIER,
-        "St&udy classifier",
+        "Study classifier",
         "Says which class a whole study shows. It learns from studies with a class.",
     ),
     (
         ONE_SHOT,
-        "&Lesions and slice class (one-shot model)",
+        "Lesions and slice class (one-shot model)",
         "Outlines lesions on a slice and says the class of the slice, in one pass. It learns from slices with outlined "
         "lesions, and from slices with a class.",
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fake_training import FakeTraining
 from PySide6.QtCore import QEvent, Qt, QTimer
@@ -10,9 +12,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from ctviewer.core.errors import InputError
-from ctviewer.training.config import DataConfig, RunConfig
+from ctviewer.datasets.phantom import Family, PhantomSpec, Variant, generate
+from ctviewer.datasets.slices.samples import SAMPLES
+from ctviewer.training.config import DataConfig, RunConfig, SliceSet
 from ctviewer.ui import theme
 from ctviewer.ui.finetune import closing
+from ctviewer.ui.finetune.services import BaseModel
 from ctviewer.ui.finetune.state import Phase
 from ctviewer.ui.presenters import analysing
 
@@ -321,3 +326,31 @@ def end_what_runs(window):
     yield
     window.training.shut_down()
     window.training.state = type(window.training.state)()
+
+
+def test_sets_of_slices_are_looked_at_and_go_into_the_check(desk, training, window, qtbot, tmp_path):
+    page, checked = desk.data, []
+    training.check = lambda config: checked.append(config) or training._command("check")
+    training.made_choices = replace(
+        training.made_choices,
+        bases=(BaseModel("shot 1.0.0", "Shot", (), task="one_shot", outlined=("nodule",)),),
+        findings=tmp_path / "corrected-findings",
+    )
+    desk._look_anew()
+    page.task.choice.button("one_shot").click()
+    page.lesions.add_findings.click()
+    (row,) = page.lesions.rows
+    qtbot.waitUntil(lambda: row._error.text() == "No finding was corrected yet.", timeout=20_000)
+    assert not page.ready
+    row.remove.click()
+    phantom = generate(PhantomSpec(1, Variant.COVID, Family.A, matrix=64, slices=6))
+    SAMPLES["cncb"](tmp_path / "cncb", [phantom])
+    page.lesions.add.click()
+    (row,) = page.lesions.rows
+    row.format.setCurrentIndex(row.format.findData("cncb"))
+    row.folder._give(str(tmp_path / "cncb"))
+    qtbot.waitUntil(lambda: page.ready, timeout=20_000)
+    assert row.found.scans == 1 and window.services.opened == tmp_path / "cncb", "its name is kept out of the log"
+    desk.dialog.next_pressed.emit()
+    qtbot.waitUntil(lambda: window.training.state.phase is Phase.CHECKED, timeout=20_000)
+    assert checked[0].lesions == (SliceSet("cncb", str(tmp_path / "cncb")),) and checked[0].model.base == "shot 1.0.0"

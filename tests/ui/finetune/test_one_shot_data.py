@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QAbstractButton, QLabel
 
 from ctviewer.models.metadata import ONE_SHOT
 from ctviewer.nets.one_shot import options
@@ -100,7 +101,7 @@ def test_a_format_says_how_its_folder_looks_and_whether_it_has_a_list(page, tmp_
     assert row._form.isRowVisible(row.table) and "labels.csv" in row._told.text()
     row.table._give("mine.csv")
     pick(row.format, "covidx")
-    assert "a list each" in row._told.text() and row.value.table == "mine.csv"
+    assert "a list each" in row._told.text() and row.value.table == "", "a list of one format is none of another"
     lesions = add(page.lesions, tmp_path, OUTLINED)
     pick(lesions.format, "cncb")
     lesions.table.set_text("mine.csv")
@@ -261,3 +262,16 @@ def test_an_earlier_run_is_shown_again_and_the_configuration_can_be_trained(page
     page.images.rows[0].set_found(CLASSED, "")
     assert page.ready and page.config() == earlier
     check(page.config())
+
+
+@pytest.mark.parametrize("start", ["base", "domain", "imagenet", "scratch"])
+@pytest.mark.parametrize("task", ["study_classifier", ONE_SHOT])
+def test_each_letter_leads_to_one_place(page, task, start, tmp_path):
+    page.task.choice.button(task).click()
+    pick(page.model.start, start)
+    page.fold.button.setChecked(True)
+    add(page.lesions, tmp_path, OUTLINED)
+    add(page.images, tmp_path, CLASSED)
+    told = [w.text() for kind in (QLabel, QAbstractButton) for w in page.findChildren(kind) if w.isVisibleTo(page)]
+    letters = [text[text.index("&") + 1].lower() for text in told if "&" in text]
+    assert sorted(letters) == sorted(set(letters)), told
