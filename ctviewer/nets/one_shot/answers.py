@@ -17,16 +17,19 @@ class Target:
         labels: `[k]` int64, index into the bundle's classes; never 0, the background.
         masks: `[k, S, S]` uint8, 1 inside.
         complete: all lesions of the slice are marked. False: what is unmarked is unknown, and no loss looks at it.
+        unmarked: indices of classes that were not marked even so, lungs mostly: what no box covers is none of the others.
     """
 
     boxes: Tensor
     labels: Tensor
     masks: Tensor
     complete: bool = True
+    unmarked: tuple[int, ...] = ()
 
     def to(self, device: torch.device | str) -> Target:
         """The same on a device."""
-        return Target(self.boxes.to(device), self.labels.to(device), self.masks.to(device), self.complete)
+        boxes, labels, masks = self.boxes.to(device), self.labels.to(device), self.masks.to(device)
+        return Target(boxes, labels, masks, self.complete, self.unmarked)
 
 
 @dataclass(frozen=True, eq=False)

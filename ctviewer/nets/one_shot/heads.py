@@ -65,7 +65,8 @@ class SegmentationBranch(nn.Module):
         boxes, labels, matched = ([d[i] for d in drawn] for i in range(3))
         truth = [_matched_boxes(t, m) for t, m in zip(targets, matched, strict=True)]
         out = self.boxes(maps, boxes)
-        losses = box_losses(*out, torch.cat(labels), torch.cat(list(self._coder.encode(truth, boxes))))
+        encoded, possible = torch.cat(list(self._coder.encode(truth, boxes))), _possible(out[0], boxes, targets)
+        losses = box_losses(*out, torch.cat(labels), encoded, possible)
         objects = [(k > 0).nonzero()[:, 0] for k in labels]
         own = [b[i] for b, i in zip(boxes, objects, strict=True)]
         index = [m[i] for m, i in zip(matched, objects, strict=True)]
@@ -91,6 +92,16 @@ class SegmentationBranch(nn.Module):
         positive, negative = self._sampler([labels])
         drawn = (positive[0] | negative[0]).nonzero()[:, 0]
         return boxes[drawn], labels[drawn], matched[drawn].clamp(min=0)
+
+
+def _possible(logits: Tensor, boxes: Sequence[Tensor], targets: Sequence[Target]) -> Tensor | None:
+    """`[r, classes]`: which classes were not marked on the slice of each proposal; None where all were on all."""
+    if not any(target.unmarked for target in targets):
+        return None
+    out = torch.zeros_like(logits, dtype=torch.bool)
+    for rows, target in zip(torch.split(out, [len(box) for box in boxes]), targets, strict=True):
+        rows[:, list(target.unmarked)] = True
+    return out
 
 
 def _matched_boxes(target: Target, matched: Tensor) -> Tensor:

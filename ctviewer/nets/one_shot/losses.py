@@ -44,7 +44,9 @@ def proposal_losses(
     }
 
 
-def box_losses(logits: Tensor, regression: Tensor, labels: Tensor, truth: Tensor) -> dict[str, Tensor]:
+def box_losses(
+    logits: Tensor, regression: Tensor, labels: Tensor, truth: Tensor, possible: Tensor | None = None
+) -> dict[str, Tensor]:
     """Losses of the box head over sampled proposals.
 
     Args:
@@ -52,15 +54,25 @@ def box_losses(logits: Tensor, regression: Tensor, labels: Tensor, truth: Tensor
         regression: `[r, 4 * classes]` encoded boxes.
         labels: `[r]` int64, 0 for background.
         truth: `[r, 4]` encoded boxes.
+        possible: `[r, classes]` bool, what a proposal labelled 0 may be beside the background, because nobody marked it:
+            the probabilities of all that are added up. None where everything was marked.
     """
     count = max(1, len(labels))
     objects = (labels > 0).nonzero()[:, 0]
     boxes = regression.reshape(len(regression), logits.shape[1], 4)[objects, labels[objects]]
     box = functional.smooth_l1_loss(boxes, truth[objects], beta=_SMOOTH, reduction="sum")
     return {
-        "loss_classifier": functional.cross_entropy(logits, labels, reduction="sum") / count,
+        "loss_classifier": _class_loss(logits, labels, possible) / count,
         "loss_box_reg": box / count,
     }
+
+
+def _class_loss(logits: Tensor, labels: Tensor, possible: Tensor | None) -> Tensor:
+    """Cross-entropy as a sum, of what each proposal is or may be."""
+    if possible is None:
+        return functional.cross_entropy(logits, labels, reduction="sum")
+    allowed = functional.one_hot(labels, logits.shape[1]).bool() | (possible & (labels == 0)[:, None])
+    return -logits.log_softmax(1).masked_fill(~allowed, -torch.inf).logsumexp(1).sum()
 
 
 def mask_loss(

@@ -69,8 +69,8 @@ class Proposals(RegionProposalNetwork):  # type: ignore[misc]  # torchvision is 
         met = [{"boxes": _met(target.boxes, near)} for target, near in zip(targets, anchors, strict=True)]
         labels, matched = self.assign_targets_to_anchors(anchors, met)
         for label, target in zip(labels, targets, strict=True):
-            if not target.complete:
-                label[label == 0] = -1  # unmarked is unknown, not background
+            if not target.complete or target.unmarked:
+                label[label == 0] = -1  # it may be something that is unmarked; this network tells no classes apart
         truth = self.box_coder.encode(matched, anchors)
         return proposals, proposal_losses(self.fg_bg_sampler, objectness, deltas, labels, truth)
 

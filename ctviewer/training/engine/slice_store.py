@@ -31,13 +31,13 @@ from ctviewer.nets.one_shot.answers import Target
 from ctviewer.training.augment import Pose, draw_grid, sample_grey, sample_numbers, vary_grey
 from ctviewer.training.engine.arrays import Description, describe, read_array, write_array
 from ctviewer.training.engine.studies import file_name
-from ctviewer.training.slices.classes import image_numbers, label_table
+from ctviewer.training.slices.classes import image_numbers, label_table, marked_labels
 from ctviewer.training.slices.facts import content_of
 from ctviewer.training.slices.targets import Instances, instances, target_of
 from ctviewer.training.source import SliceSource
 
 PREPARING = "Preparing slices"
-_FORMAT = "slices 2"
+_FORMAT = "slices 3"
 _LEVELS = 65535  # of the stored grey, as for studies
 _SLICES_AT_ONCE = 16
 
@@ -51,9 +51,9 @@ class SliceInfo:
         name: within its scan.
         image_class: index of the run's image classes; None where nobody said one.
         shown: indices of the run's classes that its label map shows, the background left out.
-        complete: whether all of the run's classes are marked on it wherever they are.
         origin: SHA-256 of the weights whose accepted output its labels are; "" for a person's own.
-        known: indices of the run's classes that its set marks at all; a model's outlines of others cannot be judged by it.
+        known: indices of the run's classes that its set marks at all; a model's outlines of others cannot be judged by it,
+            and are no mistake where it learns.
         reviewed: whether all that its set marks is marked on it.
     """
 
@@ -61,7 +61,6 @@ class SliceInfo:
     name: str
     image_class: int | None
     shown: tuple[int, ...]
-    complete: bool
     origin: str
     known: tuple[int, ...] = ()
     reviewed: bool = False
@@ -69,7 +68,7 @@ class SliceInfo:
     @property
     def teaches_lesions(self) -> bool:
         """Whether a lesion step can learn from it: something is marked, or it is known that nothing is there."""
-        return self.complete or bool(self.shown)
+        return bool(self.shown) or (self.reviewed and bool(self.known))
 
 
 class SliceStore:
@@ -164,7 +163,7 @@ class SliceStore:
         if grid is not None:
             layers = sample_numbers(torch.from_numpy(found.layers), grid.cpu())
             found = Instances(layers.numpy(), found.values)
-        return image, target_of(found, info.complete).to(self.device)
+        return image, target_of(found, info.reviewed, self._unmarked(info)).to(self.device)
 
     def image(self, scan: str, name: str) -> Tensor:
         """A slice as the model meets it in use: `[c, S, S]` float32 on the store's device."""
@@ -224,10 +223,14 @@ class SliceStore:
             info = self._describe(scan).info
             known = tuple(info["known"])
             self._known[scan] = {
-                name: SliceInfo(place, name, number, tuple(shown), complete, origin, known, reviewed)
-                for place, (name, number, shown, complete, origin, reviewed) in enumerate(info["slices"])
+                name: SliceInfo(place, name, number, tuple(shown), origin, known, reviewed)
+                for place, (name, number, shown, origin, reviewed) in enumerate(info["slices"])
             }
         return self._known[scan]
+
+    def _unmarked(self, info: SliceInfo) -> tuple[int, ...]:
+        """Of the run's classes those that are not marked on a slice even where all that its set marks is."""
+        return tuple(value for value in range(1, len(self.classes)) if value not in info.known)
 
     def _labels(self, scan: str) -> NDArray[np.uint8]:
         """`[n, S, S]`, all background where nothing is marked."""
@@ -285,7 +288,7 @@ class SliceStore:
             "content": content,
             "unit": slices.unit,
             "marked": maps is not None,
-            "known": [] if maps is None else _marked(slices, self.classes),
+            "known": _marked(slices, self.classes),
             "neighbours": slices.neighbours,
             "spacing": _scaled(slices, self.preprocessing.size),
             "slices": self._told(slices, maps, scan),
@@ -300,16 +303,14 @@ class SliceStore:
 
     def _told(
         self, slices: LabelledSlices, maps: NDArray[np.uint8] | None, scan: str
-    ) -> list[tuple[str, int | None, list[int], bool, str, bool]]:
+    ) -> list[tuple[str, int | None, list[int], str, bool]]:
         """`SliceInfo` as plain values."""
         numbers = image_numbers(slices.image_classes, self.image_classes, scan)
-        every = maps is not None and set(self.classes) <= set(slices.label_classes)
         return [
             (
                 name,
                 numbers[i],
                 [] if maps is None else [int(value) for value in np.unique(maps[i]) if value],
-                every and bool(slices.complete[i]),
                 slices.origins[i],
                 maps is not None and bool(slices.complete[i]),
             )
@@ -341,7 +342,8 @@ def _maps(slices: LabelledSlices, classes: Sequence[str], size: int, scan: str) 
 
 def _marked(slices: LabelledSlices, classes: Sequence[str]) -> list[int]:
     """Indices of the run's classes that a set marks."""
-    return [value for value, name in enumerate(classes) if value and name in slices.label_classes]
+    marked = marked_labels(slices)
+    return [value for value, name in enumerate(classes) if name in marked]
 
 
 def _scaled(slices: LabelledSlices, size: int) -> list[float] | None:

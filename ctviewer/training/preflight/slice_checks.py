@@ -121,7 +121,10 @@ def _complete(facts: Sequence[SliceFacts]) -> Iterator[Finding]:
     for name in sorted({one.set_name for one in lesions}):
         lacking = sorted(wanted.difference(*(one.marked for one in lesions if one.set_name == name)))
         if lacking:
-            text = f"{name} does not outline {enumerated(lacking)}, so that none of its slices counts as complete."
+            text = (
+                f"{name} does not outline {enumerated(lacking)}: what is unmarked on its complete slices may be that, and is "
+                "learned to be none of the other classes."
+            )
             yield Finding(Severity.INFO, "classes-lacking", text)
 
 

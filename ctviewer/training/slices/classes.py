@@ -46,6 +46,17 @@ def shown_labels(slices: LabelledSlices) -> tuple[str, ...]:
     return tuple(name for name, count in zip(slices.label_classes[1:], counts[1:], strict=False) if count)
 
 
+def marked_labels(slices: LabelledSlices) -> tuple[str, ...]:
+    """Classes that somebody marked wherever they are, on slices that are complete; the background left out.
+
+    Who reviews a scan for lesions outlines no lungs: where its label maps show none at all, nobody drew them.
+    """
+    if slices.labels is None:
+        return ()
+    shown = shown_labels(slices)
+    return tuple(name for name in slices.label_classes[1:] if name != LUNG or name in shown)
+
+
 def image_numbers(names: Sequence[str], classes: Sequence[str], scan: str) -> list[int | None]:
     """Index of the class of each slice; None where nobody said one, or the run tells no classes of slices.
 

@@ -14,6 +14,7 @@ from ctviewer.core.files import reason
 from ctviewer.core.slices import HU, LabelledSlices
 from ctviewer.models.placement import Placement, Upright
 from ctviewer.training.preflight.facts import Content
+from ctviewer.training.slices.classes import marked_labels
 from ctviewer.training.slices.targets import instances, least_pixels
 from ctviewer.training.slices.two_sources import TwoSources, kind_of
 from ctviewer.training.splits import Case
@@ -115,7 +116,7 @@ def read_slice_facts(source: TwoSources, scan: str, size: int) -> SliceFacts:
         columns=slices.pixels.shape[2],
         spacing=slices.spacing,
         air=float(np.percentile(thin, 1)) if thin.size else None,
-        marked=slices.label_classes[1:],
+        marked=marked_labels(slices),
         outlines=_outlines(slices, size),
         complete=int(slices.complete.sum()),
         classed=dict(classed),

@@ -71,12 +71,13 @@ def instances(labels: NDArray[np.uint8], classes: Sequence[str]) -> Instances:
     return Instances(layers, tuple(values))
 
 
-def target_of(found: Instances, complete: bool) -> Target:
+def target_of(found: Instances, complete: bool, unmarked: tuple[int, ...] = ()) -> Target:
     """The target that numbered maps make: components that are large enough, by class and number.
 
     Args:
         found: of `instances`, as they are or turned.
         complete: as in `Target`.
+        unmarked: as in `Target`.
     """
     size = found.layers.shape[-1]
     areas = np.bincount(found.layers.ravel(), minlength=len(found.values))
@@ -88,4 +89,4 @@ def target_of(found: Instances, complete: bool) -> Target:
         rows, columns = np.flatnonzero(masks[row].any(axis=1)), np.flatnonzero(masks[row].any(axis=0))
         boxes[row] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
     labels = torch.tensor([found.values[number] for number in kept], dtype=torch.int64)
-    return Target(torch.from_numpy(boxes), labels, torch.from_numpy(masks), complete)
+    return Target(torch.from_numpy(boxes), labels, torch.from_numpy(masks), complete, unmarked)

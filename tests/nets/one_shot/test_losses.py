@@ -30,6 +30,21 @@ def test_box_losses_are_torchvisions() -> None:
     torch.testing.assert_close(ours["loss_box_reg"], boxes)
 
 
+def test_what_nobody_marked_may_be_what_is_unmarked() -> None:
+    logits, labels = torch.randn(5, 4), torch.tensor([0, 2, 0, 1, 0])
+    possible = torch.zeros(5, 4, dtype=torch.bool)
+    possible[:3, [1, 3]] = True
+    ours = box_losses(logits, torch.randn(5, 16), labels, torch.randn(5, 4), possible)["loss_classifier"]
+    total = 0.0
+    for row, label, may in zip(logits.softmax(1).tolist(), labels.tolist(), possible.tolist(), strict=True):
+        others = sum(p for p, one in zip(row, may, strict=True) if one and label == 0)
+        total -= math.log(row[label] + others)
+    assert float(ours) == pytest.approx(total / 5, abs=1e-6)
+    everything = torch.zeros(5, 4, dtype=torch.bool)
+    plain = [box_losses(logits, torch.zeros(5, 16), labels, torch.zeros(5, 4), p) for p in (None, everything)]
+    torch.testing.assert_close(*plain)
+
+
 def test_proposal_losses_are_torchvisions() -> None:
     objectness, deltas, truth = torch.randn(60, 1), torch.randn(60, 4), [torch.randn(30, 4), torch.randn(30, 4)]
     labels = [torch.randint(-1, 2, (30,)).float() for _ in range(2)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor
@@ -224,6 +226,16 @@ def test_what_is_unmarked_in_a_slice_not_reviewed_completely_is_no_negative(one_
         torch.rand(50, 4) * 10 + torch.tensor([0, 0, 20, 20]), a_target(False)
     )
     assert len(labels) and bool((labels > 0).all()) and len(boxes) == len(matched)
+
+
+def test_a_slice_reviewed_for_lesions_alone_says_that_there_are_none_and_nothing_of_lungs(one_shot_net) -> None:
+    net = one_shot_net().train()
+    target = dataclasses.replace(nothing(True), unmarked=(1,))
+    losses = net.segmentation_losses(some_images(1), [target])
+    assert float(losses["loss_objectness"].detach()) == 0.0, "a lung would be an object"
+    losses["loss_classifier"].backward()
+    bias = net.segmentation.box_predictor.cls_score.bias.grad
+    assert bias[2] > 0 > bias[0] and bias[1] < 0  # falling: lesions become less likely, lungs do not
 
 
 def test_what_a_slice_of_identical_regions_is_told_by(one_shot_net) -> None:

@@ -143,13 +143,28 @@ def test_classes_go_by_name_and_unknown_ones_are_refused_in_words(tmp_path):
     assert store_of(Source(a=other), tmp_path, image_classes=()).slices_of("a")[0].image_class is None
 
 
-def test_a_set_that_does_not_mark_all_classes_is_not_complete(tmp_path):
+def test_of_a_set_that_does_not_mark_all_classes_those_are_unknown(tmp_path):
     lesions = dataclasses.replace(made(), label_classes=("background", "a", "b", "c"))
-    store = store_of(Source(a=lesions, b=made(complete=False)), tmp_path, classes=("background", "a", "b", "c", "lung"))
-    assert not any(info.complete for info in store.slices_of("a"))
-    assert [store.lesion_item("a", "n1")[1].complete, store.slices_of("a")[0].teaches_lesions] == [False, True]
+    store = store_of(Source(a=lesions, b=made(complete=False)), tmp_path, classes=("background", "a", "b", "lung", "c"))
+    target = store.lesion_item("a", "n1")[1]
+    assert (target.complete, target.unmarked, store.slices_of("a")[0].known) == (True, (3,), (1, 2, 4))
     store = store_of(Source(b=made(complete=False)), tmp_path)
     assert not store.lesion_item("b", "n1")[1].complete
+
+
+def test_healthy_slices_teach_that_there_is_no_lesion_and_nothing_of_lungs_that_nobody_drew(tmp_path):
+    healthy = dataclasses.replace(made(), labels=np.zeros((3, 48, 48), np.uint8))
+    drawn = dataclasses.replace(made(1), labels=np.where(made(1).labels == 1, np.uint8(1), np.uint8(0)))
+    drawn.labels[2] = 0  # below the lungs
+    store = store_of(Source(healthy=healthy, drawn=drawn), tmp_path)
+    assert all(info.teaches_lesions for info in (*store.slices_of("healthy"), *store.slices_of("drawn")))
+    undrawn, below = store.lesion_item("healthy", "n1")[1], store.lesion_item("drawn", "n2")[1]
+    assert [(len(one.boxes), one.complete, one.unmarked) for one in (undrawn, below)] == [
+        (0, True, (1,)),
+        (0, True, ()),
+    ]
+    only_lungs = store_of(Source(a=healthy), tmp_path / "l", classes=("background", "lung"))
+    assert not any(info.teaches_lesions for info in only_lungs.slices_of("a"))
 
 
 def test_what_is_on_disk_is_used_again_and_made_anew_where_it_is_damaged(tmp_path):

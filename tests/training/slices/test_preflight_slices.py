@@ -133,9 +133,21 @@ def test_a_set_that_outlines_fewer_classes_is_named(made_set, made_slices):
     report = checked(TwoSources([Part(lungs), Part(other)]), model=ModelConfig())
     told = [one.text for one in report.findings if one.code == "classes-lacking"]
     assert told == [
-        "lesions[1] does not outline nodule, so that none of its slices counts as complete.",
-        "lesions[2] does not outline lung, so that none of its slices counts as complete.",
+        f"{name} does not outline {lacking}: what is unmarked on its complete slices may be that, and is learned to be none "
+        "of the other classes."
+        for name, lacking in (("lesions[1]", "nodule"), ("lesions[2]", "lung"))
     ]
+
+
+def test_lungs_that_nobody_drew_on_healthy_slices_are_told(made_set, made_slices):
+    """As a reader's complete review leaves them: nothing is marked, and the legend would have lungs."""
+    outlined, healthy = made_slices(0), made_slices(40)
+    healthy = dataclasses.replace(healthy, labels=np.zeros_like(healthy.labels))
+    sets = [Part(made_set({"a": outlined})), Part(made_set({"h": healthy}))]
+    told = [
+        one.text for one in checked(TwoSources(sets), model=ModelConfig()).findings if one.code == "classes-lacking"
+    ]
+    assert len(told) == 1 and told[0].startswith("lesions[2] does not outline lung:")
 
 
 def test_accepted_output_of_a_model_learns_and_never_judges(clean, made_slices):

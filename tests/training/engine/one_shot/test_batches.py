@@ -15,7 +15,7 @@ PAPER, TUNED = RECIPES["one-shot-paper"], RECIPES["one-shot-tuned"]
 
 
 def info(name: str, image_class=None, shown=(), complete=False) -> SliceInfo:
-    return SliceInfo(place=0, name=name, image_class=image_class, shown=shown, complete=complete, origin="")
+    return SliceInfo(0, name, image_class, shown, origin="", known=(1, 2), reviewed=complete)
 
 
 def lesions(count: int):
