@@ -292,7 +292,8 @@ def _remove_unused_findings() -> None:
     for run in list_runs(runs_folder()):
         with contextlib.suppress(CtviewerError):  # told where it is resumed
             used |= {Path(one.folder) for one in read_config(run.folder / CONFIG).lesions}
-    for folder in _folder().glob(f"{_FINDINGS}-*"):
+    left = _folder().glob(f".{_FINDINGS}-*")  # half written by a process that was killed
+    for folder in (*_folder().glob(f"{_FINDINGS}-*"), *left):
         with contextlib.suppress(OSError):
             if folder not in used and time.time() - folder.stat().st_mtime > _KEPT_FINDINGS:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -217,14 +217,15 @@ def test_findings_corrected_in_the_viewer_are_written_anew_for_each_check(servic
 def test_sets_of_findings_that_no_run_learned_from_go_after_a_day(services, slices):
     folder = services.choices().findings.parent
     used, unused, new = (folder / f"corrected-findings-{name}" for name in ("used", "unused", "new"))
-    for one in (used, unused, new):
+    half = folder / ".corrected-findings-x.abc.part"
+    for one in (used, unused, new, half):
         one.mkdir()
         (one / "labels.csv").write_text("")
-    for one in (used, unused):
+    for one in (used, unused, half):
         os.utime(one, (time.time() - 90_000,) * 2)
     write_run(replace(slices, lesions=(SliceSet("studies", str(used)),)), run_folder.FINISHED)
     services.check(slices)
-    assert [one.exists() for one in (used, unused, new)] == [True, False, True]
+    assert [one.exists() for one in (used, unused, new, half)] == [True, False, True, False]
 
 
 def test_a_scan_of_a_run_is_found_where_it_can_be_opened(services, slices, tmp_path):

@@ -46,7 +46,16 @@ def short_name(name: str) -> str:
     kind, _, of = name.rpartition(", ")
     if kind == PER_IMAGE:
         return of
-    kind = kind if of in _HEADINGS else name
+    return _short(kind if of in _HEADINGS else name)
+
+
+def brief_name(name: str) -> str:
+    """A figure's name where no heading says what it is of: "FROC at 1 false, any lesion"."""
+    kind, comma, of = name.rpartition(", ")
+    return f"{_short(kind)}{comma}{of}"
+
+
+def _short(kind: str) -> str:
     if kind.startswith(FROC):
         rest = kind.removeprefix(FROC).strip()
         return "FROC, mean" if rest.startswith("(") else f"FROC {rest.replace(' per scan', '')}"

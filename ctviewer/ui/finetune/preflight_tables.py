@@ -19,6 +19,7 @@ from ctviewer.training.preflight.report import (
     Shortcut,
     interval_text,
 )
+from ctviewer.ui.finetune.comparison_slices import brief_name
 from ctviewer.ui.finetune.plots import IntervalPlot, Scale, ScaleAxis
 from ctviewer.ui.finetune.widgets import Fold, clear, note, say
 from ctviewer.ui.panels.common import DASH, ElidedLabel, Panel, role_label
@@ -203,7 +204,8 @@ class WidthsPanel(Panel):
         say(self._why, _WIDTH_TEXT if report.widths or report.unit == "study" else _NO_WIDTHS)
         self._none.setVisible(not report.baseline)
         if report.baseline:
-            figures = [[one.name, interval_text(one.value, one.low, one.high)] for one in report.baseline]
+            named = brief_name if report.unit != "study" else str
+            figures = [[named(one.name), interval_text(one.value, one.low, one.high)] for one in report.baseline]
             _fill(self._base, [["", "value (95 % interval)"], *figures])
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from ctviewer.core.errors import InputError
+from ctviewer.core.errors import CtviewerError, InputError
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.jobs import JobRunner
 from ctviewer.training.config import SliceSet
@@ -63,7 +63,7 @@ def look_at_set(one: SliceSet, kind: str) -> Iterator[Event]:
         `Progress`, last `Done` with `FoundSet`.
 
     Raises:
-        InputError: it cannot be used; the text names the file and the reason.
+        CtviewerError: it cannot be used; the text names the file and the reason.
     """
     from ctviewer.datasets.slices import open_slice_source  # pydicom and scipy take their time: when it is asked for
 
@@ -102,14 +102,15 @@ def _first(source: Source, kind: str) -> LabelledSlices:
     """The first scan that can be read and shows what the set is for; else one of those that were tried.
 
     Raises:
-        InputError: none of the first few can be read.
+        CtviewerError: none of the first few can be read.
     """
-    problem, found = InputError("The set holds no scan."), None
+    problem: CtviewerError = InputError("The set holds no scan.")
+    found: LabelledSlices | None = None
     wanted = [scan for scan in source.ids() if kind == LESIONS or source.classes(scan)]
     for scan in wanted[:_TRIED]:
         try:
             found = source.load_slices(scan)
-        except InputError as error:
+        except CtviewerError as error:
             problem = error
             continue
         if kind == IMAGES or found.labels is not None:
@@ -131,7 +132,7 @@ def _slices(source: Source, kind: str) -> Generator[Progress, None, int | None]:
             return None
         try:
             total += _teaching(source.load_slices(scan), kind)
-        except InputError:
+        except CtviewerError:
             return None  # pre-flight says why
     return total
 

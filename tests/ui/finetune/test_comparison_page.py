@@ -31,7 +31,7 @@ from ctviewer.ui.finetune.comparison_figures import (
 )
 from ctviewer.ui.finetune.comparison_page import ComparisonPage, looks_text
 from ctviewer.ui.finetune.comparison_pictures import _Cell
-from ctviewer.ui.finetune.comparison_slices import short_name
+from ctviewer.ui.finetune.comparison_slices import brief_name, short_name
 from ctviewer.ui.finetune.plots import IntervalPlot, Scale
 from ctviewer.ui.finetune.services import FinishedRun
 
@@ -325,3 +325,5 @@ def test_figures_of_one_shot_models_stand_in_sections_under_short_names():
     }
     assert [(heading, len(rows)) for heading, rows in rest] == [("ggo", 1), ("covid", 1)]
     assert short_name("slice sensitivity") == "sensitivity" and short_name("AUC-ROC") == "AUC-ROC"
+    assert brief_name("FROC sensitivity at 4 false per scan, any lesion") == "FROC at 4 false, any lesion"
+    assert [brief_name(name) for name in ("AP .5, ggo", "per_image_ap, at .5")] == ["AP .5, ggo", "per_image_ap, at .5"]
