@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
@@ -184,29 +184,12 @@ _ONE_SHOT_SCRATCH = Recipe(
     calibrate=False,
     task=ONE_SHOT,
 )
-_ONE_SHOT_TRANSFER = Recipe(
-    "one-shot-transfer",
-    "One-shot: transfer to another set (Ter-Sarkisov, 4.4)",
-    "From a one-shot model to other or fewer image classes: 300 slices of each class are drawn, the settings are the "
+_ONE_SHOT_TRANSFER = replace(
+    _ONE_SHOT_PAPER,
+    name="one-shot-transfer",
+    title="One-shot: transfer to another set (Ter-Sarkisov, 4.4)",
+    explanation="From a one-shot model to other or fewer image classes: 300 slices of each class are drawn, the settings are the "
     "paper's; the last layers are new where the classes are others.",
-    trainable="all",
-    optimizer="adam",
-    rate=1e-5,
-    encoder_rate=1.0,
-    decay=1e-3,
-    warm_up=0.0,
-    schedule="constant",
-    epochs=50,
-    batch=1,
-    sampling="even",
-    augmentation="none",
-    draws=1,
-    precision="float32",
-    clip=0.0,
-    patience=0,
-    keep="last",
-    calibrate=False,
-    task=ONE_SHOT,
     per_class=300,
 )
 

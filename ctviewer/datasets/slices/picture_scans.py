@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +160,6 @@ class PictureSource:
                 "what white is, window=CENTRE/WIDTH/65535 for instance."
             )
         return image * np.float32(meaning.slope) + np.float32(meaning.intercept)
-
-
-def with_split(scans: Iterable[PictureScan], split: str) -> tuple[PictureScan, ...]:
-    """The scans, all in one part where one is given."""
-    return tuple(replace(scan, split=split) if split else scan for scan in scans)
 
 
 def _fitting(labels: NDArray[np.uint8], one: PictureSlice, shape: tuple[int, ...]) -> NDArray[np.uint8]:

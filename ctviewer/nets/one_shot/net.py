@@ -145,10 +145,6 @@ class OneShot(nn.Module):
         parts = ("backbone.", "rpn.", "segmentation.") if step == LESION else ("backbone.", "attention_layer.")
         return {k: p for k, p in self.named_parameters() if k.startswith(parts) and p.requires_grad}
 
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Those of the trunk, which published weights are for: a recipe may give them a lower rate."""
-        return list(self.backbone.body.parameters())
-
     def backbone_state(self) -> dict[str, Tensor]:
         """Weights of trunk and pyramid under the names of `resnet.resnet18_pyramid`: a start for others."""
         return {name: tensor.clone() for name, tensor in self.backbone.state_dict().items()}

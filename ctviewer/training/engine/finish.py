@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
 from ctviewer.core.events import Event, Message
+from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import Metric
 from ctviewer.nets.encoders import freeze
 from ctviewer.training.calibration import Calibration, choose_threshold, fit, fold_in
@@ -30,7 +31,7 @@ from ctviewer.training.predictions_file import write_predictions
 from ctviewer.training.preflight.report import Count
 from ctviewer.training.run_folder import FEATURES, PREDICTIONS
 from ctviewer.training.run_record import doubt_notes
-from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION, Split
+from ctviewer.training.splits import VALIDATION, Split
 from ctviewer.training.versions import CROSS_VALIDATION, RunResult, make_child
 
 _JUDGING = "Judging studies that were not learned from"
@@ -117,19 +118,9 @@ class _Finish:
 
     def _hold_out(self, calibration: Calibration | None) -> Generator[Event, None, Predictions | Wish]:
         """Predictions on the hold-out and on external sets, by the net as the bundle keeps it."""
-        split = self._learned.split
-        parts = {EXTERNAL + name: studies for name, studies in split.external.items()}
-        inside: tuple[Prediction, ...] = ()
-        if self._learned.records:
-            inside = self._out_of_fold(calibration)
-        elif split.test:
-            parts = {TEST: split.test} | parts
-        else:
-            parts = {VALIDATION: split.validation} | parts
-        found = yield from self._judged(parts)
-        if isinstance(found, Wish):
-            return found
-        return dataclasses.replace(found, cases=inside + found.cases)
+        inside = self._out_of_fold(calibration) if self._learned.records else ()
+        found = yield from self._judged(finishing.parts_to_judge(self._learned))
+        return found if isinstance(found, Wish) else dataclasses.replace(found, cases=inside + found.cases)
 
     def _out_of_fold(self, calibration: Calibration | None) -> tuple[Prediction, ...]:
         """Each patient once, by a net that had not seen him, calibrated on the patients of the other folds.
@@ -166,15 +157,16 @@ class _Finish:
     def _made(self, predictions: Predictions, calibration: Calibration | None) -> RunFinished:
         """The bundle, made by the first process; its figures, and its predictions under its name."""
         metrics = self._metrics(predictions)
-        world, folder = self._setting.world, ""
-        if world.leads:
+
+        def make() -> Bundle:
             bundle = make_child(self._result(predictions, metrics, calibration), self._in.base, self._in.bundles)
-            named = dataclasses.replace(predictions, model=bundle.key)
-            if named.cases:
+            if predictions.cases:
+                named = dataclasses.replace(predictions, model=bundle.key)
                 write_predictions(self._in.folder / PREDICTIONS, named)
-            folder = f"{bundle.folder}\n{bundle.key}"
-        place, _, key = world.tell(folder).partition("\n")
-        return RunFinished(place, key, self._learned.stopped, {metric.name: metric.value for metric in metrics})
+            return bundle
+
+        folder, key = finishing.made_by_first(self._setting.world, make)
+        return RunFinished(folder, key, self._learned.stopped, {metric.name: metric.value for metric in metrics})
 
     def _metrics(self, predictions: Predictions) -> tuple[Metric, ...]:
         """Of each part by itself: the hold-out first, then external sets."""

@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
+from ctviewer.models.bundle import Bundle
 from ctviewer.models.training_run import CurvePoint
 from ctviewer.training.control import Control, Wish
 from ctviewer.training.engine.inputs import RunInputs
+from ctviewer.training.engine.parallel import World
 from ctviewer.training.engine.plans import median_epochs
 from ctviewer.training.engine.workshop import Learned
 from ctviewer.training.ledger import holdout_sha256
 from ctviewer.training.preflight.report import Count, PreflightReport
 from ctviewer.training.run_result import CROSS_VALIDATION
-from ctviewer.training.splits import Split
+from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION, Split
 
 EXACT = "float32"  # the figures are the bundle's, as it is used later, whatever it learned in
 
@@ -38,6 +40,28 @@ def unless_stop(control: Control) -> Control:
         return Wish.GO_ON if told is Wish.STOP else told
 
     return wish
+
+
+def parts_to_judge(learned: Learned) -> dict[str, tuple[str, ...]]:
+    """Part to ids that the net of the bundle is judged by: the hold-out, then external sets.
+
+    Of a cross-validation the hold-out is what its own nets were judged by; without test data validation stands in.
+    """
+    split = learned.split
+    external = {EXTERNAL + name: ids for name, ids in split.external.items()}
+    if learned.records:
+        return external
+    return ({TEST: split.test} if split.test else {VALIDATION: split.validation}) | external
+
+
+def made_by_first(world: World, make: Callable[[], Bundle]) -> tuple[str, str]:
+    """Folder and key of the bundle, which the first process makes, in all processes."""
+    told = ""
+    if world.leads:
+        bundle = make()
+        told = f"{bundle.folder}\n{bundle.key}"
+    folder, _, key = world.tell(told).partition("\n")
+    return folder, key
 
 
 def report_of(inputs: RunInputs, learned: Learned, count: Callable[[Split], tuple[Count, ...]]) -> PreflightReport:

@@ -237,7 +237,9 @@ class Fold(Generic[B]):
                 f"Training stopped at step {at.step + 1}, in epoch {at.epoch + 1}, because {problem} is not finite; the "
                 "state before this step is kept (a lower learning rate, or the precision float32, may help)."
             )
-        if any(p.grad is not None for p in self._parameters):  # else nothing was learned, and the scaler takes that amiss
+        if any(
+            p.grad is not None for p in self._parameters
+        ):  # else nothing was learned, and the scaler takes that amiss
             self._scaler.step(self._optimizer)
             self._scaler.update()
         self.learner.after_step(batch, self._setting.world)

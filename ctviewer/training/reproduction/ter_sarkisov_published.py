@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 ONE_SHOT_TITLE = "One Shot Model + LSTM + Attention"
 AP_NAMES = ("AP@0.5", "AP@0.75", "AP@[0.5:0.95]")
 COVID, PNEUMONIA, CONTROL = "COVID-19", "Common pneumonia", "Control"
 CLASSES = (COVID, PNEUMONIA, CONTROL)
-CLASS_SHARES: Mapping[str, float] = MappingProxyType({CONTROL: 0.45, PNEUMONIA: 0.35, COVID: 0.20})
-"""Weights of the classes in the F1 score (section 4.3, equation 13)."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
 from ctviewer.core.events import Event, Message
+from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import Metric
 from ctviewer.training.control import Wish
 from ctviewer.training.engine import finishing
@@ -23,7 +24,7 @@ from ctviewer.training.run_folder import PREDICTIONS
 from ctviewer.training.run_record import doubt_notes
 from ctviewer.training.slice_evaluation import choose_display_threshold, evaluate_slices
 from ctviewer.training.slice_predictions import SlicePrediction, SlicePredictions, write_slice_predictions
-from ctviewer.training.splits import EXTERNAL, TEST, VALIDATION, Split
+from ctviewer.training.splits import VALIDATION, Split
 from ctviewer.training.versions import RunResult, child_name, make_child
 
 _JUDGING = "Judging scans that were not learned from"
@@ -80,16 +81,8 @@ class _Finish:
 
     def _hold_out(self) -> Generator[Event, None, SlicePredictions | Wish]:
         """Answers on the hold-out and on external sets, by the net as the bundle keeps it."""
-        split = self._learned.split
-        parts = {EXTERNAL + name: scans for name, scans in split.external.items()}
-        inside: tuple[SlicePrediction, ...] = ()
-        if self._learned.records:
-            inside = self._out_of_fold()
-        elif split.test:
-            parts = {TEST: split.test} | parts
-        else:
-            parts = {VALIDATION: split.validation} | parts
-        found = yield from self._judged(parts)
+        inside = self._out_of_fold() if self._learned.records else ()
+        found = yield from self._judged(finishing.parts_to_judge(self._learned))
         return found if isinstance(found, Wish) else dataclasses.replace(found, cases=inside + found.cases)
 
     def _out_of_fold(self) -> tuple[SlicePrediction, ...]:
@@ -122,17 +115,17 @@ class _Finish:
 
     def _made(self, predictions: SlicePredictions, threshold_text: str) -> RunFinished:
         """The bundle, made by the first process; its figures, and its answers under its name."""
-        world, told = self._setting.world, ""
-        metrics = tuple(self._metrics(predictions)) if world.leads else ()
-        if world.leads:
-            result = self._result(predictions, metrics, threshold_text)
-            bundle = make_child(result, self._in.base, self._in.bundles)
+        metrics = tuple(self._metrics(predictions)) if self._setting.world.leads else ()
+
+        def make() -> Bundle:
+            bundle = make_child(self._result(predictions, metrics, threshold_text), self._in.base, self._in.bundles)
             if predictions.cases:
                 named = dataclasses.replace(predictions, model=bundle.key)
                 write_slice_predictions(self._in.folder / PREDICTIONS, named)
-            told = f"{bundle.folder}\n{bundle.key}"
-        place, _, key = world.tell(told).partition("\n")
-        return RunFinished(place, key, self._learned.stopped, {metric.name: metric.value for metric in metrics})
+            return bundle
+
+        folder, key = finishing.made_by_first(self._setting.world, make)
+        return RunFinished(folder, key, self._learned.stopped, {metric.name: metric.value for metric in metrics})
 
     def _metrics(self, predictions: SlicePredictions) -> Iterator[Metric]:
         """Of each part by itself: the hold-out first, then external sets."""

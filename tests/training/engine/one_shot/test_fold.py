@@ -178,7 +178,7 @@ def test_weight_decay_moves_nothing_that_does_not_learn(inputs) -> None:
 def test_the_trunk_has_its_part_of_the_rate(inputs) -> None:
     fold = fold_of(inputs(run_config(encoder_rate=0.1, rate=1e-2)))
     rates = {id(p): group["factor"] for group in fold._optimizer.param_groups for p in group["params"]}
-    trunk = {id(p) for p in fold.learner.net.encoder_parameters()}
+    trunk = {id(p) for p in fold.learner.net.backbone.body.parameters()}
     named = {id(p): name for name, p in fold.learner.net.named_parameters() if p.requires_grad}
     assert set(rates) == set(named)
     assert all(rates[one] == (0.1 if one in trunk else 1.0) for one in rates)
