@@ -37,6 +37,7 @@ from ctviewer.training.scores.targets import (
     require_known,
     targets,
 )
+from ctviewer.training.slices.classes import LUNG
 
 _FORMAT = Format("ctviewer.comparison", 1, "comparison")
 BETTER, WORSE, OPEN = "better", "worse", "open"
@@ -164,9 +165,14 @@ class Comparison:
 
     @property
     def main(self) -> Difference:
-        """What speaks for the whole: the first that is given of AUC-ROC of any finding, log loss, AP, Dice, slice F1."""
+        """What speaks for the whole: the first that is given of AUC-ROC of any finding, log loss, AP, Dice, slice F1.
+
+        Figures of the lung, which is no lesion, speak for it where there is nothing else.
+        """
+        of_lung = f", {LUNG}"
         for name in _SPEAKS_FOR_THE_WHOLE:
-            if found := next((one for one in self.differences if one.name.startswith(name)), None):
+            fitting = (one for one in self.differences if one.name.startswith(name) and not one.name.endswith(of_lung))
+            if found := next(fitting, None):
                 return found
         return self.differences[0]
 

@@ -327,3 +327,10 @@ def test_figures_of_one_shot_models_stand_in_sections_under_short_names():
     assert short_name("slice sensitivity") == "sensitivity" and short_name("AUC-ROC") == "AUC-ROC"
     assert brief_name("FROC sensitivity at 4 false per scan, any lesion") == "FROC at 4 false, any lesion"
     assert [brief_name(name) for name in ("AP .5, ggo", "per_image_ap, at .5")] == ["AP .5, ggo", "per_image_ap, at .5"]
+
+
+def test_the_lung_does_not_speak_for_lesions():
+    lung, dice = (replace(WORSE, name=name) for name in ("AP .5:.95, lung", "Dice per scan, lung"))
+    lesions = replace(BETTER, name="Dice per scan, any lesion")
+    whole = replace(comparison(), differences=(lung, dice, lesions), unit="slice")
+    assert whole.main == lesions and replace(whole, differences=(lung, dice)).main == lung
