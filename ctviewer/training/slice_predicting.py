@@ -50,8 +50,9 @@ def predict_slices(
 ) -> Iterator[Event]:
     """Outline scans and class their slices, beside what is known of them.
 
-    Outlines that are accepted output of a model judge none. Lesions of a class that the model does not have count as lesions of any class. Classes of slices are kept as the source
-    gives them, also such as the model does not know (`slice_evaluation.require_known_classes`).
+    Outlines that are accepted output of a model judge none. Lesions of a class that the model does not have count as lesions
+    of any class. Classes of slices are kept as the source gives them, also such as the model does not know
+    (`slice_evaluation.require_known_classes`).
 
     Args:
         bundle: of a one-shot model.

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
-from ctviewer.core.label import LONGEST_CLASS, class_name
+from ctviewer.core.label import class_name
 from ctviewer.ui import theme
+from ctviewer.ui.panels.class_chips import OTHER, ClassChips, OwnClass
 from ctviewer.ui.panels.common import ElidedLabel, plain_tip, role_label
-from ctviewer.ui.panels.flow import FlowLayout
 
 _WIDEST = 150  # px of a class's name; the tool tip has all of it
 HELP = "Shift paints over other findings. Shift and wheel change the size. Ctrl and click select another finding."
@@ -33,19 +32,6 @@ class EditBarView:
     size: str
     choices: tuple[str, ...]
     label: str
-
-
-class _OwnClass(QLineEdit):
-    """A class in the reader's words; Enter takes it, Esc leaves."""
-
-    left = Signal()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc is this field's while it is there."""
-        if event.key() == Qt.Key.Key_Escape:
-            self.left.emit()
-        else:
-            super().keyPressEvent(event)
 
 
 class EditBar(QWidget):
@@ -72,15 +58,10 @@ class EditBar(QWidget):
         self._title = ElidedLabel("", "small")
         self._size = role_label("", "small")
         self._note = role_label("", "warning", wrap=True)
-        self._chips = QWidget()
-        self._flow = FlowLayout(self._chips)
-        self._field = _OwnClass()
-        self._field.setPlaceholderText("Class in your words, then Enter")
-        self._field.setAccessibleName("Class of the finding in your own words")
-        self._field.setMaxLength(LONGEST_CLASS)
+        self._chips = ClassChips(_WIDEST, Qt.FocusPolicy.NoFocus)
+        self._field = OwnClass("Class of the finding in your own words")
         self._field.returnPressed.connect(self._on_typed)
         self._field.left.connect(self._close_field)
-        self._field.hide()
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE // 2)
         row.addWidget(self._title, 1)
@@ -101,10 +82,8 @@ class EditBar(QWidget):
 
     @property
     def buttons(self) -> dict[str, QToolButton]:
-        """The classes that can be clicked, by name; "Other…" too."""
-        found = (self._flow.itemAt(i) for i in range(self._flow.count()))
-        widgets = (item.widget() for item in found if item is not None)
-        return {str(w.property("choice")): w for w in widgets if isinstance(w, QToolButton)}
+        """The classes that can be clicked, by name; `OTHER` too."""
+        return self._chips.buttons
 
     @property
     def title(self) -> str:
@@ -139,32 +118,10 @@ class EditBar(QWidget):
         self._note.setVisible(bool(text))
 
     def _make_chips(self, choices: tuple[str, ...]) -> None:
-        while (item := self._flow.takeAt(0)) is not None:
-            if (old := item.widget()) is not None:
-                old.hide()
-                old.deleteLater()
-        for name in choices:
-            self._flow.addWidget(self._chip(name))
-        other = self._chip("Other…")
-        other.setCheckable(False)
-        self._flow.addWidget(other)
-        for chip in self.buttons.values():
-            chip.show()  # Qt would wait for the event loop, and the bar would flicker
-        self._chips.updateGeometry()
-
-    def _chip(self, name: str) -> QToolButton:
-        chip = QToolButton()
-        chip.setProperty("role", "chip")
-        chip.setProperty("choice", name)
-        chip.setCheckable(True)
-        chip.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        chip.setFont(theme.small_font(chip.font()))
-        text = chip.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, _WIDEST)
-        chip.setText(text.replace("&", "&&"))
-        chip.setAccessibleName(name)
-        chip.setToolTip(plain_tip(f"{name} (L takes the next class)"))
-        chip.clicked.connect(lambda _checked=False: self._on_chip(name))
-        return chip
+        chips = [self._chips.chip(name, partial(self._on_chip, name)) for name in (*choices, OTHER)]
+        for name, chip in zip(choices, chips, strict=False):
+            chip.setToolTip(plain_tip(f"{name} (L takes the next class)"))
+        self._chips.fill([*chips])
 
     def _button(self, text: str, tip: str, act: object) -> QToolButton:
         button = QToolButton()
@@ -179,10 +136,8 @@ class EditBar(QWidget):
         """A click tells; what is checked is what the answer shows."""
         for other, chip in self.buttons.items():
             chip.setChecked(self._view is not None and other == self._view.label)
-        if name == "Other…":
-            self._field.clear()
-            self._field.show()
-            self._field.setFocus()
+        if name == OTHER:
+            self._field.open()
         else:
             self.class_chosen.emit(name)
 

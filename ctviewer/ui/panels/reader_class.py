@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QCompleter, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCompleter, QToolButton, QVBoxLayout, QWidget
 
-from ctviewer.core.label import LONGEST_CLASS
 from ctviewer.ui import theme
+from ctviewer.ui.panels.class_chips import OTHER, ClassChips, OwnClass
 from ctviewer.ui.panels.common import ElidedLabel, plain_tip, role_label
-from ctviewer.ui.panels.flow import FlowLayout
 
-NOT_STATED, OTHER = "Not stated", "Other…"
+NOT_STATED = "Not stated"
 _TIPS = {NOT_STATED: "Take the class back", OTHER: "A class that is not among these, in your own words"}
 _WIDEST = 190  # px of a class's name; the tool tip has all of it
 
@@ -41,19 +39,6 @@ class ReaderClassView:
     enabled: bool = True
 
 
-class _OwnClass(QLineEdit):
-    """A class in the reader's words; Enter states it, Esc leaves."""
-
-    left = Signal()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc is this field's while it is there."""
-        if event.key() == Qt.Key.Key_Escape:
-            self.left.emit()
-        else:
-            super().keyPressEvent(event)
-
-
 class ReaderClass(QWidget):
     """The reader's word on the study, beside the model's.
 
@@ -72,12 +57,8 @@ class ReaderClass(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Your reading")
-        self._chips = QWidget()
-        self._flow = FlowLayout(self._chips)
-        self._field = _OwnClass()
-        self._field.setPlaceholderText("Class in your words, then Enter")
-        self._field.setAccessibleName("Class in your own words")
-        self._field.setMaxLength(LONGEST_CLASS)
+        self._chips = ClassChips(_WIDEST, Qt.FocusPolicy.TabFocus)
+        self._field = OwnClass("Class in your own words")
         self._field.returnPressed.connect(self._on_typed)
         self._field.left.connect(self._close_field)
         self._origin = ElidedLabel("", "small")
@@ -87,15 +68,12 @@ class ReaderClass(QWidget):
         for part in (self._chips, self._field, self._origin):
             box.addWidget(part)
         self._view: ReaderClassView | None = None
-        self._field.hide()
         self.show_view(ReaderClassView(enabled=False))
 
     @property
     def buttons(self) -> dict[str, QToolButton]:
         """What can be clicked, by class; `NOT_STATED` and `OTHER` too."""
-        found = (self._flow.itemAt(i) for i in range(self._flow.count()))
-        widgets = (item.widget() for item in found if item is not None)
-        return {str(w.property("choice")): w for w in widgets if isinstance(w, QToolButton)}
+        return self._chips.buttons
 
     def show_view(self, view: ReaderClassView) -> None:
         """Show all; what is being typed stays."""
@@ -131,45 +109,20 @@ class ReaderClass(QWidget):
                 chip.style().polish(chip)
 
     def _make_chips(self, choices: tuple[str, ...]) -> None:
-        while (item := self._flow.takeAt(0)) is not None:
-            if (old := item.widget()) is not None:
-                old.hide()
-                old.deleteLater()
-        title, nothing = role_label("Your reading:", "title"), self._chip(NOT_STATED, self.cleared.emit)
-        title.setMinimumHeight(nothing.sizeHint().height())  # on one line with what follows
-        self._flow.addWidget(title)
-        self._flow.addWidget(nothing)
-        for name in choices:
-            self._flow.addWidget(self._chip(name, partial(self.chosen.emit, name)))
-        other = self._chip(OTHER, self._open_field)
-        other.setCheckable(False)
-        self._flow.addWidget(other)
-        for chip in (title, *self.buttons.values()):
-            chip.show()  # Qt would wait for the event loop, and the column would flicker
-        self._chips.updateGeometry()
-
-    def _chip(self, name: str, act: Callable[[], object]) -> QToolButton:
-        chip = QToolButton()
-        chip.setProperty("role", "chip")
-        chip.setProperty("choice", name)
-        chip.setCheckable(True)
-        chip.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        chip.setFont(theme.small_font(chip.font()))
-        text = chip.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, _WIDEST)
-        chip.setText(text.replace("&", "&&"))
-        chip.setAccessibleName(name)
-        chip.clicked.connect(lambda _checked=False: self._on_chip(act))
-        return chip
+        acts: list[tuple[str, Callable[[], object]]] = [
+            (NOT_STATED, self.cleared.emit),
+            *((name, partial(self.chosen.emit, name)) for name in choices),
+            (OTHER, self._field.open),
+        ]
+        chips = [self._chips.chip(name, partial(self._on_chip, act)) for name, act in acts]
+        title = role_label("Your reading:", "title")
+        title.setMinimumHeight(chips[0].sizeHint().height())  # on one line with what follows
+        self._chips.fill([title, *chips])
 
     def _on_chip(self, act: Callable[[], object]) -> None:
         """A click tells; what is checked is what the answer shows."""
         self._mark()
         act()
-
-    def _open_field(self) -> None:
-        self._field.clear()
-        self._field.show()
-        self._field.setFocus()
 
     def _close_field(self) -> None:
         if not self._field.isHidden():

@@ -78,7 +78,7 @@ def test_lines_wrap_by_width(show):
     wide, narrow = show(ReaderClass(), width=600), show(ReaderClass(), width=250)
     for control in (wide, narrow):
         control.show_view(ReaderClassView(CHOICES))
-    assert wide._flow.heightForWidth(600) < narrow._flow.heightForWidth(250)
+    assert wide._chips.heightForWidth(600) < narrow._chips.heightForWidth(250)
 
 
 def test_without_a_reading_nothing_can_be_stated(control, qtbot):
