@@ -189,7 +189,7 @@ _ONE_SHOT_TRANSFER = replace(
     name="one-shot-transfer",
     title="One-shot: transfer to another set (Ter-Sarkisov, 4.4)",
     explanation="From a one-shot model to other or fewer image classes: 300 slices of each class are drawn, the settings are the "
-    "paper's; the last layers are new where the classes are others.",
+    "paper's; the last layers are new for classes that it does not know.",
     per_class=300,
 )
 

@@ -145,18 +145,17 @@ def _from_base(model: ModelConfig, task: SliceTask, base: Bundle) -> _Made:
     assert isinstance(built, OneShot)
     stored: dict[str, Any] = {**m.net, **_given(model), **_counted(task)}
     net = _built(task, stored)
-    lesions, images = task.classes == m.classes, task.image_classes == m.image_classes
-    kept = {name: t for name, t in built.state_dict().items() if _keeps(name, lesions, images)}
-    new = _take_over(net, kept)
+    new = _take_over(net, _by_class(built.state_dict(), net.state_dict(), m, task))
     if net.copied is not None and any(name.startswith("copied.") for name in new):
         net.copy_branch()
     notes = [f"All weights that fit start from {base.key}."] if new else [f"All weights start from {base.key}."]
-    if not lesions:
-        notes.append(f"The last layers for lesions are new: {base.key} outlines {', '.join(m.classes[1:])}.")
-    if not images and task.image_classes:
+    if unknown := [name for name in task.classes if name not in m.classes]:
+        outlined = ", ".join(m.classes[1:])
+        notes.append(f"The last layers are new for {', '.join(unknown)}: {base.key} outlines {outlined}.")
+    if unknown := [name for name in task.image_classes if name not in m.image_classes]:
         told = f"tells {', '.join(m.image_classes)} apart" if m.image_classes else "tells no classes of slices"
-        notes.append(f"The last layers for the classes of slices are new: {base.key} {told}.")
-    if others := sorted({_part(name) for name in new if _keeps(name, False, False) and not name.startswith("copied.")}):
+        notes.append(f"The last layers are new for slices of {', '.join(unknown)}: {base.key} {told}.")
+    if others := sorted({_part(name) for name in new if _rows(name) is None and not name.startswith("copied.")}):
         notes.append(f"New as well, and started from random weights: {', '.join(others)}.")
     return _Made(net, stored, m.weights_sha256, notes)
 
@@ -183,10 +182,39 @@ def _take_over(net: OneShot, state: Mapping[str, Tensor]) -> list[str]:
     return [name for name in own if name not in fitting]
 
 
-def _keeps(name: str, lesions: bool, images: bool) -> bool:
-    """Whether a weight of a base is of use where the classes of lesions, or of slices, are the same."""
-    of_lesions = name.startswith(("segmentation.", "copied.")) and name.partition(".")[2].startswith(_OF_LESIONS)
-    return (lesions or not of_lesions) and (images or not name.startswith(_OF_IMAGES))
+def _by_class(
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor], base: Metadata, task: SliceTask
+) -> dict[str, Tensor]:
+    """Weights of a base with the rows of its last layers by the names of classes; rows of other classes are the net's own.
+
+    Args:
+        state: of the base's net.
+        own: of the net that is to learn.
+        base: says its classes.
+        task: the classes that are to be learned.
+    """
+    classes = {"lesions": (base.classes, task.classes), "images": (base.image_classes, task.image_classes)}
+    out: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        kind = _rows(name)
+        if kind is None:
+            out[name] = tensor
+        elif name in own and own[name].shape[1:] == tensor.shape[1:]:
+            was, now = classes[kind]
+            out[name] = own[name].clone()
+            each = len(tensor) // len(was)  # four of a box, one of a score
+            for place, label in enumerate(now):
+                if label in was:
+                    at = was.index(label)
+                    out[name][place * each : (place + 1) * each] = tensor[at * each : (at + 1) * each]
+    return out
+
+
+def _rows(name: str) -> str | None:
+    """Of what classes a layer has rows: of "lesions" or of "images"; None for other layers."""
+    if name.startswith(("segmentation.", "copied.")) and name.partition(".")[2].startswith(_OF_LESIONS):
+        return "lesions"
+    return "images" if name.startswith(_OF_IMAGES) else None
 
 
 def _part(name: str) -> str:

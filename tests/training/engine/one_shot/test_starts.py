@@ -46,27 +46,43 @@ def test_from_a_base_of_the_same_classes_all_weights_are_taken(tiny_one_shot) ->
     assert all(p.requires_grad for p in start.net.parameters())
 
 
-def test_other_classes_of_slices_have_new_last_layers(tiny_one_shot) -> None:
-    task = dataclasses.replace(BASE, image_classes=("clear", "covid"))
+def test_what_is_known_of_a_class_of_slices_is_kept_by_its_name(tiny_one_shot) -> None:
+    task = dataclasses.replace(BASE, image_classes=("covid", "other", "clear"))
     start = started(tiny_one_shot, task)
-    last = {f"attention_layer.{which}_classes.logits" for which in ("positive", "negative")}
-    assert {name.rpartition(".")[0] for name in differing(start, tiny_one_shot)} == last
-    assert (start.options["image_classes"], start.options["negative"]) == (2, 0)
-    assert "for the classes of slices are new" in start.notes[1]
-    same_number = dataclasses.replace(BASE, image_classes=("clear", "covid", "other"))
-    other = differing(started(tiny_one_shot, same_number), tiny_one_shot)
-    assert {name.rpartition(".")[0] for name in other} == last
+    last = [f"attention_layer.{which}_classes.logits" for which in ("positive", "negative")]
+    assert {name.rpartition(".")[0] for name in differing(start, tiny_one_shot)} == set(last)
+    assert (start.options["image_classes"], start.options["negative"]) == (3, 2)
+    assert start.notes[1].startswith("The last layers are new for slices of other: ")
+    theirs, ours = tiny_one_shot.build().state_dict(), start.net.state_dict()
+    for layer in last:
+        for kind in ("weight", "bias"):
+            assert torch.equal(ours[f"{layer}.{kind}"][[0, 2]], theirs[f"{layer}.{kind}"][[2, 0]])
+        assert not torch.equal(ours[f"{layer}.weight"][1], theirs[f"{layer}.weight"][1])
 
 
-def test_other_lesions_have_new_last_layers(tiny_one_shot) -> None:
-    task = dataclasses.replace(BASE, classes=("background", "lung", "infection"), lesion_classes=("infection",))
-    start = started(tiny_one_shot, task)
-    assert {name.rpartition(".")[0] for name in differing(start, tiny_one_shot)} == {
-        "segmentation.box_predictor.cls_score",
-        "segmentation.box_predictor.bbox_pred",
-        "segmentation.mask_predictor.mask_fcn_logits",
+def test_fewer_classes_of_slices_are_all_kept(tiny_one_shot) -> None:
+    start = started(tiny_one_shot, dataclasses.replace(BASE, image_classes=("clear", "covid")))
+    assert start.notes == (f"All weights start from {tiny_one_shot.key}.",)
+    name = "attention_layer.positive_classes.logits.weight"
+    assert torch.equal(start.net.state_dict()[name], tiny_one_shot.build().state_dict()[name][[0, 2]])
+
+
+def test_what_is_known_of_a_lesion_is_kept_by_its_name(tiny_one_shot) -> None:
+    classes = ("background", "infection", "lung")
+    start = started(tiny_one_shot, dataclasses.replace(BASE, classes=classes, lesion_classes=("infection",)))
+    last = {
+        "segmentation.box_predictor.cls_score": 1,
+        "segmentation.box_predictor.bbox_pred": 4,
+        "segmentation.mask_predictor.mask_fcn_logits": 1,
     }
-    assert "last layers for lesions are new" in start.notes[1]
+    assert {name.rpartition(".")[0] for name in differing(start, tiny_one_shot)} == set(last)
+    assert start.notes[1].startswith("The last layers are new for infection: ")
+    theirs, ours = tiny_one_shot.build().state_dict(), start.net.state_dict()
+    for layer, each in last.items():
+        name = f"{layer}.weight"
+        assert torch.equal(ours[name][:each], theirs[name][:each]), "background"
+        assert torch.equal(ours[name][2 * each :], theirs[name][each : 2 * each]), "lung"
+        assert not torch.equal(ours[name][each : 2 * each], theirs[name][2 * each :]), "infection is not ggo"
 
 
 def test_without_classes_of_slices_the_rest_is_taken(make_one_shot) -> None:
