@@ -220,7 +220,7 @@ class FakeTraining:
             raise self.error
         self.active = key
 
-    def look_at_findings(self):
+    def look_at_findings(self, kind: str):
         from ctviewer.core.errors import InputError
 
         raise InputError("No finding was corrected yet.")

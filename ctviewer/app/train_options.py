@@ -71,7 +71,7 @@ def add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser], pat
         type=path,
         metavar="FOLDER",
         help="first write the findings corrected in the viewer as a training set into this new folder, which the "
-        'configuration names as a set of lesions of the format "studies"',
+        'configuration names as a set of lesions or images of the format "studies"',
     )
     train.add_argument("--device", choices=("auto", "cpu", "cuda"), default="", help="instead of the configuration's")
     train.add_argument("--json", action="store_true", help="with --check or --list: as JSON")

@@ -90,9 +90,9 @@ class AppTraining:
         """Write the table of the studies read in the viewer anew; where it is."""
         return self._write_read_studies(())
 
-    def look_at_findings(self) -> Iterator[Event]:
-        """What the findings corrected in the viewer would be as a set; for any thread."""
-        return look_at_marked()
+    def look_at_findings(self, kind: str) -> Iterator[Event]:
+        """What the findings corrected in the viewer would be as a set of a kind; for any thread."""
+        return look_at_marked(kind)
 
     def check(self, config: RunConfig) -> ChildCommand:
         """The process that does pre-flight, and writes the findings corrected in the viewer where they are a set."""
@@ -188,12 +188,15 @@ class AppTraining:
     def _with_findings(self, config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
         """`_placed`, with a new folder for the findings corrected in the viewer, and the words that have it written."""
         placed, asked = self._placed(config), str(_folder() / _FINDINGS)
-        if not any(one.folder.startswith(asked) for one in placed.lesions):
+        if not any(one.folder.startswith(asked) for one in (*placed.lesions, *placed.images)):
             return placed, ()
         _remove_unused_findings()
         new = str(_folder() / f"{_FINDINGS}-{secrets.token_hex(6)}")  # what a paused run needs is not written over
-        lesions = (replace(one, folder=new) if one.folder.startswith(asked) else one for one in placed.lesions)
-        return replace(placed, lesions=tuple(lesions)), ("--findings", new)
+        lesions, images = (
+            tuple(replace(one, folder=new) if one.folder.startswith(asked) else one for one in sets)
+            for sets in (placed.lesions, placed.images)
+        )
+        return replace(placed, lesions=lesions, images=images), ("--findings", new)
 
     def _write_read_studies(self, compared: tuple[str, ...]) -> Path:
         from ctviewer.datasets.read_studies import ReadStudies as Source
@@ -291,7 +294,8 @@ def _remove_unused_findings() -> None:
     used: set[Path] = set()
     for run in list_runs(runs_folder()):
         with contextlib.suppress(CtviewerError):  # told where it is resumed
-            used |= {Path(one.folder) for one in read_config(run.folder / CONFIG).lesions}
+            config = read_config(run.folder / CONFIG)
+            used |= {Path(one.folder) for one in (*config.lesions, *config.images)}
     left = _folder().glob(f".{_FINDINGS}-*")  # half written by a process that was killed
     for folder in (*_folder().glob(f"{_FINDINGS}-*"), *left):
         with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctviewer.app.folders import data_folder
 from ctviewer.app.logs import redactor
@@ -13,9 +14,17 @@ from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.marked import MarkedStudy
 from ctviewer.core.marking import MarkedCounts, mark_study
-from ctviewer.datasets.class_names import lesion_class
+from ctviewer.core.words import counted
+from ctviewer.datasets.class_names import CONTROL, NO_LESIONS, lesion_class, negative_of
 from ctviewer.library import WorkStore
 
+if TYPE_CHECKING:
+    from ctviewer.ui.presenters.looking_sets import FoundSet
+
+_UNCLASSED = (
+    "No study whose findings were corrected in this viewer was given a class: state it beside the analysis (Your reading), and "
+    "its slices have it."
+)
 _NOTHING = "No finding was accepted, corrected or drawn in this viewer yet, and no slice was reviewed completely."
 
 
@@ -53,29 +62,64 @@ def write_marked(folder: Path, opened: Iterable[Path]) -> Iterator[Event]:
     yield Done(WrittenSet(folder, counts.text))
 
 
-def look_at_marked() -> Iterator[Event]:
+def look_at_marked(kind: str) -> Iterator[Event]:
     """What `write_marked` would write, as a look at a set tells it. Any thread; Done carries a `FoundSet`.
 
+    Args:
+        kind: what the set is for: "lesions" or "images".
+
     Raises:
-        InputError: there is nothing to write.
+        InputError: there is nothing to write, or nothing that teaches this.
         StorageError: the store cannot be read.
     """
-    from ctviewer.ui.presenters.looking_sets import FoundSet  # the window alone asks: commands need no Qt
+    from ctviewer.ui.presenters.looking_sets import IMAGES  # the window alone asks: commands need no Qt
 
     studies, counts = yield from _collected()
     if not studies:
         raise InputError(f"{_NOTHING} {counts.remarks}" if counts.missing or counts.unmeasured else _NOTHING)
+    yield Done(_classed(studies) if kind == IMAGES else _outlined(studies, counts))
+
+
+def _outlined(studies: list[MarkedStudy], counts: MarkedCounts) -> FoundSet:
+    from ctviewer.ui.presenters.looking_sets import FoundSet
+
     slices = [one for study in studies for one in study.slices]
     outlined = dict.fromkeys(lesion_class(label) for one in slices for label, _ in one.outlines)
-    yield Done(
-        FoundSet(
-            scans=len(studies),
-            patients=len({study.patient for study in studies}),
-            slices=len(slices),
-            outlined=tuple(outlined),
-            told=counts.remarks,
-        )
+    return FoundSet(
+        scans=len(studies),
+        patients=len({study.patient for study in studies}),
+        slices=len(slices),
+        outlined=tuple(outlined),
+        told=counts.remarks,
     )
+
+
+def _classed(studies: list[MarkedStudy]) -> FoundSet:
+    """As slices with a class, by the rule of `slices.studies.MarkedStudies`, which will read them."""
+    from ctviewer.ui.presenters.looking import FoundClass
+    from ctviewer.ui.presenters.looking_sets import FoundSet
+
+    negative = negative_of(tuple(dict.fromkeys(name for study in studies for name in study.classes))) or CONTROL
+    named = [(study, _slice_classes(study, negative)) for study in studies if study.classes]
+    if not named:
+        raise InputError(_UNCLASSED)
+    found = []
+    for name in sorted({name for _, names in named for name in names}):
+        those = [study for study, names in named if name in names]
+        found.append(FoundClass(name, len(those), len({study.patient for study in those})))
+    patients = {study.patient for study, _ in named}
+    left = len(studies) - len(named)
+    told = f"{counted(left, 'study')} left out: no class was stated." if left else ""
+    return FoundSet(scans=len(named), patients=len(patients), classes=tuple(found), told=told)
+
+
+def _slice_classes(study: MarkedStudy, negative: str) -> set[str]:
+    """The classes that slices of a study will have."""
+    own = study.classes[0] if len(study.classes) == 1 else ""
+    lesions = [any(lesion_class(name) not in NO_LESIONS for name, _ in one.outlines) for one in study.slices]
+    free = any(one.complete and not lesion for one, lesion in zip(study.slices, lesions, strict=True))
+    names = {own} if any(lesions) and own != negative else set()
+    return (names | ({negative} if free or own == negative else set())) - {""}
 
 
 def _collected() -> Generator[Progress, None, tuple[list[MarkedStudy], MarkedCounts]]:

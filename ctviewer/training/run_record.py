@@ -119,5 +119,5 @@ def text_without_names(finding: Finding) -> str:
 _NAMES_NOBODY = (
     "shortcut", "too-few", "part-empty", "class-missing", "classes-alike", "hu-out-of-range", "orientation-unknown",
     "failed-slices", "little-memory", "little-disk", "window-unknown", "units-mixed", "class-too-small", "none-complete",
-    "small-matrix", "nobody-judges",
+    "small-matrix", "nobody-judges", "slice-classes-lost",
 )  # fmt: skip

@@ -214,6 +214,15 @@ def test_findings_corrected_in_the_viewer_are_written_anew_for_each_check(servic
     )
 
 
+def test_findings_are_one_set_for_lesions_and_for_classes(services, slices):
+    both = replace(slices, images=(slices.lesions[1],))
+    new = findings_of(services.check(both))
+    written = read_config(data_folder() / "training" / "asked.toml")
+    assert written.lesions[1].folder == written.images[0].folder == new
+    only = replace(slices, lesions=slices.lesions[:1], images=(slices.lesions[1],))
+    assert findings_of(services.check(only)) != new
+
+
 def test_sets_of_findings_that_no_run_learned_from_go_after_a_day(services, slices):
     folder = services.choices().findings.parent
     used, unused, new = (folder / f"corrected-findings-{name}" for name in ("used", "unused", "new"))

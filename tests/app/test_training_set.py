@@ -119,7 +119,7 @@ def test_nothing_to_write_and_places_that_are_refused(tmp_path, opened):
 
 def test_a_look_says_what_would_be_written_and_writes_nothing(opened, tmp_path):
     before = sorted(tmp_path.rglob("*"))
-    *_, done = look_at_marked()
+    *_, done = look_at_marked("lesions")
     found = done.value
     assert (found.scans, found.patients, found.slices, found.outlined) == (1, 1, 2, ("tree in bud",))
     assert found.told.startswith("All of them were reviewed completely") and sorted(tmp_path.rglob("*")) == before
@@ -127,7 +127,24 @@ def test_a_look_says_what_would_be_written_and_writes_nothing(opened, tmp_path):
 
 def test_a_look_at_nothing_says_so(tmp_path):
     with pytest.raises(InputError, match="No finding was accepted, corrected or drawn"):
-        list(look_at_marked())
+        list(look_at_marked("lesions"))
+
+
+def test_a_look_at_classes_says_what_slices_will_have(opened, tmp_path):
+    """As the set that is written will be read: the study's class where a finding is, else the negative one."""
+    _, made = opened
+    *_, done = look_at_marked("images")
+    found = done.value
+    assert [(one.name, one.studies, one.patients) for one in found.classes] == [("control", 1, 1), ("infection", 1, 1)]
+    assert (found.scans, found.patients, found.slices, found.outlined) == (1, 1, None, ())
+    written(tmp_path / "set")
+    source = open_slice_source("studies", tmp_path / "set")
+    (name,) = source.ids()
+    assert sorted(source.load_slices(name).image_classes) == ["control", "infection"]
+    with WorkStore(data_folder()) as store:
+        store.save_reading(replace(made, label=None))
+    with pytest.raises(InputError, match="No study whose findings were corrected in this viewer was given a class"):
+        list(look_at_marked("images"))
 
 
 def test_training_writes_the_findings_as_they_are_before_it_reads_them(opened, tmp_path, capsys):

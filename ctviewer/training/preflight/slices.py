@@ -210,6 +210,10 @@ def _about_classes(read: Sequence[SliceFacts], request: SliceRequest) -> Iterato
         yield Finding(
             Severity.DOUBT, "class-unseen", f"No slice shows {names}: the model cannot learn it from these data."
         )
+    if request.base is not None and request.base.image_classes and not task.image_classes:
+        names = ", ".join(request.base.image_classes)
+        text = f"No set has slices with a class: what the base model knows of them ({names}) is lost, and the new one tells none."
+        yield Finding(Severity.DOUBT, "slice-classes-lost", text)
     if task.image_classes and not task.negative_class:
         text = 'No class of slices is said to be "no finding" (model.negative_class): where nothing is seen, none is preferred.'
         yield Finding(Severity.DOUBT, "no-negative-class", text)

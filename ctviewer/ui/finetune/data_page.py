@@ -95,7 +95,8 @@ class DataPage(pages.DataPage):
         self.model.set_bases(choices.bases)
         self.version.set_devices(choices.devices)
         self.studies.set_choices(choices)
-        self.lesions.set_findings(choices.findings)
+        for sets in (self.lesions, self.images):
+            sets.set_findings(choices.findings)
         self._follow()
 
     def set_found_set(self, key: object, found: FoundSet | None, problem: str) -> None:

@@ -74,7 +74,9 @@ class FineTuneDesk(QObject):
         self.data.read_studies_requested.connect(self._use_read_studies)
         self._looker.found.connect(self.data.set_found)
         self.data.set_look_requested.connect(self._sets.look)
-        self.data.findings_look_requested.connect(lambda key: self._sets.begin(key, self._services.look_at_findings))
+        self.data.findings_look_requested.connect(
+            lambda key, kind: self._sets.begin(key, lambda: self._services.look_at_findings(kind))
+        )
         self.data.set_forgotten.connect(self._sets.forget)
         self._sets.found.connect(self.data.set_found_set)
         self.preflight.study_requested.connect(self._open_study)

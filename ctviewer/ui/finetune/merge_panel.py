@@ -108,7 +108,7 @@ class MergePanel(Panel):
             if into and merge.get(into, into) != into:
                 last = merge[into] or "nothing"
                 return f"{name} is learned as {into}, which is itself learned as {last}: choose the last for both."
-        if self._classes and len(self.learned) < 2:
+        if len(self._classes) > 1 and len(self.learned) < 2:  # of one alone the check says whether slices have another
             return "Slices are learned as one class: there is nothing to tell apart."
         return ""
 

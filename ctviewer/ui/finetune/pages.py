@@ -47,7 +47,9 @@ class DataPage(Page):
         object, object
     )  # folder (Path) and table (Path, None for its labels.csv): see `FolderLooker`
     set_look_requested = Signal(object, object, str)  # key, SliceSet and kind of a set of slices: see `SetLooker`
-    findings_look_requested = Signal(object)  # key of the set that is the findings corrected in the viewer
+    findings_look_requested = Signal(
+        object, str
+    )  # key of a set that is the findings corrected in the viewer, and its kind
     set_forgotten = Signal(object)  # key of a set that is gone
     read_studies_requested = Signal()  # use the studies read in the viewer: the presenter answers by `set_read_studies`
 

@@ -141,8 +141,8 @@ class TrainingServices(Protocol):
             CtviewerError: there are none, or it cannot be written.
         """
 
-    def look_at_findings(self) -> Iterator[Event]:
-        """What the findings corrected in the viewer would be as a set; for any thread. Done carries a `FoundSet`.
+    def look_at_findings(self, kind: str) -> Iterator[Event]:
+        """What the findings corrected in the viewer would be as a set of a kind; for any thread. Done carries a `FoundSet`.
 
         Raises:
             CtviewerError: there are none, or they cannot be read.

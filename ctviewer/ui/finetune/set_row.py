@@ -24,7 +24,7 @@ from ctviewer.training.splits import EXTERNAL
 from ctviewer.ui.finetune.set_formats import FORMATS, format_of
 from ctviewer.ui.finetune.widgets import Fold, PathField, add_row, ask_file, ask_folder, choose, combo_of, note, say
 from ctviewer.ui.panels.common import role_label
-from ctviewer.ui.presenters.looking_sets import LESIONS, FoundSet
+from ctviewer.ui.presenters.looking_sets import IMAGES, LESIONS, FoundSet
 from ctviewer.ui.theme import SPACE
 
 _PARTS = (
@@ -37,10 +37,15 @@ _PARTS = (
 )
 _COMPLETE = (("", "as the format says"), ("yes", "yes, all of them"), ("no", "no: what is unmarked is unknown"))
 _VALUES = "of pictures: window=-600/1500 …"
-_FINDINGS = (
-    "What you accepted, corrected and drew, and the slices that you reviewed completely: written anew as a set when the data "
-    "are checked. Slices that you judged beside a model's findings are learned from and never judge a model."
+_WRITTEN = (
+    "written anew as a set when the data are checked. Slices that you judged beside a model's findings are learned from and "
+    "never judge a model."
 )
+_FINDINGS = {
+    LESIONS: f"What you accepted, corrected and drew, and the slices that you reviewed completely: {_WRITTEN}",
+    IMAGES: "Slices with a finding have the class that you stated for the study, those that you reviewed completely without one "
+    f"the class without a finding: {_WRITTEN}",
+}
 _LISTS = "Lists (*.txt *.csv *.tsv);;All files (*)"
 _NUMBERS = "slices are counted by the check"
 
@@ -224,7 +229,7 @@ class SetRow(QWidget):
         chosen = format_of(self.kind, str(self.format.currentData()))
         self._form.setRowVisible(self.table, self._findings is None and bool(chosen.table))
         self.table.field.setPlaceholderText(chosen.table)
-        say(self._told, _FINDINGS if self._findings is not None else chosen.told)
+        say(self._told, _FINDINGS[self.kind] if self._findings is not None else chosen.told)
         found = self._found
         say(self._summary, "Looking at the set…" if self._looking else "" if found is None else summary_of(found))
         say(self._classes, "" if found is None else classes_of(found))

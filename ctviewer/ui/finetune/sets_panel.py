@@ -22,6 +22,10 @@ _WHY = {
     LESIONS: "From these it learns to outline. At least one set is needed.",
     IMAGES: "From these it learns the class of a slice. Without any, the model outlines lesions alone.",
 }
+_ADD_FINDINGS = {
+    LESIONS: "Add the &findings corrected in this viewer",
+    IMAGES: "Add t&he slices reviewed in this viewer",
+}
 _NEED = "Add a set of slices with outlined lesions."
 
 
@@ -34,13 +38,13 @@ class SetsPanel(Panel):
     Signals:
         changed: a set, or what is known of it, is another.
         look_requested: key of a set, the set, and its kind.
-        findings_requested: key of the set that is the findings corrected in the viewer: it is to be looked at.
+        findings_requested: key of the set that is the findings corrected in the viewer, and its kind: it is to be looked at.
         forgotten: key of a set that is gone.
     """
 
     changed = Signal()
     look_requested = Signal(object, object, str)
-    findings_requested = Signal(object)
+    findings_requested = Signal(object, str)
     forgotten = Signal(object)
 
     def __init__(self, kind: str, parent: QWidget | None = None) -> None:
@@ -52,7 +56,7 @@ class SetsPanel(Panel):
         self._list = QVBoxLayout()
         self._list.setSpacing(SPACE)
         self.add = QPushButton("&Add a set…" if kind == LESIONS else "Add a se&t…")
-        self.add_findings = QPushButton("Add the &findings corrected in this viewer")
+        self.add_findings = QPushButton(_ADD_FINDINGS[kind])
         buttons = QHBoxLayout()
         for button in (self.add, self.add_findings):
             button.setAutoDefault(False)
@@ -155,7 +159,7 @@ class SetsPanel(Panel):
     def _ask(self, key: tuple[str, int]) -> None:
         row = self._rows[key]
         if row.findings:
-            self.findings_requested.emit(key)
+            self.findings_requested.emit(key, self.kind)
         else:
             self.look_requested.emit(key, row.value, self.kind)
 
@@ -177,4 +181,4 @@ class SetsPanel(Panel):
         for number, row in enumerate(self._rows.values(), 1):
             row.set_number(number)
         there = any(row.findings for row in self._rows.values())
-        self.add_findings.setVisible(self.kind == LESIONS and self._findings is not None and not there)
+        self.add_findings.setVisible(self._findings is not None and not there)

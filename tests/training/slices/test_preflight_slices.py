@@ -286,3 +286,12 @@ def test_a_set_that_does_not_know_its_patients_is_doubted(made_set, made_slices)
     lesions.patients_known = False
     told = finding(checked(TwoSources([Part(lesions)]), model=ModelConfig()), "patients-unknown")
     assert told.severity is Severity.DOUBT and told.text.startswith("lesions[1] does not say which slices are of one")
+
+
+def test_classes_of_slices_that_the_base_tells_are_not_lost_in_silence(made_set, made_slices, tiny_one_shot):
+    base = dataclasses.replace(tiny_one_shot.metadata, classes=("background", "lung", "ground glass", "consolidation"))
+    lesions = [Part(made_set({f"a{i}": made_slices(i) for i in range(12)}))]
+    told = finding(checked(TwoSources(lesions), model=ModelConfig(), base=base), "slice-classes-lost")
+    assert told.severity is Severity.DOUBT and "(clear, pneumonia, covid) is lost" in told.text
+    plain = dataclasses.replace(base, image_classes=(), negative_class="")
+    assert "slice-classes-lost" not in codes(checked(TwoSources(lesions), model=ModelConfig(), base=plain))

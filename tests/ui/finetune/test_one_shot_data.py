@@ -147,6 +147,30 @@ def test_findings_corrected_in_the_viewer_are_a_set_by_one_click(page, qtbot):
     assert page.lesions.rows[0].findings and page.config().lesions[0].folder == str(FINDINGS)
 
 
+def test_slices_reviewed_in_the_viewer_are_a_set_with_classes_by_one_click(page, qtbot):
+    """A department whose only labels are its own keeps the classes of slices too."""
+    with qtbot.waitSignal(page.findings_look_requested) as of_lesions:
+        page.lesions.add_findings.click()
+    with qtbot.waitSignal(page.findings_look_requested) as of_images:
+        page.images.add_findings.click()
+    assert (of_lesions.args[1], of_images.args[1]) == ("lesions", "images") and not shown(page.images.add_findings)
+    page.set_found_set(of_lesions.args[0], OUTLINED, "")
+    page.set_found_set(of_images.args[0], CLASSED, "")
+    (row,) = page.images.rows
+    assert "have the class that you stated for the study" in row._told.text() and page.ready
+    config = page.config()
+    assert config.images == config.lesions == (SliceSet("studies", str(FINDINGS)),)
+    page.set_config(replace(config, images=(SliceSet("studies", f"{FINDINGS}-0123456789ab"),)))
+    assert page.images.rows[0].findings and page.config().images == config.images
+
+
+def test_slices_of_one_stated_class_are_for_the_check_to_judge(page, tmp_path):
+    """Those that were reviewed completely and have no lesion are of another."""
+    add(page.lesions, tmp_path, OUTLINED)
+    add(page.images, tmp_path, replace(CLASSED, classes=CLASSED.classes[1:]))
+    assert page.ready, page.missing
+
+
 def test_what_is_dropped_is_a_set(page, tmp_path):
     page._take(tmp_path)
     page.lesions.rows[0].set_found(OUTLINED, "")
