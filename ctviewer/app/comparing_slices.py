@@ -62,20 +62,9 @@ def compare_slices_on(asked: Asked, new: Bundle, old: Bundle, device: str) -> It
     Raises:
         CtviewerError: they cannot be compared; the text says why.
     """
-    from ctviewer.training.engine.one_shot.scans import Wanted
-    from ctviewer.training.slice_predicting import predict_slices
-
     said: list[SlicePredictions] = []
     for bundle in (old, new):
-        events = predict_slices(
-            bundle,
-            asked.source,
-            list(asked.parts),
-            parts=asked.parts,
-            device=device,
-            wanted=lambda scan: Wanted(*asked.kinds(scan)),
-        )
-        said.append((yield from last(events)))
+        said.append((yield from last(asked.answers(bundle, device))))
     comparison, subjects = compare_slices(*said), said[1].subjects
     comparison = looked_at(comparison, [one.content for one in subjects], new, old, "scans")
     comparison = seen_before(comparison, subjects, new, old, "scan")

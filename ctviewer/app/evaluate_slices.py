@@ -43,39 +43,29 @@ def run_evaluate_slices(options: argparse.Namespace, bundle: Bundle) -> int:
     line = ProgressLine(options.quiet)
     if not options.quiet:
         print(f"ctviewer: {RESEARCH_USE}", file=sys.stderr)
-    predictions, left_out = predicted(bundle, asked, options.device, line)
-    record = _examined(SliceRecord(bundle, left_out), predictions)
+    predictions, record = _predicted(bundle, asked, options.device, line)
+    record = _examined(record, predictions)
     if options.out is not None:
         _write(options.out, record, predictions)
     print(json.dumps(as_dict(record), indent=1, allow_nan=False) if options.json else as_text(record))
-    return PARTLY if record.left_out else OK
+    return PARTLY if record.left_out or record.in_part else OK
 
 
-def predicted(
-    bundle: Bundle, asked: Asked, device: str, line: ProgressLine
-) -> tuple[SlicePredictions, tuple[LeftOut, ...]]:
-    """What the model says, and which scans it says nothing of."""
-    from ctviewer.training.engine.one_shot.scans import Wanted
+def _predicted(bundle: Bundle, asked: Asked, device: str, line: ProgressLine) -> tuple[SlicePredictions, SliceRecord]:
+    """What the model says, and what there is to tell of scans."""
     from ctviewer.training.predicting import StudyTold
-    from ctviewer.training.slice_predicting import predict_slices
 
-    left_out: list[LeftOut] = []
+    told: list[StudyTold] = []
 
     def other(event: Event) -> None:
         if isinstance(event, StudyTold):
-            left_out.append(LeftOut(event.study, event.text))
+            told.append(event)
             line.say(f"{event.study}: {event.text}")
 
-    events = predict_slices(
-        bundle,
-        asked.source,
-        list(asked.parts),
-        parts=asked.parts,
-        device=device,
-        wanted=lambda scan: Wanted(*asked.kinds(scan)),
-    )
-    found: SlicePredictions = drain(events, line, other)
-    return found, tuple(left_out)
+    found: SlicePredictions = drain(asked.answers(bundle, device), line, other)
+    left_out = tuple(LeftOut(one.study, one.text) for one in told if one.left_out)
+    in_part = tuple(LeftOut(one.study, one.text) for one in told if not one.left_out)
+    return found, SliceRecord(bundle, left_out, in_part)
 
 
 def _examined(record: SliceRecord, predictions: SlicePredictions) -> SliceRecord:

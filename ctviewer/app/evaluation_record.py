@@ -153,7 +153,7 @@ def about_data(record: Record) -> Iterator[str]:
     if m.probabilities:
         yield f"What its probabilities refer to: {m.probabilities}"
     if record.left_out:
-        yield f"{counted(len(record.left_out), 'study')} could not be read and count in no figure."
+        yield f"In no figure: {counted(len(record.left_out), 'study')} that could not be read."
     if record.in_part:
         yield f"Of {counted(len(record.in_part), 'study')} some slices could not be read; the rest of them was judged."
     if record.outside:

@@ -18,18 +18,23 @@ _MOST_MISTAKES = 200
 def render(record: SliceRecord) -> str:
     """The page."""
     m = record.bundle.metadata
-    left_out = [(one.study, one.why) for one in record.left_out]
     parts = [
         page.text(f"{m.title}, {m.trained_on}. Weights SHA-256 {m.weights_sha256[:16]}…", "small"),
         page.text(f"Made {record.made}. {NAMES}", "small"),
         page.section("What was judged", page.points(list(about_data(record))), page.text(m.limits)),
         *(_set(record, one) for one in record.sets),
-        *([page.section("Scans left out", page.table(("Scan", "Why"), left_out))] if left_out else []),
+        *_scans(record),
         page.section("How the figures are defined", page.points(DEFINITIONS)),
     ]
     return page.page(
         f"Evaluation of {record.bundle.key}", f"{RESEARCH_USE} Not for any decision about a patient.", parts
     )
+
+
+def _scans(record: SliceRecord) -> Iterator[str]:
+    for title, told in (("Scans left out", record.left_out), ("Scans judged in part", record.in_part)):
+        if told:
+            yield page.section(title, page.table(("Scan", "Why"), [(one.study, one.why) for one in told]))
 
 
 def _set(record: SliceRecord, one: SliceEvaluation) -> str:

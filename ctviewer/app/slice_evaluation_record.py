@@ -26,6 +26,7 @@ class SliceRecord:
     Attributes:
         bundle: the model.
         left_out: scans that could not be read, or of which nothing is known.
+        in_part: scans of which something judges none: outlines that are accepted output of a model.
         sets: one for each part.
         looks: by part, how often it was looked at before, by kind; parts that are no hold-outs are not there.
         made: local time, ISO 8601.
@@ -33,6 +34,7 @@ class SliceRecord:
 
     bundle: Bundle
     left_out: tuple[LeftOut, ...] = ()
+    in_part: tuple[LeftOut, ...] = ()
     sets: tuple[SliceEvaluation, ...] = ()
     looks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     made: str = field(default_factory=lambda: datetime.now(UTC).astimezone().isoformat(timespec="minutes"))
@@ -59,6 +61,7 @@ def as_dict(record: SliceRecord) -> dict[str, Any]:
             "probabilities": m.probabilities,
         },
         "left_out": [{"scan": one.study, "why": one.why} for one in record.left_out],
+        "in_part": [{"scan": one.study, "why": one.why} for one in record.in_part],
         "sets": [dataclasses.asdict(one) | {"looks": _looks(record, one)} for one in record.sets],
         "definitions": list(DEFINITIONS),
     }
@@ -119,7 +122,12 @@ def about_data(record: SliceRecord) -> Iterator[str]:
     if not m.image_classes:
         yield "The model tells no classes of slices."
     if record.left_out:
-        yield f"{counted(len(record.left_out), 'scan')} could not be judged and count in no figure."
+        yield f"In no figure: {counted(len(record.left_out), 'scan')} that could not be judged."
+    if record.in_part:
+        yield (
+            f"Of {counted(len(record.in_part), 'scan')} some outlines are accepted output of a model, which judges none; the "
+            "rest was judged."
+        )
 
 
 def _confusion_lines(classes: tuple[str, ...], rows: tuple[tuple[int, ...], ...]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ctviewer.app.evaluation_parts import chosen_parts
 from ctviewer.app.logs import redactor
 from ctviewer.app.train_data import folders_of, source_of
 from ctviewer.core.errors import InputError
+from ctviewer.core.events import Event
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import ONE_SHOT
 from ctviewer.training.config_file import read_config
@@ -38,6 +39,16 @@ class Asked:
     folders: tuple[Path, ...]
     parts: Mapping[str, str]
     kinds: Kinds
+
+    def answers(self, bundle: Bundle, device: str) -> Iterator[Event]:
+        """What a one-shot model says of them: the events of `predict_slices`."""
+        from ctviewer.training.engine.one_shot.scans import Wanted
+        from ctviewer.training.slice_predicting import predict_slices
+
+        def wanted(scan: str) -> Wanted:
+            return Wanted(*self.kinds(scan))
+
+        return predict_slices(bundle, self.source, list(self.parts), parts=self.parts, device=device, wanted=wanted)
 
 
 def asked_slices(options: argparse.Namespace, folder: Path | None) -> Asked:

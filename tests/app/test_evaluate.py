@@ -167,7 +167,7 @@ def test_studies_that_cannot_be_read_are_left_out_and_told(run, tiny_models, wri
     code, told, err = run("evaluate", folder, "--out", tmp_path / "out")
     data = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert code == 4 and {one["study"] for one in data["left_out"]} == {"gone", "bad"}
-    assert data["sets"][0]["studies"] == 3 and "2 studies could not be read and count in no figure" in told
+    assert data["sets"][0]["studies"] == 3 and "In no figure: 2 studies that could not be read." in told
     assert "gone: " in err and "Studies left out" in (tmp_path / "out" / "evaluation.html").read_text()
 
 

@@ -14,6 +14,7 @@ from ctviewer.core.paths import resources
 from ctviewer.datasets.phantom import Family, PhantomSpec, Variant, generate
 from ctviewer.datasets.slices import open_slice_source
 from ctviewer.datasets.slices.samples import SAMPLES
+from ctviewer.datasets.slices.slice_table import SliceRow, write_slice_table
 from ctviewer.models.bundle import save_bundle
 from ctviewer.training.config import DataConfig, ModelConfig, RunConfig, SliceSet
 from ctviewer.training.config_file import write_config
@@ -177,7 +178,7 @@ def test_a_scan_that_cannot_be_read_is_left_out_and_told(run, model, write_set, 
     folder = write_set("cncb")
     next(iter(sorted((folder / "imgs").iterdir()))).write_bytes(b"no picture")
     code, told, err = run("evaluate", folder, "--format", "cncb", "--out", tmp_path / "out", "--device", "cpu")
-    assert code == 4 and "1 scan could not be judged and counts in no figure" in told.replace("count in", "counts in")
+    assert code == 4 and "In no figure: 1 scan that could not be judged." in told
     data = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert len(data["left_out"]) == 1 and "Scans left out" in (tmp_path / "out" / "evaluation.html").read_text()
     assert data["left_out"][0]["why"] in err
@@ -226,3 +227,20 @@ def test_options_of_slices_are_not_for_study_classifiers(run, tiny_models, tmp_p
     assert code == 2 and f"--format is for one-shot models, and {key} is a study classifier" in err
     code, _, err = run("evaluate", "--quiet")
     assert code == 2 and "Name the folder of the studies" in err
+
+
+def test_a_scan_with_some_accepted_output_is_judged_in_part_and_not_called_left_out(run, model, write_set, tmp_path):
+    folder = write_set("studies")
+    masks = sorted((folder / "masks").iterdir())[0]
+    accepted = [SliceRow(path.stem, origin="a" * 64) for path in sorted(masks.glob("*.png"))[:2]]
+    write_slice_table(masks / "slices.csv", accepted)
+    code, told, err = run("evaluate", folder, "--out", tmp_path / "out", "--only", "lesions", "--device", "cpu")
+    data = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert code == 4 and not data["left_out"]
+    assert [one["why"] for one in data["in_part"]] == [
+        "What is outlined on 2 slices is accepted output of a model, and judges none."
+    ]
+    assert data["in_part"][0]["scan"] == masks.name and data["in_part"][0]["why"] in err
+    assert "In no figure" not in told and "Of 1 scan some outlines are accepted output of a model" in told
+    assert "Scans judged in part" in (tmp_path / "out" / "evaluation.html").read_text()
+    assert data["sets"][0]["scans"] == 3

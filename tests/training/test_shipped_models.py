@@ -39,8 +39,8 @@ def lesion_pixels(volume: Volume, bundle: Bundle, net: torch.nn.Module) -> np.nd
     marked = np.zeros(volume.stored.shape, bool)
     for i in range(volume.slice_count):
         with torch.inference_mode():
-            (found,) = net.detect(net_input(volume, [i], m.preprocessing), m.thresholds.detection_score)
-        for x in instances(found, i, m.classes, placement, m.thresholds.detection_score):
+            (answer,) = net.analyse(net_input(volume, [i], m.preprocessing), m.thresholds.detection_score)
+        for x in instances(answer.detections, i, m.classes, placement, m.thresholds.detection_score):
             if x.label in m.lesion_classes:
                 marked[i] |= x.mask.full(volume.stored.shape[1:])
     return marked
