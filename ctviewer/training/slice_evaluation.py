@@ -18,6 +18,8 @@ from ctviewer.training.scores.detection.figures import MARKED, SENSITIVITY, Slic
 from ctviewer.training.scores.resampling import DRAWS, exact_interval, interval, resampled
 from ctviewer.training.slice_predictions import SlicePredictions
 
+LEAST_RESAMPLED = 5
+"""Under so many patients, draws of them with replacement say nothing of others: two alike would look like certainty."""
 LEAST_PATIENTS = 10
 """Under so many, a note says that an interval over patients tells little."""
 UNCHOSEN = 0.5
@@ -145,7 +147,7 @@ def evaluate_slices(p: SlicePredictions, *, data: str = "", draws: int = DRAWS, 
     """All figures that are defined on these slices, with 95 % intervals by bootstrap over patients.
 
     A share without a mistake (or without a success) has the exact binomial interval over patients; of other figures that
-    are the same in all draws no interval is given.
+    are the same in all draws, or of fewer than `LEAST_RESAMPLED` patients, no interval is given.
 
     Args:
         p: of one model on one set.
@@ -164,7 +166,7 @@ def evaluate_slices(p: SlicePredictions, *, data: str = "", draws: int = DRAWS, 
     drawn = resampled([figure.drawn for figure in figures], patients, draws, seed)
     values = [figure.value(len(patients)) for figure in figures]
     return tuple(
-        _metric(figure, value, interval(row), where)
+        _metric(figure, value, interval(row) if figure.patients >= LEAST_RESAMPLED else None, where)
         for figure, value, row in zip(figures, values, drawn, strict=True)
         if math.isfinite(value)
     )
@@ -288,7 +290,7 @@ def _notes(
             f"Some slices are of sets that do not mark {enumerated(told)}: what is marked of it there counts among lesions of any "
             "class, and in no figure of its own."
         )
-    if len(p.patients) < LEAST_PATIENTS:
+    if LEAST_RESAMPLED <= len(p.patients) < LEAST_PATIENTS:
         yield f"The set is of {counted(len(p.patients), 'patient')}: intervals over so few tell little."
     if any(one.name.startswith(_SHARES) and one.value in (0.0, 1.0) for one in metrics):
         yield (
@@ -297,7 +299,13 @@ def _notes(
         )
     if flat := [one.name for one in metrics if one.low is None]:
         named = enumerated(flat[:6]) + (f" and {len(flat) - 6} more" if len(flat) > 6 else "")
-        yield f"No interval is given for {named}: no resampling of these patients changes it, or most cannot tell it."
+        yield f"No interval is given for {named}: {_why_none(p)}."
+
+
+def _why_none(p: SlicePredictions) -> str:
+    if len(p.patients) < LEAST_RESAMPLED:
+        return f"resampling fewer than {LEAST_RESAMPLED} patients says nothing of others"
+    return f"fewer than {LEAST_RESAMPLED} patients show it, no resampling of them changes it, or most cannot tell it"
 
 
 def _without_truth(p: SlicePredictions, lesions: Sequence[LesionCount]) -> Iterator[str]:

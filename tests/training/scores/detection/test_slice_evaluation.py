@@ -154,3 +154,14 @@ def test_damaged_predictions_are_refused_with_the_reason(predictions, tmp_path, 
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match=why):
         read_slice_predictions(path)
+
+
+@pytest.mark.parametrize(("patients", "has"), [(2, False), (4, False), (5, True)])
+def test_a_few_patients_have_no_resampled_interval(draw, kept, patients, has):
+    predictions = kept(draw(11, patients=patients))
+    found = {one.name: one for one in evaluate_slices(predictions)}
+    one = next(metric for name, metric in found.items() if name.startswith("AP .5:.95"))
+    assert (one.low is not None) is has
+    assert (one.n, one.unit) == (patients, "patients")
+    notes = " ".join(examine_slices(predictions, "made up").notes)
+    assert ("resampling fewer than 5 patients says nothing of others" in notes) is not has
