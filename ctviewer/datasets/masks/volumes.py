@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done
-from ctviewer.core.planes import MisplacedError, PixelPlane, Stack
+from ctviewer.core.planes import MisplacedError, PixelPlane, PlacedPlane, Stack
 from ctviewer.core.series import Series
 from ctviewer.core.volume import Volume
+from ctviewer.core.words import counted
 from ctviewer.datasets.masks.legend import Legend
 from ctviewer.dicom import load_volume, scan
 
@@ -34,19 +35,44 @@ def read_volume_labels(path: Path, volume: Volume, legend: Legend) -> NDArray[np
         InputError: it cannot be read, does not lie on the voxels of the series, or holds a value without a class.
     """
     mask = load_volume(_series(path))
-    labels = np.zeros(volume.geometry.shape, np.uint8)
+    labels, covered = np.zeros(volume.geometry.shape, np.uint8), np.zeros(volume.slice_count, bool)
     try:
         stack = Stack(volume.geometry)
         for index in range(mask.slice_count):
             values = legend.mapped(_whole(mask, index, path), str(path))
-            if not values.any():
-                continue
-            placed = stack.place(_plane(mask, index))
+            try:
+                placed = stack.place(_plane(mask, index))
+            except MisplacedError:
+                if values.any():
+                    raise
+                continue  # beyond the series
+            first, last = _slices(placed, values.shape)
+            covered[max(first, 0) : last + 1] = True
             for value in np.unique(values[values > 0]):
                 labels[placed.voxels(values == value, volume.geometry.shape)] = value
+        _require_gapless(covered)
     except MisplacedError as error:
         raise InputError(f"{path} cannot be used as a mask: {error}.") from error
     return labels
+
+
+def _slices(placed: PlacedPlane, shape: tuple[int, ...]) -> tuple[int, int]:
+    """The first and the last slice of the series that a plane of the mask touches."""
+    start = int(placed.start[0])
+    end = start + int(placed.down[0]) * (shape[0] - 1) + int(placed.along[0]) * (shape[1] - 1)
+    return min(start, end), max(start, end)
+
+
+def _require_gapless(covered: NDArray[np.bool_]) -> None:
+    """A mask with thicker slices than the series says nothing of those between its own; they would count as unmarked.
+
+    Raises:
+        MisplacedError: it leaves some out.
+    """
+    found = np.flatnonzero(covered)
+    left_out = int(found[-1] - found[0]) + 1 - len(found) if len(found) else 0
+    if left_out:
+        raise MisplacedError(f"of the series it leaves out {counted(left_out, 'slice')} between its own")
 
 
 def _series(path: Path) -> Series:

@@ -91,8 +91,8 @@ def read_message(path: Path) -> ReadMessage | None:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path} could not be read: {reason(error)}.") from error
-    if len(data) > _MOST_BYTES or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise InputError(f"{path} is no file of contours: it is too large or defines entities.")
+    if len(data) > _MOST_BYTES or any(one in data for one in (b"<!DOCTYPE", b"<!ENTITY", b"\0")):
+        raise InputError(f"{path} is no file of contours: it is too large, defines entities or is no UTF-8.")
     try:
         root = ElementTree.fromstring(data)  # noqa: S314 - without a DOCTYPE there is no entity to expand
     except ElementTree.ParseError as error:

@@ -59,6 +59,8 @@ def read_slice_table(path: Path) -> tuple[SliceRow, ...]:
         raise InputError(f"{path}: its heading is not of {', '.join(_COLUMNS)}.")
     rows: dict[str, SliceRow] = {}
     for (number, _), values in zip(lines[1:], cells[1:], strict=False):
+        if any(cell.strip() for cell in values[len(heading) :]):
+            raise InputError(f"{path}, line {number}: it has {len(values)} cells, and the heading has {len(heading)}.")
         row = _row(dict(zip(heading, (value.strip() for value in values), strict=False)), path, number)
         if row.name in rows:
             raise InputError(f"{path}, line {number}: the slice stands in line {rows[row.name].line} already.")

@@ -103,7 +103,7 @@ def test_contours_that_lie_elsewhere_than_their_image_are_refused(tmp_path, phan
     ("text", "told"),
     [
         ("<LidcReadMessage>", "000.xml is damaged: it is no XML"),
-        ('<!DOCTYPE a [<!ENTITY b "c">]><LidcReadMessage/>', "it is too large or defines entities"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><LidcReadMessage/>', "it is too large, defines entities or is no UTF-8"),
         ("<LidcReadMessage/>", "it names no series or no reader"),
         ("<IdriReadMessage/>", "holds no contours of LIDC-IDRI"),
     ],
@@ -111,6 +111,13 @@ def test_contours_that_lie_elsewhere_than_their_image_are_refused(tmp_path, phan
 def test_xml_that_cannot_be_used(tmp_path, text, told):
     (tmp_path / "000.xml").write_text(text)
     with pytest.raises(InputError, match=told):
+        open_slice_source("lidc", tmp_path)
+
+
+def test_entities_in_another_encoding_are_not_expanded(tmp_path):
+    text = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "c">]><LidcReadMessage>&b;</LidcReadMessage>'
+    (tmp_path / "000.xml").write_bytes(text.encode("utf-16"))
+    with pytest.raises(InputError, match="defines entities or is no UTF-8"):
         open_slice_source("lidc", tmp_path)
 
 

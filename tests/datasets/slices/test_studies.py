@@ -154,6 +154,22 @@ def test_nifti_that_lies_elsewhere_is_refused(study, change, told):
         open_slice_source("studies", folder).load_slices("s1")
 
 
+def test_nifti_with_thicker_slices_leaves_slices_out_and_is_refused(study):
+    folder, phantom, volume = study
+    (folder / "masks").mkdir()
+    thick = affine_of(volume) @ np.diag([1, 1, 2, 1.0])
+    write_nifti(folder / "masks" / "s1.nii", phantom.labels[::2], thick)
+    with pytest.raises(InputError, match=r"of the series it leaves out 4 slices between its own"):
+        open_slice_source("studies", folder).load_slices("s1")
+    (folder / "masks" / "s1.nii").unlink()
+    larger = np.zeros((14, 64, 64), np.uint8)  # beyond the series on both sides, where nothing is marked
+    larger[2:12] = phantom.labels
+    shifted = affine_of(volume)
+    shifted[:, 3] = shifted @ [0, 0, -2, 1]
+    write_nifti(folder / "masks" / "s1.nii", larger, shifted)
+    check(folder, phantom)
+
+
 def test_nifti_that_is_no_label_map_is_refused(study):
     folder, phantom, volume = study
     (folder / "masks").mkdir()
@@ -258,6 +274,7 @@ def test_what_is_known_of_single_slices(study):
         (("1.2.3,perhaps,,",), "line 2: 'perhaps' under complete is neither yes nor no"),
         (("1.2.3,yes,,my model",), "line 2: the origin is no SHA-256"),
         (("1.2.3,yes,,", "1.2.3,no,,"), "line 3: the slice stands in line 2 already"),
+        (("1.2.3,yes,severe,,both lungs",), "line 2: it has 5 cells, and the heading has 4"),
     ],
 )
 def test_tables_of_slices_that_cannot_be_used(study, lines, told):
