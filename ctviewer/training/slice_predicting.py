@@ -77,36 +77,27 @@ def predict_slices(
     place = choose_device(device)
     net = bundle.build().to(place)
     assert isinstance(net, OneShot)
-    cases: list[SlicePrediction] = []
+    model, cases = _Model(net, m, place), list[SlicePrediction]()
     for done, scan in enumerate(scans):
         yield Progress(PREDICTING, done, len(scans))
-        slices, why = _loaded(source, scan)
-        if slices is None:
-            yield StudyTold(scan, why, True)
-            continue
         part = (source.split(scan) or "test") if parts is None else parts[scan]
-        one = _One(scan, source.patient(scan), slices)
-        found = yield from _judged(net, m, one, part, place, wanted(scan), (done, len(scans)))
-        if wanted(scan).lesions and (accepted := sum(bool(origin) for origin in slices.origins)):
-            text = f"What is outlined on {counted(accepted, 'slice')} is accepted output of a model, and judges none."
-            yield StudyTold(scan, text, not found)
-        elif not found:
-            yield StudyTold(scan, "Nothing is known of its slices that the model could be judged by.", True)
-        cases += found
+        cases += yield from _answers(model, source, scan, part, wanted(scan), (done, len(scans)))
     yield Progress(PREDICTING, len(scans), len(scans))
     if not cases:
         raise InputError("None of the scans could be judged.")
     yield Done(
         SlicePredictions(
-            model=bundle.key,
-            classes=m.classes,
-            lesion_classes=m.lesion_classes,
-            image_classes=m.image_classes,
-            negative_class=m.negative_class,
-            threshold=m.thresholds.detection_score,
-            cases=tuple(cases),
+            bundle.key, m.classes, m.lesion_classes, m.image_classes, m.negative_class, m.thresholds.detection_score,
+            tuple(cases),
         )
-    )
+    )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Model:
+    net: OneShot
+    metadata: Metadata
+    device: torch.device
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -144,21 +135,39 @@ def _loaded(source: SliceSource, scan: str) -> tuple[LabelledSlices | None, str]
     return (slices, "") if len(slices.names) else (None, "None of its slices could be read.")
 
 
+def _answers(
+    model: _Model, source: SliceSource, scan: str, part: str, wanted: Wanted, at: tuple[int, int]
+) -> Generator[Event, None, list[SlicePrediction]]:
+    """Of one scan; what there is to tell of it is told."""
+    slices, why = _loaded(source, scan)
+    if slices is None:
+        yield StudyTold(scan, why, True)
+        return []
+    found = yield from _judged(model, _One(scan, source.patient(scan), slices), part, wanted, at)
+    if wanted.lesions and (accepted := sum(bool(origin) for origin in slices.origins)):
+        text = f"What is outlined on {counted(accepted, 'slice')} is accepted output of a model, and judges none."
+        yield StudyTold(scan, text, not found)
+    elif not found:
+        yield StudyTold(scan, "Nothing is known of its slices that the model could be judged by.", True)
+    return found
+
+
 def _judged(
-    net: OneShot, m: Metadata, one: _One, part: str, device: torch.device, wanted: Wanted, at: tuple[int, int]
+    model: _Model, one: _One, part: str, wanted: Wanted, at: tuple[int, int]
 ) -> Generator[Event, None, list[SlicePrediction]]:
     """Through the same store as in training, so that a slice looks alike; what it writes is gone afterwards."""
+    m = model.metadata
     known = dataclasses.replace(one, slices=named_as(one.slices, m.classes))
     classes = (*m.classes, OTHER) if OTHER in known.slices.label_classes else m.classes
     images = tuple(dict.fromkeys((*m.image_classes, *(name for name in one.slices.image_classes if name))))
     with tempfile.TemporaryDirectory(prefix="ctviewer-", ignore_cleanup_errors=True) as folder:
-        store = SliceStore(known, m.preprocessing, classes, images, Path(folder), device=device)
+        store = SliceStore(known, m.preprocessing, classes, images, Path(folder), device=model.device)
         contents = {one.scan: content_of(one.slices).sha256}
-        judge = ScanJudge(net, store, m.lesion_classes, EXACT, known.patient, contents, lambda _: wanted)
+        judge = ScanJudge(model.net, store, m.lesion_classes, EXACT, known.patient, contents, lambda _: wanted)
         try:
             told = yield from _telling(judge, one.scan, part, at)
         except torch.OutOfMemoryError as error:
-            raise DeviceError(f"The memory of {device} does not suffice to run the model.") from error
+            raise DeviceError(f"The memory of {model.device} does not suffice to run the model.") from error
         digests = {name: image_digest(one.slices, i) for i, name in enumerate(one.slices.names)}
         return [dataclasses.replace(case, image=digests[case.name]) for case in told.cases]
 
