@@ -8,7 +8,10 @@ from ctviewer.app.folders import data_folder
 from ctviewer.core.errors import BundleError, CtviewerError, InputError
 from ctviewer.core.paths import resources
 from ctviewer.models.bundle import Bundle
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
 from ctviewer.models.registry import Registry
+
+_WORDS = {CLASSIFIER: "study classifier", ONE_SHOT: "one-shot model"}
 
 
 def installed() -> Registry:
@@ -36,7 +39,7 @@ def named(key: str, task: str = "") -> Bundle:
         known = ", ".join(one.key for one in bundles if task in ("", one.metadata.task)) or "none"
         raise InputError(" ".join([f"The model {wanted} is not installed; there are: {known}.", *problems]))
     if task and found[0].metadata.task != task:
-        raise InputError(f"The model {found[0].key} is no {task.replace('_', ' ')}.")
+        raise InputError(f"The model {found[0].key} is no {_WORDS[task]}.")
     return found[0]
 
 
@@ -48,7 +51,7 @@ def required(task: str) -> Bundle:
     """
     active = installed().active(task)
     if active is None:
-        raise BundleError(f"No {task.replace('_', ' ')} is in use: install one, or activate one that training made.")
+        raise BundleError(f"No {_WORDS[task]} is in use: install one, or activate one that training made.")
     return active
 
 

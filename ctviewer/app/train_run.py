@@ -96,10 +96,15 @@ def leave_unready(folder: Path, control: Control, speaker: Speaker) -> Event:
         run_folder.set_state(folder, run_folder.CANCELLED)
         last: Event = RunCancelled()
     else:
-        stood = [one for one in read_events(folder) if isinstance(one, Saved | Paused)]
-        last = Paused(stood[-1].fold, stood[-1].step) if stood else Paused(0, 0)
+        last = _standing(folder, Paused(0, 0))
     speaker.say(last)
     return last
+
+
+def _standing(folder: Path, paused: Paused) -> Paused:
+    """Where a run stands: one that went on and was paused before it had learned again stands at its last checkpoint."""
+    stood = [(one.fold, one.step) for one in read_events(folder) if isinstance(one, Saved | Paused)]
+    return Paused(*max([*stood, (paused.fold, paused.step)]))
 
 
 def make_ready(folder: Path, accepted: tuple[str, ...], device: str, speaker: Speaker, control: Control) -> Begun:
@@ -220,8 +225,8 @@ def _drive(inputs: RunInputs, speaker: Speaker) -> Event:
             for event in events:
                 if isinstance(event, RunFinished) and inputs.world.leads:
                     _compare(inputs, event, speaker)
-                speaker.say(event)
-                last = event
+                last = _standing(inputs.folder, event) if isinstance(event, Paused) else event
+                speaker.say(last)
     except (MemoryError, RuntimeError) as error:
         if _is_shortage(error):
             raise DeviceError(_SHORTAGE) from error

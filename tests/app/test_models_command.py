@@ -98,6 +98,8 @@ def test_what_is_not_there_is_told(run, child):
     assert code == 2 and "has no parent to compare it with, and no other is in use" in err
     code, _, err = run("models", "compare", CHILD, "tiny-one-shot")
     assert code == 2 and "is no study classifier" in err
+    code, _, err = run("models", "compare", "tiny-one-shot", CHILD)
+    assert code == 2 and f"{CHILD} is no one-shot model." in err
     code, _, err = run("models", "compare", CHILD, "--format", "cncb", "--data", ".")
     assert code == 2 and "--format is for one-shot models" in err
     code, _, err = run("models", "compare", CHILD, CHILD)

@@ -6,12 +6,15 @@ import json
 import os
 import re
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from ctviewer.app.cli import BAD_INPUT, OK, main
 from ctviewer.app.folders import data_folder
 from ctviewer.app.runs import runs_folder
+from ctviewer.app.train_run import _drive
+from ctviewer.training.events import Paused
 from ctviewer.training.run_folder import CONFIG, KILLED, RUNNING, list_runs, read_state, set_state
 from ctviewer.training.run_record import accepted_doubts
 
@@ -148,6 +151,21 @@ def test_runs_are_listed_with_how_to_go_on(paused, capsys, monkeypatch):
     (row,) = json.loads(capsys.readouterr().out)["runs"]
     assert row["state"] == KILLED and row["bytes"] > 1000 and row["resume"].endswith("'my run'")
     assert row["folder"] == str(listed)
+
+
+def test_a_run_paused_before_it_learned_again_stands_where_it_stood(tmp_path, monkeypatch):
+    def paused_while_it_prepares(_inputs):
+        yield Paused(0, 0)
+
+    said = []
+    monkeypatch.setattr("ctviewer.training.engine.run.run", paused_while_it_prepares)
+    for kept, stands in (
+        ("", Paused(0, 0)),
+        ('{"event": "Saved", "fold": 1, "step": 7, "best": true}\n', Paused(1, 7)),
+    ):
+        (tmp_path / "events.jsonl").write_text(kept)
+        inputs = SimpleNamespace(folder=tmp_path, world=SimpleNamespace(leads=True))
+        assert _drive(inputs, SimpleNamespace(say=said.append)) == said[-1] == stands
 
 
 def test_other_configurations_are_refused_in_words(paused, capsys):
