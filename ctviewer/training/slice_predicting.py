@@ -32,6 +32,7 @@ from ctviewer.training.slices.images import image_digest
 from ctviewer.training.source import SliceSource
 
 PREDICTING = "Outlining scans"
+_UNKNOWN = "Nothing is known of its slices that the model could be judged by."
 
 
 def both(_scan: str) -> Wanted:
@@ -132,7 +133,7 @@ def _loaded(source: SliceSource, scan: str) -> tuple[LabelledSlices | None, str]
         return None, str(error)
     except OSError as error:
         return None, f"The scan could not be read: {reason(error)}."
-    return (slices, "") if len(slices.names) else (None, "None of its slices could be read.")
+    return (slices, "") if len(slices.names) else (None, _UNKNOWN)
 
 
 def _answers(
@@ -148,7 +149,7 @@ def _answers(
         text = f"What is outlined on {counted(accepted, 'slice')} is accepted output of a model, and judges none."
         yield StudyTold(scan, text, not found)
     elif not found:
-        yield StudyTold(scan, "Nothing is known of its slices that the model could be judged by.", True)
+        yield StudyTold(scan, _UNKNOWN, True)
     return found
 
 

@@ -72,12 +72,16 @@ def test_scans_that_cannot_be_read_or_tell_nothing_are_left_out_and_said(tiny_on
             return super().load_slices(name)
 
     bare = dataclasses.replace(scan(), labels=None, label_classes=("background",), complete=np.zeros(3, bool))
-    source = Broken({"good": scan(), "broken": scan(), "bare": bare})
+    empty = LabelledSlices((), np.zeros((0, 64, 64), np.float32), "HU", None)
+    source = Broken({"good": scan(), "broken": scan(), "bare": bare, "empty": empty})
     predictions, told = answered(predict_slices(tiny_one_shot, source, source.ids(), device="cpu"))
     assert {case.scan for case in predictions.cases} == {"good"}
     assert [(one.study, one.text, one.left_out) for one in told] == [
         ("broken", "/data/x.png is damaged.", True),
-        ("bare", "Nothing is known of its slices that the model could be judged by.", True),
+        *(
+            (name, "Nothing is known of its slices that the model could be judged by.", True)
+            for name in ("bare", "empty")
+        ),
     ]
     with pytest.raises(InputError, match="None of the scans could be judged"):
         list(predict_slices(tiny_one_shot, source, ("broken",), device="cpu"))
