@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done, Message
 from ctviewer.core.files import refuse_inside, write_bytes
 from ctviewer.core.findings import RESEARCH_USE
-from ctviewer.training.config import SliceSet
+from ctviewer.training.config import ModelConfig, SliceSet
 from ctviewer.training.event_lines import plain
 from ctviewer.training.events import RunFinished
 from ctviewer.training.preflight.report import PreflightReport
@@ -71,7 +72,7 @@ def _settings(options: argparse.Namespace) -> TerSarkisovSettings:
         net["levels"] = options.levels
     if options.reference:
         net["reference"] = True
-    net |= dict(net_option(text) for text in options.net)
+    net |= _net_options(options.net)
     return TerSarkisovSettings(
         models=tuple(dict.fromkeys(options.model or ())),
         seeds=options.seeds,
@@ -86,6 +87,23 @@ def _settings(options: argparse.Namespace) -> TerSarkisovSettings:
         device=options.device,
         about=options.about,
     )
+
+
+def _net_options(given: Sequence[str]) -> dict[str, int | float | bool | str]:
+    """Of `--net`, refused before any slice is read where the net cannot be told so.
+
+    Raises:
+        InputError: one of them is no option, or of another kind.
+    """
+    found = dict(net_option(text) for text in given)
+    if found:
+        from ctviewer.training.slices.net_options import require_options
+
+        try:
+            require_options(ModelConfig(net=found))
+        except InputError as error:
+            raise InputError(str(error).replace("model.net.", "--net ")) from error
+    return found
 
 
 def _checked(

@@ -171,9 +171,17 @@ def test_nothing_is_written_into_the_sets(sets, capsys):
     assert not out.exists()
 
 
-def test_options_that_the_net_does_not_have_are_named(sets, tmp_path, capsys):
-    assert main(_command(sets, tmp_path / "out", "--model", "one-shot", "--net", "depth=3")) == BAD_INPUT
-    assert "depth" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("depth=3", "--net depth is no option of the net"),
+        ("width=abc", "--net width must be a whole number, and is 'abc'."),
+    ],
+)
+def test_options_that_the_net_does_not_have_are_named(sets, tmp_path, capsys, given, told):
+    assert main(_command(sets, tmp_path / "out", "--model", "one-shot", "--net", given)) == BAD_INPUT
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_scans_that_were_learned_from_judge_no_transfer(sets, tmp_path, capsys):
