@@ -40,15 +40,23 @@ def sub_folder(folder: Path, names: Iterable[str], what: str) -> Path:
 def files_in(folder: Path, endings: tuple[str, ...] = IMAGE_ENDINGS) -> dict[str, Path]:
     """Files of a folder and its sub-folders with one of these endings: by their path in it with "/", sorted.
 
+    Links to folders are followed, each folder once.
+
     Raises:
         InputError: the folder cannot be listed.
     """
     found: dict[str, Path] = {}
+    seen: set[str] = set()
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename or folder} could not be read: {reason(error)}.") from error
 
-    for place, folders, names in os.walk(folder, onerror=refuse):
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if name.lower().endswith(endings) and not name.startswith("."):

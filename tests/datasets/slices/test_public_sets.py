@@ -271,3 +271,17 @@ def test_unknown_formats_and_folders(tmp_path):
 def test_a_class_of_its_own_keeps_its_name(tmp_path):
     (tmp_path / "Fibrosis_1_1_1.png").write_bytes(png_bytes(np.zeros((8, 8), np.uint8)))
     assert open_slice_source("prefixed", tmp_path).classes("Fibrosis_1_1") == ("Fibrosis",)
+
+
+def test_linked_folders_are_gone_through_once(tmp_path, phantoms):
+    for kind, ending in (("image", "jpg"), ("mask", "png")):
+        place = tmp_path / "elsewhere" / kind / "17" / f"3.{ending}"
+        place.parent.mkdir(parents=True)
+        Image.fromarray(phantoms[2].labels[5]).save(place)
+        (tmp_path / "set" / kind).mkdir(parents=True)
+        try:
+            (tmp_path / "set" / kind / "17").symlink_to(place.parent, target_is_directory=True)
+            (tmp_path / "set" / kind / "round").symlink_to(tmp_path / "set" / kind, target_is_directory=True)
+        except OSError:
+            pytest.skip("no links to folders here")
+    assert open_slice_source("cncb", tmp_path / "set").ids() == ("17",)
