@@ -31,7 +31,8 @@ def test_two_processes_equal_one(said, name: str) -> None:
     assert two[0][name]["state"].keys() == one[name]["state"].keys()
     ours, theirs = (load_file(folder / f"{name}-0.safetensors") for folder in (together, alone))
     for key, tensor in theirs.items():
-        torch.testing.assert_close(ours[key], tensor, rtol=1e-2, atol=5e-3, msg=key)
+        # about 0.003 were learned; a gradient that is nothing but rounding moves a single weight all the same under Adam
+        assert (ours[key] - tensor).abs().mean() < 1e-4, key
 
 
 @pytest.mark.parametrize("name", sorted(parallel_worker.JOBS))
