@@ -51,8 +51,8 @@ _FACTS: Mapping[str, Callable[[SliceFacts], str | float | None]] = {
     "values": lambda one: one.unit,
     "matrix": lambda one: f"{one.rows} x {one.columns}",
     "pixel spacing": lambda one: None if one.spacing is None else one.spacing[0],
-    "slice count": lambda one: float(one.slices),
 }
+"""What a class could be told by; how many slices a scan has cannot be seen on one of them."""
 
 
 @dataclass(frozen=True)

@@ -295,3 +295,9 @@ def test_classes_of_slices_that_the_base_tells_are_not_lost_in_silence(made_set,
     assert told.severity is Severity.DOUBT and "(clear, pneumonia, covid) is lost" in told.text
     plain = dataclasses.replace(base, image_classes=(), negative_class="")
     assert "slice-classes-lost" not in codes(checked(TwoSources(lesions), model=ModelConfig(), base=plain))
+
+
+def test_how_many_slices_a_scan_has_is_no_shortcut_for_a_model_of_single_slices(clean, made_slices):
+    longer = {f"b{i}": made_slices(100 + i, 2 + 3 * (i % 2), (CLASSES[i % 2],) * (2 + 3 * (i % 2)), labelled=False) for i in range(24)}  # fmt: skip
+    report = checked(clean(images=longer))
+    assert report.slices["train/images"] > 24 and "shortcut" not in codes(report)
