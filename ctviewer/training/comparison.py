@@ -55,8 +55,8 @@ class Difference:
     Attributes:
         name: "AUC-ROC, infection".
         old, new: the figure.
-        low, high: 95 % interval of new minus old by paired bootstrap over patients; None where all draws agree, or most
-            are undefined.
+        low, high: 95 % interval of new minus old by paired bootstrap over patients; None where all draws agree, most
+            are undefined, or patients are too few (`resampling.interval`).
         lower_is_better: of this figure.
         patients: how many it is over.
     """
@@ -232,7 +232,7 @@ def _differences(old: Predictions, new: Predictions, draws: int, seed: int, leas
     for (was, figure), row in zip(pairs, drawn, strict=True):
         values = was.value(len(old.cases)), figure.value(len(new.cases))
         if all(math.isfinite(value) for value in values):
-            low, high = interval(row) or (None, None)
+            low, high = interval(row, figure.patients) or (None, None)
             yield Difference(figure.name, *values, low, high, figure.kind in LOWER_IS_BETTER, figure.patients)
 
 

@@ -148,7 +148,7 @@ def evaluate(
     accuracy (exclusive classes), log loss, and the attention on the first and last tenth of the slices.
 
     A share without a mistake (or without a success) has the exact binomial interval over patients; of other figures that
-    are the same in all draws no interval is given.
+    are the same in all draws, or of too few patients (`resampling.interval`), no interval is given.
 
     Args:
         predictions: of one model on one set.
@@ -166,7 +166,7 @@ def evaluate(
     values = _values(found, len(predictions.cases))
     drawn = resampled([figure.drawn for figure in found], predictions.patients, draws, seed)
     return tuple(
-        _metric(figure, value, interval(row), where)
+        _metric(figure, value, interval(row, figure.patients), where)
         for figure, value, row in zip(found, values, drawn, strict=True)
         if math.isfinite(value)
     )

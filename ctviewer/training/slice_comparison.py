@@ -152,7 +152,7 @@ def _differences(old: SlicePredictions, new: SlicePredictions, draws: int, seed:
     for (was, figure), row in zip(pairs, drawn, strict=True):
         values = was.value(len(old.patients)), figure.value(len(new.patients))
         if all(math.isfinite(value) for value in values):
-            low, high = interval(row) or (None, None)
+            low, high = interval(row, figure.patients) or (None, None)
             lower = figure.kind in LOWER_IS_BETTER
             yield Difference(figure.name, *values, low, high, lower, figure.patients)
 

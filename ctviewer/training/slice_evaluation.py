@@ -15,11 +15,9 @@ from ctviewer.models.metadata import Metric
 from ctviewer.training.scores.curves import Confusion
 from ctviewer.training.scores.detection import coco, froc, slice_classes, volume_dice
 from ctviewer.training.scores.detection.figures import MARKED, SENSITIVITY, SliceFigure, slice_figures
-from ctviewer.training.scores.resampling import DRAWS, exact_interval, interval, resampled
+from ctviewer.training.scores.resampling import DRAWS, LEAST_RESAMPLED, exact_interval, interval, resampled
 from ctviewer.training.slice_predictions import SlicePredictions
 
-LEAST_RESAMPLED = 5
-"""Under so many patients, draws of them with replacement say nothing of others: two alike would look like certainty."""
 LEAST_PATIENTS = 10
 """Under so many, a note says that an interval over patients tells little."""
 UNCHOSEN = 0.5
@@ -166,7 +164,7 @@ def evaluate_slices(p: SlicePredictions, *, data: str = "", draws: int = DRAWS, 
     drawn = resampled([figure.drawn for figure in figures], patients, draws, seed)
     values = [figure.value(len(patients)) for figure in figures]
     return tuple(
-        _metric(figure, value, interval(row) if figure.patients >= LEAST_RESAMPLED else None, where)
+        _metric(figure, value, interval(row, figure.patients), where)
         for figure, value, row in zip(figures, values, drawn, strict=True)
         if math.isfinite(value)
     )

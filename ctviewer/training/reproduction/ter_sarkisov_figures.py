@@ -99,7 +99,10 @@ def values(figures: Figures) -> dict[str, Value]:
     wanted = [figures.by_name[name] for name in names]
     drawn = resampled(wanted, patients) if len(patients) > 1 else np.zeros((len(names), 0))
     everyone = np.ones((1, len(patients)))
-    found = {name: _value(float(one(everyone)[0]), row) for name, one, row in zip(names, wanted, drawn, strict=True)}
+    found = {
+        name: _value(float(one(everyone)[0]), row, len(patients))
+        for name, one, row in zip(names, wanted, drawn, strict=True)
+    }
     return {name: one for name, one in found.items() if math.isfinite(one.value)}
 
 
@@ -113,8 +116,8 @@ def _figures(patients: Sequence[str], named: Mapping[str, Figure | None]) -> Fig
     return Figures(tuple(sorted(patients)), {name: one for name, one in named.items() if one is not None})
 
 
-def _value(value: float, drawn: Floats) -> Value:
-    found = interval(drawn) if drawn.size and math.isfinite(value) else None
+def _value(value: float, drawn: Floats, patients: int) -> Value:
+    found = interval(drawn, patients) if drawn.size and math.isfinite(value) else None
     return Value(value) if found is None else Value(value, *found)
 
 

@@ -66,7 +66,7 @@ def _without_mistake(metrics: Sequence[Metric]) -> Iterator[str]:
 def _without_spread(metrics: Sequence[Metric]) -> Iterator[str]:
     flat = [one.name for one in metrics if one.low is None]
     if flat:
-        yield f"No interval is given for {enumerated(flat)}: no resampling of these patients changes it, or most cannot tell it."
+        yield f"No interval is given for {enumerated(flat)}: too few patients show it, no resampling of them changes it, or most cannot tell it."
 
 
 def _frequency(predictions: Predictions, found: Sequence[Target]) -> Iterator[str]:

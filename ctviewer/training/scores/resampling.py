@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 DRAWS = 1000
+LEAST_RESAMPLED = 5
+"""Under so many patients, draws of them with replacement say nothing of others: two alike would look like certainty."""
 _VALUES_AT_ONCE = 2_000_000  # bounds the memory of a set of many thousand studies
 
 
@@ -41,14 +43,19 @@ def resampled(
     return np.concatenate([np.array(part).reshape(len(figures), -1) for part in parts], axis=1)
 
 
-def interval(values: Floats) -> tuple[float, float] | None:
+def interval(values: Floats, patients: int) -> tuple[float, float] | None:
     """The 95 % percentile interval of resampled figures.
 
+    Args:
+        values: of the figure in each draw.
+        patients: that it is of.
+
     Returns:
-        Low and high; None where most draws are undefined, or all alike: no spread was seen, which is not none.
+        Low and high; None under `LEAST_RESAMPLED` patients, and where most draws are undefined, or all alike: no spread was
+        seen, which is not none.
     """
     known = values[np.isfinite(values)]
-    if not known.size or known.size < len(values) / 2 or np.ptp(known) < 1e-12:
+    if patients < LEAST_RESAMPLED or not known.size or known.size < len(values) / 2 or np.ptp(known) < 1e-12:
         return None
     low, high = np.percentile(known, [2.5, 97.5])
     return float(low), float(high)

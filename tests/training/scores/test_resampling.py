@@ -40,7 +40,8 @@ def test_copies_of_studies_make_no_interval_narrower():
     def width(copies):
         patients = tuple(f"p{i}" for i in range(40) for _ in range(copies))
         each = np.repeat(values, copies)
-        low, high = interval(resampled([lambda w: w @ each / w.sum(axis=1)], patients, 2000)[0])
+        drawn = resampled([lambda w: w @ each / w.sum(axis=1)], patients, 2000)[0]
+        low, high = interval(drawn, len(set(patients)))
         return high - low
 
     assert width(5) == pytest.approx(width(1), rel=1e-9)
@@ -49,9 +50,10 @@ def test_copies_of_studies_make_no_interval_narrower():
 
 
 def test_no_interval_where_nothing_moves_or_most_is_unknown():
-    assert interval(np.full(100, 0.7)) is None
-    assert interval(np.array([np.nan] * 60 + [0.1, 0.2] * 20)) is None
-    assert interval(np.array([np.nan] * 40 + [0.1, 0.2] * 30)) == (0.1, 0.2)
+    assert interval(np.full(100, 0.7), 9) is None
+    assert interval(np.array([np.nan] * 60 + [0.1, 0.2] * 20), 9) is None
+    assert interval(np.array([np.nan] * 40 + [0.1, 0.2] * 30), 5) == (0.1, 0.2)
+    assert interval(np.array([np.nan] * 40 + [0.1, 0.2] * 30), 4) is None, "so few say nothing of others"
 
 
 @pytest.mark.parametrize("trials", [1, 7, 40])
