@@ -43,7 +43,7 @@ class Parts:
     comment: CommentPanel
     key_images: KeyImages
     left: QWidget
-    right: QWidget
+    right: QScrollArea
     centre: QWidget
     splitter: QSplitter
 

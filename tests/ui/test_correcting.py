@@ -192,6 +192,31 @@ def test_the_plain_image_is_one_key_away_and_nothing_is_painted_on_it(analysed):
     assert finding(analysed, 1).origin is Origin.CORRECTED
 
 
+def test_what_the_tool_does_is_in_sight_on_a_small_screen(analysed, qtbot):
+    right, bar = analysed.parts.right, analysed.parts.edit_bar
+    analysed.resize(1000, 480)
+    right.verticalScrollBar().setValue(0)
+    qtbot.waitUntil(lambda: right.verticalScrollBar().maximum() > 100)
+    key(analysed, Qt.Key.Key_N)
+
+    def whole() -> bool:
+        shown = bar.visibleRegion().boundingRect()
+        return bar.isVisible() and shown == bar.rect()
+
+    qtbot.waitUntil(whole)
+    right.verticalScrollBar().setValue(0)
+    analysed.findings.select_lesion(1)
+    analysed.correcting.refuse()  # what there is to know is brought into sight too
+    qtbot.waitUntil(whole)
+
+
+def test_with_the_panels_folded_away_words_stand_above_the_image(analysed):
+    analysed.actions_["panels"].trigger()
+    key(analysed, Qt.Key.Key_M)
+    stroke(analysed, (2, 2), (2, 4))
+    assert "Select a finding" in analysed.parts.messages.text
+
+
 def test_sizes_by_keys(analysed):
     key(analysed, Qt.Key.Key_M)
     before = analysed.correcting.state.size

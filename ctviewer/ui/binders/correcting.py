@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QAction
 
 from ctviewer.core.findings import Verdict
@@ -101,9 +101,16 @@ class CorrectingBinder(QObject):
         self._show_review(self._correcting.review())
 
     def _say(self, text: str) -> None:
-        """Beside the tool where there is one: a message above the image would move it under the brush."""
+        """Beside the tool where it can be seen: a message above the image would move it under the brush."""
         bar = self._parts.edit_bar
-        (self._parts.messages.say if bar.isHidden() else bar.say)(text)
+        (bar.say if bar.isVisible() else self._parts.messages.say)(text)
+        self._reveal_bar()
+
+    def _reveal_bar(self) -> None:
+        """The column scrolls: what the tool does must not stand below its edge. Once the bar has its size."""
+        bar = self._parts.edit_bar
+        if bar.isVisible():
+            QTimer.singleShot(0, bar, lambda: self._parts.right.ensureWidgetVisible(bar, 0, 0))
 
     def _ask(self, text: str, word: str, act: Callable[[], object]) -> None:
         def answer() -> None:
@@ -125,7 +132,10 @@ class CorrectingBinder(QObject):
             colour = lesion_colour(state.label, self._findings.colours_with(state.label))
             view.set_brush(Brush(state.size, colour, state.hand is Hand.ERASER))
             bar = EditBarView(self._title(state), self._size_text(state.size), state.choices, state.label)
+            taken = self._parts.edit_bar.isHidden()
             self._parts.edit_bar.show_view(bar)
+            if taken:
+                self._reveal_bar()
         self._enable()
 
     def _on_findings(self) -> None:
