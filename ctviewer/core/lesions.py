@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.anatomy import find_midline
+from ctviewer.core.disjoint_sets import DisjointSets
 from ctviewer.core.findings import Instance, Lesion, Lungs
 from ctviewer.core.geometry import Geometry
-from ctviewer.core.masks import union
+from ctviewer.core.masks import overlap, union
 from ctviewer.core.measure import Midline, measure
 from ctviewer.core.volume import Volume
 
@@ -74,12 +75,11 @@ def measured_lesion(
 def merge_overlapping(instances: Iterable[Instance]) -> tuple[Instance, ...]:
     """Merge instances of one label that share pixels on one slice: union of the masks, the highest score; by place."""
     ordered = sorted(instances, key=_place)
-    masks = [i.mask.array() for i in ordered]
-    sets = _DisjointSets(len(ordered))
+    sets = DisjointSets(range(len(ordered)))
     for members in _positions(ordered).values():
         for n, a in enumerate(members):
             for b in members[n + 1 :]:
-                if ordered[a].label == ordered[b].label and _overlap(ordered, masks, a, b):
+                if ordered[a].label == ordered[b].label and overlap(ordered[a].mask, ordered[b].mask):
                     sets.join(a, b)
     merged = [_union([ordered[i] for i in group]) for group in sets.groups()]
     return tuple(sorted(merged, key=_place))
@@ -94,15 +94,14 @@ def join_instances(instances: Sequence[Instance], geometry: Geometry) -> tuple[t
         Groups by the place of their first instance, each by slice index.
     """
     ordered = sorted(instances, key=_place)
-    masks = [i.mask.array() for i in ordered]
     by_slice = _positions(ordered)
-    sets = _DisjointSets(len(ordered))
+    sets = DisjointSets(range(len(ordered)))
     for index, members in by_slice.items():
         if not _adjacent(geometry, index):
             continue
         for a in members:
             for b in by_slice.get(index + 1, ()):
-                if ordered[a].label == ordered[b].label and _overlap(ordered, masks, a, b):
+                if ordered[a].label == ordered[b].label and overlap(ordered[a].mask, ordered[b].mask):
                     sets.join(a, b)
     return tuple(tuple(ordered[i] for i in group) for group in sets.groups())
 
@@ -143,42 +142,6 @@ def _positions(ordered: Sequence[Instance]) -> dict[int, list[int]]:
     for position, instance in enumerate(ordered):
         out.setdefault(instance.slice_index, []).append(position)
     return out
-
-
-class _DisjointSets:
-    """Union-find over positions 0..n-1."""
-
-    def __init__(self, n: int) -> None:
-        self._parent = list(range(n))
-
-    def _root(self, i: int) -> int:
-        while self._parent[i] != i:
-            self._parent[i] = self._parent[self._parent[i]]
-            i = self._parent[i]
-        return i
-
-    def join(self, a: int, b: int) -> None:
-        a, b = sorted((self._root(a), self._root(b)))
-        self._parent[b] = a
-
-    def groups(self) -> list[list[int]]:
-        """Groups by their smallest member, members ascending."""
-        out: dict[int, list[int]] = {}
-        for i in range(len(self._parent)):
-            out.setdefault(self._root(i), []).append(i)
-        return list(out.values())
-
-
-def _overlap(instances: Sequence[Instance], masks: Sequence[NDArray[np.bool_]], a: int, b: int) -> bool:
-    """Whether two instances share a pixel in-plane."""
-    p, q = instances[a].mask, instances[b].mask
-    top, bottom = max(p.top, q.top), min(p.top + p.height, q.top + q.height)
-    left, right = max(p.left, q.left), min(p.left + p.width, q.left + q.width)
-    if top >= bottom or left >= right:
-        return False
-    first = masks[a][top - p.top : bottom - p.top, left - p.left : right - p.left]
-    second = masks[b][top - q.top : bottom - q.top, left - q.left : right - q.left]
-    return bool((first & second).any())
 
 
 def _union(instances: Sequence[Instance]) -> Instance:

@@ -53,6 +53,17 @@ class BoxMask:
         return int(self.array().sum())
 
 
+def overlap(a: BoxMask, b: BoxMask) -> bool:
+    """Whether two masks of one matrix share a pixel."""
+    top, bottom = max(a.top, b.top), min(a.top + a.height, b.top + b.height)
+    left, right = max(a.left, b.left), min(a.left + a.width, b.left + b.width)
+    if top >= bottom or left >= right:
+        return False
+    first = a.array()[top - a.top : bottom - a.top, left - a.left : right - a.left]
+    second = b.array()[top - b.top : bottom - b.top, left - b.left : right - b.left]
+    return bool((first & second).any())
+
+
 def union(masks: Sequence[BoxMask]) -> BoxMask:
     """The pixels of one or more masks of one slice, in the smallest box that holds all of theirs."""
     if len(masks) == 1:

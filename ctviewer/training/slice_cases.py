@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ctviewer.core.masks import BoxMask
+from ctviewer.core.disjoint_sets import DisjointSets
+from ctviewer.core.masks import BoxMask, overlap
 from ctviewer.training.scores.detection.froc import FROC_IOU
 from ctviewer.training.slice_predictions import LEAST_OVERLAP, SliceLesions
 from ctviewer.training.slices.targets import Instances, instances, least_pixels, region
@@ -154,7 +155,7 @@ def _added(marks: Sequence[Mark], labels: Sequence[int] | frozenset[int], true: 
 def _lesion_numbers(found: Sequence[Instances], linked: Sequence[bool]) -> list[list[int]]:
     """Number of the lesion of each cross-section, by slice; `linked` tells whether a slice and the next are neighbours."""
     starts = np.cumsum([0, *(len(one.values) - 1 for one in found)])
-    sets = _Sets()
+    sets = DisjointSets()
     for start, one in zip(starts, found, strict=False):
         for at in range(len(one.values) - 1):
             sets.add(int(start) + at)
@@ -192,7 +193,7 @@ def _false_findings(
         ((mark.score, k, i) for k, row in enumerate(marks) for i, mark in enumerate(row) if false[k][i]),
         key=lambda one: (-one[0], one[1], one[2]),
     )
-    sets, shown = _Sets(), dict[int, list[int]]()
+    sets, shown = DisjointSets(), dict[int, list[int]]()
     for _, k, i in ranked:
         mark, key = marks[k][i], (k << 32) + i
         sets.add(key)
@@ -201,41 +202,10 @@ def _false_findings(
         for place in near:
             for other in shown.get(place, ()):
                 theirs = marks[place][other & 0xFFFFFFFF]
-                if (not by_class or theirs.label == mark.label) and _share(mark.mask, theirs.mask):
+                if (not by_class or theirs.label == mark.label) and overlap(mark.mask, theirs.mask):
                     joined.add(sets.root(other))
         for root in joined:
             sets.join(root, key)
         out[k][i] = 1 - len(joined)
         shown.setdefault(k, []).append(key)
     return out
-
-
-def _share(a: BoxMask, b: BoxMask) -> bool:
-    """Whether two masks share a pixel."""
-    top, bottom = max(a.top, b.top), min(a.top + a.height, b.top + b.height)
-    left, right = max(a.left, b.left), min(a.left + a.width, b.left + b.width)
-    if top >= bottom or left >= right:
-        return False
-    first = a.array()[top - a.top : bottom - a.top, left - a.left : right - a.left]
-    second = b.array()[top - b.top : bottom - b.top, left - b.left : right - b.left]
-    return bool((first & second).any())
-
-
-class _Sets:
-    """Union-find over numbers."""
-
-    def __init__(self) -> None:
-        self._parent: dict[int, int] = {}
-
-    def add(self, one: int) -> None:
-        self._parent[one] = one
-
-    def root(self, one: int) -> int:
-        while self._parent[one] != one:
-            self._parent[one] = self._parent[self._parent[one]]
-            one = self._parent[one]
-        return one
-
-    def join(self, a: int, b: int) -> None:
-        a, b = sorted((self.root(a), self.root(b)))
-        self._parent[b] = a

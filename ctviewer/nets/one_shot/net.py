@@ -139,7 +139,11 @@ class OneShot(nn.Module):
         return torch.cat([level.float().flatten() for level in self._maps(images).values()])
 
     def learns(self, step: str) -> dict[str, nn.Parameter]:
-        """Parameters by name that a "lesion" or an "image" step learns; the others keep a gradient of None."""
+        """Parameters by name that a "lesion" or an "image" step learns; the others keep a gradient of None.
+
+        Raises:
+            ValueError: any other step.
+        """
         if step not in STEPS:
             raise ValueError(f"a step is one of {', '.join(STEPS)}, not {step!r}")
         parts = ("backbone.", "rpn.", "segmentation.") if step == LESION else ("backbone.", "attention_layer.")

@@ -24,7 +24,7 @@ class SieveStage(nn.Module):
         self.order = order
 
     def forward(self, features: Tensor) -> Tensor:
-        """Pass features once."""
+        """`[r, C, 28, 28]` to the same."""
         small = self.norm(self.down(features))
         out: Tensor = self.up(small.relu()) if self.order == "reference" else self.up(small).relu()
         return out

@@ -29,7 +29,7 @@ class Vectorise(nn.Module):
         self.norm3 = last(channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Vectors of the regions."""
+        """`[r, C, 28, 28]` to `[r, C]`."""
         half = self.norm1(self.conv1(features).relu())
         quarter = self.norm2(self.conv2(half).relu())
         vector: Tensor = self.norm3(self.conv3(quarter).relu())

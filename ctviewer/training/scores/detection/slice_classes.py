@@ -42,13 +42,13 @@ def sensitivities(confusion: Floats) -> Floats:
 
 
 def precisions(confusion: Floats) -> Floats:
-    """TP / (TP + FP); 0 for a class that is never answered, NaN for one that is absent from the truth."""
+    """TP / (TP + FP), `[..., classes]` of `[..., true, answered]`; 0 for a class that is never answered, NaN for one that is absent from the truth."""
     found = _ratio(_diagonal(confusion), confusion.sum(axis=-2), 0.0)
     return np.where(confusion.sum(axis=-1) > 0, found, np.nan)
 
 
 def f1_scores(confusion: Floats) -> Floats:
-    """2 S P / (S + P) of each class; 0 where both are 0, NaN for a class that is absent from the truth."""
+    """2 S P / (S + P), `[..., classes]` of `[..., true, answered]`; 0 where both are 0, NaN for a class that is absent from the truth."""
     s, p = sensitivities(confusion), precisions(confusion)
     found = _ratio(2 * s * p, s + p, 0.0)
     return np.where(np.isnan(s), np.nan, found)
