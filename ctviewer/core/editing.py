@@ -230,6 +230,7 @@ def _cleared(
 ) -> tuple[Mask, Reading, str]:
     """The pixels that may be painted, the reading without them in other findings, and what to tell of those."""
     crossed: dict[int, int] = {}
+    gone: list[str] = []
     free = wanted.copy()
     for other in findings_on(reading, index):
         theirs = _full(reading, other, index, wanted.shape)
@@ -238,20 +239,25 @@ def _cleared(
             continue
         crossed[other] = int(shared.sum())
         if take:
-            reading = _without(reading, other, index, theirs & ~wanted)
+            reading, lost = _without(reading, other, index, theirs & ~wanted)
+            gone += [lost] if lost else []
         else:
             free &= ~theirs
-    return free, reading, _told(crossed, take)
+    return free, reading, " ".join(filter(None, (_told(crossed, take), *gone)))
 
 
-def _without(reading: Reading, lesion_id: int, index: int, rest: Mask) -> Reading:
-    """A finding with fewer pixels; losing some to another finding says nothing of whether it is one."""
+def _without(reading: Reading, lesion_id: int, index: int, rest: Mask) -> tuple[Reading, str]:
+    """A finding with fewer pixels; losing some to another finding says nothing of whether it is one.
+
+    Returns:
+        The reading, and a sentence where the finding lost its last pixel.
+    """
     newest = reading.latest
     before = newest.verdict(lesion_id) if newest is not None else Verdict.PENDING
     after, gone = _with_mask(reading, lesion_id, index, BoxMask.from_array(rest))
     if gone or after.latest is None or after.marks.find(lesion_id) is not None:
-        return after
-    return after.with_newest(after.latest.with_verdict(lesion_id, before))
+        return after, gone
+    return after.with_newest(after.latest.with_verdict(lesion_id, before)), ""
 
 
 def _told(crossed: dict[int, int], take: bool) -> str:

@@ -378,7 +378,8 @@ class MainWindow(QMainWindow):
         self.files.drop(event.mimeData(), event.acceptProposedAction)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Save; ask only where something could not be saved. Then end all work."""
+        """Save, a stroke under way too; ask only where something could not be saved. Then end all work."""
+        self.parts.view.end_stroke()
         if not self.fine_tuning.may_close() or (not self.reading.save() and not dialogs.close_anyway(self)):
             event.ignore()
             return

@@ -67,6 +67,10 @@ def test_taking_all_of_a_finding_rejects_it(reading):
     edit = editing.paint(reading, 1, 1, box(0, 0, 16, 16), take=True)
     assert edit.reading.latest.verdict(2) is Verdict.REJECTED
     assert np.array_equal(pixels(edit.reading, 2, 1), box(2, 8, 4, 4)), "what the model outlined stays to be seen"
+    assert edit.words == "16 pixels were taken from finding 2. Finding 2 has no pixel left: it is rejected."
+    drawn = editing.draw(reading, "nodule", 1, box(12, 12, 2, 2), "").reading
+    edit = editing.paint(drawn, 1, 1, box(12, 12, 2, 2), take=True)
+    assert edit.words.endswith("Finding D1 had no pixel left and was removed.") and not edit.reading.marks.drawn
 
 
 def test_a_rejected_finding_keeps_no_pixels_from_the_brush(reading):

@@ -328,6 +328,17 @@ def test_everything_is_there_after_a_restart(analysed, open_window, make_service
     second.close()
 
 
+def test_a_stroke_under_way_is_kept_when_the_window_closes(analysed, services, qtbot):
+    reading = analysed.reading.reading
+    key(analysed, Qt.Key.Key_N)
+    send(analysed.parts.view, QEvent.Type.MouseButtonPress, 50, 40, LEFT, Qt.KeyboardModifier.NoModifier)
+    kept = []
+    save = services.store.save_reading
+    services.store.save_reading = lambda one: (kept.append(one), save(one))
+    analysed.close()
+    assert [len(one.marks.drawn) for one in kept][-1:] == [1] and not reading.marks.drawn
+
+
 def test_drawing_needs_no_analysis(ready):
     ready.parts.view.setFocus()
     key(ready, Qt.Key.Key_N)

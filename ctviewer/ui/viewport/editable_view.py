@@ -121,7 +121,7 @@ class EditableView(SliceView):
 
     def set_slice(self, index: int) -> None:
         """Show another slice; a stroke under way ends on the one that it was made on."""
-        self._finish()
+        self.end_stroke()
         super().set_slice(index)
 
     # The mouse
@@ -162,7 +162,7 @@ class EditableView(SliceView):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End the stroke; the right button without a drag asks for the menu."""
         if self._stroke is not None and event.button() == Qt.MouseButton.LeftButton:
-            self._finish()
+            self.end_stroke()
             return
         drag = self._drag
         super().mouseReleaseEvent(event)
@@ -209,12 +209,12 @@ class EditableView(SliceView):
 
     def hideEvent(self, event: QHideEvent) -> None:
         """A stroke ends with the view."""
-        self._finish()
+        self.end_stroke()
         super().hideEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """A stroke ends with the view."""
-        self._finish()
+        self.end_stroke()
         super().closeEvent(event)
 
     # The stroke
@@ -229,8 +229,8 @@ class EditableView(SliceView):
         stroke.last = here
         self._update_around(before, at)
 
-    def _finish(self) -> None:
-        """Tell the stroke under way."""
+    def end_stroke(self) -> None:
+        """Tell the stroke under way, where there is one."""
         stroke, brush, self._stroke = self._stroke, self._brush, None
         if stroke is not None and brush is not None:
             self.update()
