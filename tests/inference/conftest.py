@@ -1,15 +1,6 @@
 import pytest
-import torch
 
 from ctviewer.inference import NetCache
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

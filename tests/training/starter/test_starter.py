@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from ctviewer.core.errors import BundleError, InputError
 from ctviewer.core.events import Done, Event
@@ -31,11 +30,6 @@ def run(toy: type, out: Path, **changes: object) -> tuple[list[Event], tuple[Bun
     events = list(train_starter(sources(toy), out, settings(**changes)))
     assert isinstance(events[-1], Done)
     return events, events[-1].value
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def test_both_models_are_trained_saved_and_reproducible(toy: type, tmp_path: Path) -> None:
