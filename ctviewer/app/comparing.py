@@ -9,11 +9,11 @@ from typing import Any, cast
 
 from ctviewer.app import comparisons
 from ctviewer.app.comparing_slices import of_slice_run
-from ctviewer.app.comparison_notes import last, looked_at, noted, seen_before
+from ctviewer.app.comparison_notes import looked_at, noted, seen_before
 from ctviewer.app.folders import cache_folder
 from ctviewer.app.models import in_use
 from ctviewer.core.errors import CtviewerError, InputError
-from ctviewer.core.events import Done, Event, Message
+from ctviewer.core.events import Done, Event, Message, last
 from ctviewer.datasets.regression_set import NO_FINDING, REGRESSION_SET, RegressionSource
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ctviewer.app import comparisons
-from ctviewer.app.comparison_notes import last, looked_at, seen_before
+from ctviewer.app.comparison_notes import looked_at, seen_before
 from ctviewer.app.slices_asked import Asked
 from ctviewer.core.errors import InputError
-from ctviewer.core.events import Done, Event
+from ctviewer.core.events import Done, Event, last
 from ctviewer.models.bundle import Bundle
 from ctviewer.training.comparison import Comparison
 from ctviewer.training.run_folder import BASE_PREDICTIONS, PREDICTIONS

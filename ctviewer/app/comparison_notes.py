@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Generator, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from ctviewer.app.folders import data_folder
-from ctviewer.core.events import Done, Event
 from ctviewer.models.bundle import Bundle
 from ctviewer.training.comparison import Comparison
 from ctviewer.training.ledger import COMPARISON as LOOK
@@ -50,15 +48,6 @@ def looked_at(comparison: Comparison, contents: Collection[str], new: Bundle, ol
         return comparison
     often = "once" if sum(looks.values()) == 1 else f"{sum(looks.values())} times"
     return noted(comparison, f"These {units}, or most of them, were looked at {often} before.")
-
-
-def last(events: Iterator[Event]) -> Generator[Event, Any, Any]:
-    """Pass events on and give what the last one holds."""
-    for event in events:
-        if isinstance(event, Done):
-            return event.value
-        yield event
-    raise AssertionError("a job that ends well ends with Done")
 
 
 def _ledger() -> Ledger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,3 +39,12 @@ class Done(Event):
     """The last event of a job that ended well; value is what it made."""
 
     value: Any = None
+
+
+def last(events: Iterator[Event]) -> Generator[Event, None, Any]:
+    """A job within a job: pass its events on, and give what its `Done` holds."""
+    for event in events:
+        if isinstance(event, Done):
+            return event.value
+        yield event
+    raise AssertionError("a job that ends well ends with Done")

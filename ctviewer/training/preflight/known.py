@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from ctviewer.core.errors import InputError
-from ctviewer.core.events import Done, Event
 from ctviewer.core.words import counted
 from ctviewer.training.preflight.checks import FEW_PATIENTS, cross_validates
 from ctviewer.training.preflight.report import CROSS_VALIDATION, Count, Finding, Severity
@@ -37,21 +36,8 @@ class Known(Protocol):
         ...
 
 
-def last(events: Iterator[Event]) -> Generator[Event, None, Any]:
-    """Pass events on and give what the last one holds."""
-    for event in events:
-        if isinstance(event, Done):
-            return event.value
-        yield event
-    raise AssertionError("a job that ends well ends with Done")
-
-
-def divided(read: Sequence[Known], divide: Divide) -> tuple[Split | None, list[Finding]]:
-    """The split, or why there can be none."""
-    try:
-        return divide([one.case for one in read]), []
-    except InputError as error:
-        return None, [Finding(Severity.ERROR, "cannot-split", f"The data cannot be split: {error}")]
+K = TypeVar("K", bound=Known)
+About = Callable[[Sequence[K], Split], Iterable[Finding]]
 
 
 def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -119,6 +105,29 @@ def about_judging(one: Judging) -> Iterator[Finding]:
     elif few and not one.nobody:
         text = f"{counted(one.patients, 'patient')}, under {FEW_PATIENTS}: repeated cross-validation would say more than one split."
         yield Finding(Severity.INFO, "few-patients", text)
+
+
+def parted(
+    read: Sequence[K], divide: Divide, about: About[K], judging: Judging, told: Sequence[Finding]
+) -> tuple[Split | None, dict[str, list[K]], list[Finding]]:
+    """The split, what is in each part, and what is wrong with it; None and why where there can be none.
+
+    Args:
+        read: all that can be read.
+        divide: makes the split.
+        about: what is wrong with a split.
+        judging: by whom the run can judge.
+        told: what is wrong with the data already.
+    """
+    try:
+        split = divide([one.case for one in read])
+    except InputError as error:
+        torn = Finding(Severity.ERROR, "cannot-split", f"The data cannot be split: {error}")
+        return None, {}, [] if any(one.code == "patient-on-both-sides" for one in told) else [torn]
+    found = about(read, split)
+    by_name = {one.study: one for one in read}
+    members = {part: [by_name[one] for one in those] for part, those in split.parts.items()}
+    return split, members, list(without_empty_parts(found) if judging.nobody else found)
 
 
 def without_empty_parts(findings: Iterable[Finding]) -> Iterator[Finding]:

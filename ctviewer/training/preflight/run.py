@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ctviewer.core.events import Done, Event, Progress
+from ctviewer.core.events import Done, Event, Progress, last
 from ctviewer.models.metadata import Metric
 from ctviewer.training.preflight.checks import (
     Criteria,
@@ -21,10 +21,8 @@ from ctviewer.training.preflight.known import (
     Judging,
     about_judging,
     counts,
-    divided,
-    last,
     ordered,
-    without_empty_parts,
+    parted,
 )
 from ctviewer.training.preflight.precision import auc_interval
 from ctviewer.training.preflight.report import (
@@ -111,16 +109,8 @@ def check(
         *about_judging(judging),
         *_about_unlisted(request.unlisted),
     ]
-    split, torn = divided(read, request.divide)
-    if split is not None:
-        found = split_findings(read, split)
-        findings += without_empty_parts(found) if judging.nobody else found
-    elif all(one.code != "patient-on-both-sides" for one in findings):
-        findings += torn
-    findings += shortcut_findings(shortcuts)
-    parts = {} if split is None else split.parts
-    by_name = {one.study: one for one in read}
-    members = {part: [by_name[study] for study in studies] for part, studies in parts.items()}
+    split, members, wrong = parted(read, request.divide, split_findings, judging, findings)
+    findings += [*wrong, *shortcut_findings(shortcuts)]
     return PreflightReport(
         studies=len(facts),
         patients=len({one.case.patient for one in facts}),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ctviewer.core.errors import InputError
-from ctviewer.core.events import Done, Event, Progress
+from ctviewer.core.events import Done, Event, Progress, last
 from ctviewer.core.words import counted, enumerated
 from ctviewer.models.metadata import Metadata, Metric
 from ctviewer.training.config import ModelConfig
@@ -19,10 +19,8 @@ from ctviewer.training.preflight.known import (
     Judging,
     about_judging,
     counts,
-    divided,
-    last,
     ordered,
-    without_empty_parts,
+    parted,
 )
 from ctviewer.training.preflight.report import (
     OF_OUTLINES,
@@ -126,16 +124,8 @@ def check_slices(
     findings = [*scan_findings(facts, request.size), *about_judging(judging), *told]
     if all(one.code not in ("no-lesions", "one-class") for one in findings):
         findings += _about_classes(read, request)
-    split, torn = divided(read, request.divide)
-    if split is not None:
-        found = part_findings(read, split)
-        findings += without_empty_parts(found) if judging.nobody else found
-    elif all(one.code != "patient-on-both-sides" for one in findings):
-        findings += torn
-    findings += shortcut_findings(shortcuts)
-    by_name = {one.study: one for one in read}
-    parts = {} if split is None else split.parts
-    members = {part: [by_name[scan] for scan in scans] for part, scans in parts.items()}
+    split, members, wrong = parted(read, request.divide, part_findings, judging, findings)
+    findings += [*wrong, *shortcut_findings(shortcuts)]
     return PreflightReport(
         studies=len(facts),
         patients=len({one.case.patient for one in facts}),

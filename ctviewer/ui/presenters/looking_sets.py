@@ -71,16 +71,11 @@ def look_at_set(one: SliceSet, kind: str) -> Iterator[Event]:
     table = Path(one.table) if one.table else None
     source = open_slice_source(one.format, Path(one.folder), table, one.split, one.complete, one.values)
     ids = source.ids()
-    scans: dict[str, int] = defaultdict(int)
-    patients: dict[str, set[str]] = defaultdict(set)
-    for done, scan in enumerate(ids):
-        if done % _OFTEN == 0:
-            yield Progress("Looking at the set", done, len(ids))
-        for name in source.classes(scan) if kind == IMAGES else ():
-            scans[name] += 1
-            patients[name].add(source.patient(scan))
-    if kind == IMAGES and not scans:
-        raise InputError(f"No slice of {one.folder} has a class.")
+    classes: tuple[FoundClass, ...] = ()
+    if kind == IMAGES:
+        classes = yield from _classes(source)
+        if not classes:
+            raise InputError(f"No slice of {one.folder} has a class.")
     first = _first(source, kind)
     if kind == LESIONS and (first.labels is None or len(first.label_classes) < 2):
         raise InputError(f"No lesion is outlined in {one.folder}.")
@@ -91,11 +86,25 @@ def look_at_set(one: SliceSet, kind: str) -> Iterator[Event]:
             patients=len({source.patient(scan) for scan in ids}),
             slices=slices,
             outlined=first.label_classes[1:] if kind == LESIONS else (),
-            classes=tuple(FoundClass(name, scans[name], len(patients[name])) for name in sorted(scans)),
+            classes=classes,
             splits=tuple(sorted(Counter(source.split(scan) for scan in ids).items())),
             patients_known=getattr(source, "patients_known", True),
         )
     )
+
+
+def _classes(source: Source) -> Generator[Progress, None, tuple[FoundClass, ...]]:
+    """Classes of slices, with their scans and patients."""
+    scans: dict[str, int] = defaultdict(int)
+    patients: dict[str, set[str]] = defaultdict(set)
+    ids = source.ids()
+    for done, scan in enumerate(ids):
+        if done % _OFTEN == 0:
+            yield Progress("Looking at the set", done, len(ids))
+        for name in source.classes(scan):
+            scans[name] += 1
+            patients[name].add(source.patient(scan))
+    return tuple(FoundClass(name, scans[name], len(patients[name])) for name in sorted(scans))
 
 
 def _first(source: Source, kind: str) -> LabelledSlices:

@@ -114,7 +114,9 @@ def start_one_shot(model: ModelConfig, recipe: Recipe, task: SliceTask, base: Bu
     if not task.image_classes:
         made.notes.append("No set has slices with a class: the model outlines lesions, and tells no class of a slice.")
     if task.unseen:
-        made.notes.append(f"No slice shows {', '.join(task.unseen)}: the model learns nothing new of it, and may find it less often.")
+        made.notes.append(
+            f"No slice shows {', '.join(task.unseen)}: the model learns nothing new of it, and may find it less often."
+        )
     _freeze(made.net, recipe.trainable)
     made.net.train()
     return OneShotStart(made.net, made.options, task, preprocessing, made.weights_sha256, tuple(made.notes))
