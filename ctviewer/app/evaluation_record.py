@@ -55,11 +55,7 @@ def as_dict(record: Record) -> dict[str, Any]:
     """What `evaluation.json` holds; resources/schemas/evaluation.schema.json documents it."""
     m = record.bundle.metadata
     return {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "notice": f"{RESEARCH_USE} {NAMES}",
-        "program": f"ctviewer {ctviewer.__version__}",
-        "made": record.made,
+        **heading(SCHEMA, VERSION, NAMES, record.made),
         "model": {
             "key": record.bundle.key,
             "title": m.title,
@@ -72,9 +68,22 @@ def as_dict(record: Record) -> dict[str, Any]:
         "left_out": [dataclasses.asdict(one) for one in record.left_out],
         "in_part": [dataclasses.asdict(one) for one in record.in_part],
         "outside_limits": [dataclasses.asdict(one) for one in record.outside],
-        "sets": [dataclasses.asdict(one) | {"looks": _looks(record, one)} for one in record.sets],
+        "sets": [dataclasses.asdict(one) | {"looks": looks_at(record.looks, one.part)} for one in record.sets],
         "definitions": list(DEFINITIONS),
     }
+
+
+def heading(schema: str, version: int, names: str, made: str) -> dict[str, object]:
+    """How each `evaluation.json` begins.
+
+    Args:
+        schema: its name.
+        version: of the schema.
+        names: what is to be known of names in it.
+        made: when.
+    """
+    program = f"ctviewer {ctviewer.__version__}"
+    return {"schema": schema, "version": version, "notice": f"{RESEARCH_USE} {names}", "program": program, "made": made}
 
 
 def as_text(record: Record) -> str:
@@ -163,5 +172,6 @@ def about_data(record: Record) -> Iterator[str]:
         )
 
 
-def _looks(record: Record, one: Evaluation) -> dict[str, int] | None:
-    return dict(record.looks[one.part]) if one.part in record.looks else None
+def looks_at(looks: Mapping[str, Mapping[str, int]], part: str) -> dict[str, int] | None:
+    """For JSON: how often a part was looked at before, by kind; None where it is no hold-out."""
+    return dict(looks[part]) if part in looks else None

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import ctviewer
-from ctviewer.app.evaluation_record import LeftOut, figure_words, looks_words
+from ctviewer.app.evaluation_record import LeftOut, figure_words, heading, looks_at, looks_words
 from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.core.words import counted, enumerated
 from ctviewer.models.bundle import Bundle
@@ -44,11 +43,7 @@ def as_dict(record: SliceRecord) -> dict[str, Any]:
     """What `evaluation.json` holds; resources/schemas/slice-evaluation.schema.json documents it."""
     m = record.bundle.metadata
     return {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "notice": f"{RESEARCH_USE} {NAMES}",
-        "program": f"ctviewer {ctviewer.__version__}",
-        "made": record.made,
+        **heading(SCHEMA, VERSION, NAMES, record.made),
         "model": {
             "key": record.bundle.key,
             "title": m.title,
@@ -62,7 +57,7 @@ def as_dict(record: SliceRecord) -> dict[str, Any]:
         },
         "left_out": [{"scan": one.study, "why": one.why} for one in record.left_out],
         "in_part": [{"scan": one.study, "why": one.why} for one in record.in_part],
-        "sets": [dataclasses.asdict(one) | {"looks": _looks(record, one)} for one in record.sets],
+        "sets": [dataclasses.asdict(one) | {"looks": looks_at(record.looks, one.part)} for one in record.sets],
         "definitions": list(DEFINITIONS),
     }
 
@@ -135,7 +130,3 @@ def _confusion_lines(classes: tuple[str, ...], rows: tuple[tuple[int, ...], ...]
     yield f"  Slices by true class, as they were answered ({enumerated(classes)}):"
     for name, row in zip(classes, rows, strict=True):
         yield f"    {name:{width}s}  " + "  ".join(f"{count:6d}" for count in row)
-
-
-def _looks(record: SliceRecord, one: SliceEvaluation) -> dict[str, int] | None:
-    return dict(record.looks[one.part]) if one.part in record.looks else None

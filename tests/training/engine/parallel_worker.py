@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from training.conftest import ToySource
@@ -78,7 +79,8 @@ def work(folder: Path) -> None:
             (folder / f"said-{world.rank}.json").write_text(json.dumps(found))
 
 
-def main() -> None:
+def forked(work: Callable[[Path], None]) -> None:
+    """Do the work in as many processes as the arguments say, each with the rank that `torchrun` would give it."""
     folder, size, children = Path(sys.argv[1]), int(sys.argv[2]), []
     for rank in range(size):
         children.append(os.fork())
@@ -91,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    forked(work)

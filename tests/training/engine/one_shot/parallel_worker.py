@@ -6,12 +6,11 @@ Arguments: a folder, and how many processes. Processes are forked from one that 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
 
 from safetensors.torch import save_file
 from training.engine.one_shot.conftest import fold_of, inputs_in, run_config, said_by
+from training.engine.parallel_worker import forked
 
 from ctviewer.training.engine.parallel import World, joined_world
 
@@ -40,17 +39,5 @@ def work(folder: Path) -> None:
         (folder / f"said-{world.rank}.json").write_text(json.dumps(found))
 
 
-def main() -> None:
-    folder, size, children = Path(sys.argv[1]), int(sys.argv[2]), []
-    for rank in range(size):
-        children.append(os.fork())
-        if not children[-1]:
-            os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size))
-            work(folder)
-            return
-    ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    sys.exit(max(map(abs, ends)))
-
-
 if __name__ == "__main__":
-    main()
+    forked(work)
