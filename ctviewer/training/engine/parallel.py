@@ -7,6 +7,7 @@ and a rank without a study in a small batch takes part all the same. Nothing is 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -143,6 +144,9 @@ def joined_world() -> Iterator[World]:
     if size == 1:
         yield SINGLE
         return
+    # Before there is a group: its functions take the group that is there when they are imported as their default, which
+    # would outlive its end, and gloo's threads with it: one that is late to drop a tensor then kills the ending process.
+    importlib.import_module("torch.distributed.nn.functional")
     try:
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and distributed.is_nccl_available() else "gloo"
         distributed.init_process_group(backend, timeout=_PATIENCE)

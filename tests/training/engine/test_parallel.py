@@ -40,6 +40,33 @@ def launched(folder: Path, size: int, worker: Path | str = WORKER) -> list[dict]
     return [json.loads((folder / f"said-{rank}.json").read_text()) for rank in range(size)]
 
 
+ENDING = """
+import json, os, sys
+from pathlib import Path
+from torch import distributed
+from ctviewer.training.engine.parallel import joined_world
+folder, late = Path(sys.argv[1]), "torch.distributed.nn.functional"
+assert late not in sys.modules
+child = os.fork()
+rank = int(not child)
+os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2")
+with joined_world() as world:
+    __import__(late)
+    group = distributed.group.WORLD
+    world.wait()
+(folder / f"said-{rank}.json").write_text(json.dumps(sys.getrefcount(group) - 1))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if child else 0)
+"""
+
+
+def test_nothing_keeps_the_group_alive_once_it_has_ended(tmp_path) -> None:
+    """Its threads end with it; those that outlive it abort the process now and then, when Python ends before them."""
+    if not hasattr(os, "fork"):
+        pytest.skip("the processes are forked here")
+    (tmp_path / "ending.py").write_text(ENDING)
+    assert launched(tmp_path, 2, tmp_path / "ending.py") == [1, 1]
+
+
 @pytest.fixture(scope="module")
 def said(tmp_path_factory, toy_bundle) -> tuple[dict, list[dict]]:
     """What one process said, and what each of two said. A batch of 3 from 5 sequences leaves steps of 3 and of 2."""
