@@ -11,12 +11,18 @@ from typing import Any
 from ctviewer.core.records import read_record
 from ctviewer.models.training_run import TrainingRun
 
-SCHEMA = 3
-"""Schema 2 adds `run`, 3 adds `image_classes` and `per_image`. What an older schema lacks has a default, so that its
-bundles are read as they are."""
-READABLE = (1, 2, 3)
+SCHEMA = 4
+"""Schema 2 adds `run`, 3 adds `image_classes` and `per_image`, 4 adds `default`, `restriction` and `calibration`. What an older
+schema lacks has a default, so that its bundles are read as they are."""
+READABLE = (1, 2, 3, 4)
 TASKS = CLASSIFIER, ONE_SHOT = "study_classifier", "one_shot"
-_ADDED = {"run": 2, "image_classes": 3}  # fields of the record by the schema that brought them
+_ADDED = {
+    "run": 2,
+    "image_classes": 3,
+    "default": 4,
+    "restriction": 4,
+    "calibration": 4,
+}  # fields of the record by the schema that brought them
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
@@ -125,6 +131,25 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What the probabilities of a study were fitted or checked on.
+
+    Attributes:
+        data: what it was ("simulated studies of held-out patients").
+        real: whether these were patients' own studies, as they were scanned.
+        patients: of each class.
+        ece: expected calibration error on it, 0..1.
+        method: how it was fitted.
+    """
+
+    data: str
+    real: bool
+    patients: Mapping[str, int]
+    ece: float
+    method: str = ""
+
+
+@dataclass(frozen=True)
 class Metadata:
     """All that a bundle says of itself.
 
@@ -149,6 +174,9 @@ class Metadata:
         probabilities: what the probabilities refer to (prevalence, calibration).
         weights_sha256: of model.safetensors, hex; filled in by `save_bundle`.
         run: the training run that made it; None where another program did, or an older version of this one.
+        default: whether it is meant to be used where the reader has chosen nothing.
+        restriction: what its licence forbids or asks, one or two sentences, shown at first use; "" where there is nothing to say.
+        calibration: what its probabilities were checked on; None where they were not.
     """
 
     name: str
@@ -175,6 +203,9 @@ class Metadata:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     weights_sha256: str = ""
     run: TrainingRun | None = None
+    default: bool = False
+    restriction: str = ""
+    calibration: Calibration | None = None
     schema: int = SCHEMA
 
     @property

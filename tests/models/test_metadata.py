@@ -41,7 +41,7 @@ def set_in(data: dict[str, Any], path: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("schema", 4, "schema 4 and this program reads schemas 1 and 2 and 3"),
+        ("schema", 5, "schema 5 and this program reads schemas 1 and 2 and 3 and 4"),
         ("schema", True, "schema True"),
         ("schema", 1.0, "schema 1.0"),
         ("schema", None, "schema None"),
