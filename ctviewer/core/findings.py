@@ -11,6 +11,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from ctviewer.core.calibration import Calibration
 from ctviewer.core.masks import BoxMask
 
 RESEARCH_USE = "For research use, not a medical device."
@@ -54,6 +55,8 @@ class ModelInfo:
         trained_on: one line for the window, e.g. "trained on phantoms only".
         limits: one sentence or more: what it is not for.
         licence: SPDX identifier or name.
+        restriction: what its licence forbids or asks, in sentences; "" for nothing.
+        calibration: what its probabilities were checked on; None where that is not on record.
     """
 
     name: str
@@ -64,6 +67,8 @@ class ModelInfo:
     trained_on: str
     limits: str
     licence: str
+    restriction: str = ""
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,14 @@ class Node:
             raise self._bad(key, "text")
         return value
 
+    def later_text(self, key: str) -> str:
+        """A text; "" where the key is missing, which came with a later version."""
+        return self.text(key) if key in self._value else ""
+
+    def later_value(self, key: str) -> object:
+        """Whatever stands there; None too where the key is missing, which came with a later version."""
+        return self._value.get(key)
+
     def choice(self, key: str, allowed: tuple[str, ...]) -> str:
         """One of these texts."""
         value = self.text(key)

@@ -7,7 +7,9 @@ Schema `ctviewer.result`, version 1. Slice indices are volume indices, from 0 al
     suitability         [{name, outcome: "ok" | "warn" | "abstain", text}]
     classification      null, or {model, probabilities: [per class], negative_class, threshold,
                         score: "attention" | "slice probability" | "lesion area" | "none",
-                        weights: [per slice], evidence: null or [per slice: [per class]]}
+                        weights: [per slice], evidence: null or [per slice: [per class]],
+                        intervals: [per class: null or [low, high]], finding_interval: null or [low, high],
+                        interval_reason: why there is none, or what it is of}
     lesions             [{id, label, score, side, volume_ml, diameter_mm, mean_hu, ground_glass, consolidation,
                         lung_share, instances: [{slice, label, score, mask: {top, left, height, width, bits}}]}]
     lesion_area         {unit: "mm2" | "px", values: [per slice]}
@@ -15,11 +17,14 @@ Schema `ctviewer.result`, version 1. Slice indices are volume indices, from 0 al
     rois                [{slice, boxes: [[x1, y1, x2, y2]], labels, scores, positive, negative: [per box]}]
     lungs               null, or {right_ml, left_ml, total_ml}
     provenance          {models: [model], device, precision, program, finished, seconds, settings: [[name, value]]}
-    model               {name, version, task, sha256, classes: [name], trained_on, limits, licence}
+    model               {name, version, task, sha256, classes: [name], trained_on, limits, licence, restriction,
+                        calibration: null or {data, real, patients: {class: count}, ece, method,
+                        bands: {class: [{probability, low, high}]}}}
 
 A number that is missing (NaN: a slice that was not looked at) is null. `bits` is base64 of `numpy.packbits` of the box,
 row by row, most significant bit first. Keys that a reader does not know are left alone; `ground_glass`, `consolidation`,
-`lung_share`, `slice_classes`, `rois` and `lungs` may be missing: results of before had none.
+`lung_share`, `slice_classes`, `rois`, `lungs`, `restriction` and `calibration` may be missing: results of before had none.
+`intervals`, `finding_interval` and `interval_reason` follow from the calibration: they are written for other readers.
 """
 
 from __future__ import annotations
@@ -34,6 +39,8 @@ from typing import Any
 
 import numpy as np
 
+from ctviewer.core.calibration import Calibration
+from ctviewer.core.doubt import doubt_of
 from ctviewer.core.errors import InputError
 from ctviewer.core.findings import (
     AnalysisResult,
@@ -51,6 +58,7 @@ from ctviewer.core.findings import (
 )
 from ctviewer.core.masks import BoxMask
 from ctviewer.core.node import Node
+from ctviewer.core.records import read_record
 
 SCHEMA = "ctviewer.result"
 SCHEMA_VERSION = 1
@@ -125,10 +133,18 @@ def _numbers_out(values: Iterable[float]) -> list[float | None]:
 
 
 def _model_out(model: ModelInfo) -> dict[str, Any]:
-    return asdict(model) | {"classes": list(model.classes)}
+    return asdict(model) | {"classes": list(model.classes), "calibration": _calibration_out(model.calibration)}
+
+
+def _calibration_out(calibration: Calibration | None) -> dict[str, Any] | None:
+    if calibration is None:
+        return None
+    bands = {name: [asdict(point) for point in band] for name, band in calibration.bands.items()}
+    return asdict(calibration) | {"bands": bands}
 
 
 def _classification_out(c: StudyClassification) -> dict[str, Any]:
+    doubt = doubt_of(c)
     return {
         "model": _model_out(c.model),
         "probabilities": [float(p) for p in c.probabilities],
@@ -137,6 +153,9 @@ def _classification_out(c: StudyClassification) -> dict[str, Any]:
         "score": c.score.value,
         "weights": _numbers_out(c.weights),
         "evidence": None if c.evidence is None else [_numbers_out(row) for row in c.evidence],
+        "intervals": [None if interval is None else list(interval) for interval in doubt.intervals],
+        "finding_interval": None if doubt.finding is None else list(doubt.finding),
+        "interval_reason": doubt.reason,
     }
 
 
@@ -210,7 +229,19 @@ def _model_in(node: Node) -> ModelInfo:
         trained_on=node.text("trained_on"),
         limits=node.text("limits"),
         licence=node.text("licence"),
+        restriction=node.later_text("restriction"),
+        calibration=_calibration_in(node),
     )
+
+
+def _calibration_in(node: Node) -> Calibration | None:
+    told = node.later_value("calibration")
+    if told is None:
+        return None
+    try:
+        return read_record(Calibration, told)
+    except ValueError as error:
+        raise InputError(f"The analysis result is damaged: of a model's calibration, {error}.") from error
 
 
 def _classification_in(node: Node, count: int) -> StudyClassification:

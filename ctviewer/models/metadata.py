@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ctviewer.core.calibration import BandPoint, Calibration
 from ctviewer.core.records import read_record
 from ctviewer.models.training_run import TrainingRun
 
 SCHEMA = 4
-"""Schema 2 adds `run`, 3 adds `image_classes` and `per_image`, 4 adds `default`, `restriction` and `calibration`. What an older
-schema lacks has a default, so that its bundles are read as they are."""
+"""Schema 2 adds `run`, 3 adds `image_classes` and `per_image`, 4 adds `default`, `restriction`, `calibration` and `figure_notes`.
+What an older schema lacks has a default, so that its bundles are read as they are."""
 READABLE = (1, 2, 3, 4)
 TASKS = CLASSIFIER, ONE_SHOT = "study_classifier", "one_shot"
 _ADDED = {
@@ -22,11 +23,15 @@ _ADDED = {
     "default": 4,
     "restriction": 4,
     "calibration": 4,
+    "figure_notes": 4,
 }  # fields of the record by the schema that brought them
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+HARDWARE, SECONDS, SEED = "hardware", "seconds", "seed"
+"""Entries of `Metadata.recipe` that every card states: what computed, for how long, and what randomness was drawn from."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,15 @@ class InputLimits:
         field_of_view_mm: longer side of the image.
         air_hu: where the lowest percent of a series' values must lie (padding left out).
         tissue_hu: where the median of its values above -300 HU must lie: body, if the unit is HU.
+        lung_ml: aerated lung that must be found (see `core.thorax`). Less abstains, unless a fifth of it lies in both halves
+            of the body through many slices: lungs nearly filled are lungs.
+        lung_height_mm: how far the lungs must reach along the body.
+        bone_share: share of the body that must be bone; phantoms of test laboratories have none. 0: not looked at.
+        whole_lungs: whether lungs that are cut off at an end of the series are told.
+        thick_mm: slice distance or thickness above which findings may be missed; a warning.
+        noise_hu: noise of soft tissue above which the model has seen nothing like it; a warning.
+        vessel_hu: brightness of vessels between the lungs above which contrast medium was given; a warning.
+        sharp_kernels: whether the model learned from sharp kernels (lung, bone) too; a warning where it did not.
     """
 
     modalities: tuple[str, ...]
@@ -91,6 +105,14 @@ class InputLimits:
     field_of_view_mm: tuple[float, float]
     air_hu: tuple[float, float]
     tissue_hu: tuple[float, float]
+    lung_ml: tuple[float, float] = (300.0, 12000.0)
+    lung_height_mm: float = 30.0
+    bone_share: float = 0.005
+    whole_lungs: bool = True
+    thick_mm: float = 4.0
+    noise_hu: float = 100.0
+    vessel_hu: float = 150.0
+    sharp_kernels: bool = True
 
 
 @dataclass(frozen=True)
@@ -131,25 +153,6 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What the probabilities of a study were fitted or checked on.
-
-    Attributes:
-        data: what it was ("simulated studies of held-out patients").
-        real: whether these were patients' own studies, as they were scanned.
-        patients: of each class.
-        ece: expected calibration error on it, 0..1.
-        method: how it was fitted.
-    """
-
-    data: str
-    real: bool
-    patients: Mapping[str, int]
-    ece: float
-    method: str = ""
-
-
-@dataclass(frozen=True)
 class Metadata:
     """All that a bundle says of itself.
 
@@ -166,7 +169,10 @@ class Metadata:
         image_classes: what a one-shot model tells of a whole slice, in the order of its logits; empty where it does not.
         net: the net's constructor arguments besides the number of classes.
         preprocessing, thresholds, input_limits: how it is used.
-        training_data, metrics, recipe: how it came to be; recipe names the settings of the run.
+        training_data, metrics, recipe: how it came to be; recipe names the settings of the run, and under `HARDWARE`,
+            `SECONDS` and `SEED` what it took.
+        figure_notes: sentences on the figures of one data set, by `Metric.data`: whose they are, what they cannot be
+            compared with.
         licence: SPDX identifier or name.
         intended_use, out_of_scope: sentences.
         trained_on: one line for the window.
@@ -206,6 +212,7 @@ class Metadata:
     default: bool = False
     restriction: str = ""
     calibration: Calibration | None = None
+    figure_notes: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property
@@ -279,7 +286,20 @@ def _check(m: Metadata) -> None:
             0 < m.thresholds.finding_probability < 1 and 0 <= m.thresholds.detection_score < 1,
             "a threshold is not in 0..1",
         ),
+        (m.calibration is None or _usable(m.calibration), "its calibration has counts or an error that cannot be"),
+        (not (m.default and m.run), "a model that a training run made cannot be the default"),
     )
     for holds, reason in rules:
         if not holds:
             raise ValueError(reason)
+
+
+def _usable(calibration: Calibration) -> bool:
+    sound = 0 <= calibration.ece <= 1 and all(count >= 0 for count in calibration.patients.values())
+    return sound and all(_rises(band) for band in calibration.bands.values())
+
+
+def _rises(band: tuple[BandPoint, ...]) -> bool:
+    """Whether a band has points of probabilities in rising order, each with its low end not above its high end."""
+    at = [point.probability for point in band]
+    return bool(band) and at == sorted(set(at)) and all(0 <= p.low <= p.high <= 1 for p in band)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctviewer.core.calibration import BandPoint, Calibration
 from ctviewer.core.errors import InputError
 from ctviewer.core.findings import (
     AnalysisResult,
@@ -29,6 +30,18 @@ from ctviewer.core.serialise import from_dict, to_dict
 SLICES = 5
 MODEL = ModelInfo(
     "net ü", "1.2.3", "study_classifier", "ab" * 32, ("none", "infection"), "phantoms", "Not for use.", "MIT"
+)
+CALIBRATED = dataclasses.replace(
+    MODEL,
+    restriction="Not for commercial use.",
+    calibration=Calibration(
+        "validation patients",
+        True,
+        {"none": 41, "infection": 33},
+        0.04,
+        "Fitted.",
+        {"infection": (BandPoint(0.5, 0.4, 0.6),)},
+    ),
 )
 ONE_SHOT = dataclasses.replace(MODEL, name="one", task="one_shot", classes=("background", "lung", "ggo"))
 PROVENANCE = Provenance(
@@ -115,6 +128,7 @@ def test_round_trip_through_json_is_exact():
         {"slice_classes": None, "rois": (), "lungs": None},
         {"lungs": Lungs(None, None, 12.0)},
         {"lungs": Lungs(None, None, None)},
+        {"provenance": dataclasses.replace(PROVENANCE, models=(CALIBRATED,))},
         {"area_unit": "px", "lesion_area": np.full(SLICES, math.nan)},
         {"suitability": Suitability(()), "provenance": dataclasses.replace(PROVENANCE, models=(), settings=())},
     ],
@@ -260,4 +274,33 @@ def test_what_does_not_fit_is_refused_in_one_sentence(path, value):
 @pytest.mark.parametrize("data", [None, [], "x", {}, 3])
 def test_other_json_is_refused(data):
     with pytest.raises(InputError):
+        from_dict(data)
+
+
+def test_results_of_before_knew_neither_restriction_nor_calibration():
+    data = to_dict(make_result())
+    for model in (data["classification"]["model"], data["slice_classes"]["model"], *data["provenance"]["models"]):
+        del model["restriction"], model["calibration"]
+    for derived in ("intervals", "finding_interval", "interval_reason"):
+        del data["classification"][derived]
+    assert_same(from_dict(data), make_result())
+
+
+def test_interval_or_its_reason_stands_beside_the_probabilities():
+    told = make_result().classification
+    data = to_dict(make_result())["classification"]
+    assert data["intervals"] == [None, None] and data["finding_interval"] is None
+    assert "no calibration on patients" in data["interval_reason"]
+    band = {"infection": (BandPoint(0.25, 0.2, 0.5), BandPoint(0.75, 0.6, 0.8))}
+    calibrated = dataclasses.replace(CALIBRATED, calibration=dataclasses.replace(CALIBRATED.calibration, bands=band))
+    result = make_result(classification=dataclasses.replace(told, model=calibrated))
+    assert to_dict(result)["classification"]["intervals"] == [None, [0.6, 0.8]]
+    assert_same(through_json(result), result)
+
+
+@pytest.mark.parametrize("damage", [{"ece": "small"}, {"real": 1}, {"bands": {"infection": [{"probability": 0.5}]}}])
+def test_damaged_calibration_is_one_sentence(damage):
+    data = to_dict(make_result(provenance=dataclasses.replace(PROVENANCE, models=(CALIBRATED,))))
+    data["provenance"]["models"][0]["calibration"].update(damage)
+    with pytest.raises(InputError, match="of a model's calibration"):
         from_dict(data)
