@@ -61,7 +61,10 @@ def click_highest_bar(window) -> int:
     return best
 
 
-def reject_first_lesion(window) -> int:
+def reject_first_lesion(window) -> int | None:
+    """Reject a lesion by key; None where the model marks none, as it should in a healthy chest."""
+    if not window.findings.lesions:
+        return None
     lesion = window.findings.lesions[0].lesion_id
     window.findings.go_to_lesion(lesion)
     window.parts.view.setFocus()
@@ -79,14 +82,16 @@ def check_report(path: Path, window, rejected: int | None) -> None:
         assert "AI output, not verified" in text and patient.patient_id in text
     whole = "\n".join(pages)
     told = window.analysing.state.classification
-    assert told.model.name in whole and told.model.version in whole and "trained on phantoms only" in whole.lower()
+    assert told.model.name in whole and told.model.version in whole
+    assert told.model.trained_on.lower() in " ".join(whole.lower().split())
     assert "Noted by the test." in whole
     _, ranked = rank_slices(told, window.analysing.state.lesion_area)
     assert all(window.session.volume.citation(index) in whole for index in ranked[:4])
     assert rejected is None or "rejected" in whole.lower()
 
 
-def main_job(qtbot, start, folder: Path) -> None:
+def main_job(qtbot, start, folder: Path) -> int | None:
+    """All of it; the lesion that was rejected, if there was any."""
     before = sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in folder.iterdir())
     window = start()
     open_folder(qtbot, window, folder)
@@ -97,7 +102,7 @@ def main_job(qtbot, start, folder: Path) -> None:
     assert window.session.index == best and window.parts.view.slice_index == best
     check_pixels(window, folder)
     rejected = reject_first_lesion(window)
-    assert window.reading.reading.latest.verdict(rejected) is Verdict.REJECTED
+    assert rejected is None or window.reading.reading.latest.verdict(rejected) is Verdict.REJECTED
     QTest.keyClicks(window.parts.comment.findChild(QPlainTextEdit), "Noted by the test.")
     qtbot.waitUntil(lambda: window.reading.reading.comment == "Noted by the test.", timeout=5000)
     with qtbot.waitSignal(window.reporting.written, timeout=60_000) as written:
@@ -112,14 +117,16 @@ def main_job(qtbot, start, folder: Path) -> None:
     assert kept is not None and np.array_equal(kept.classification.weights, result.classification.weights)
     assert again.session.index == best
     assert again.reading.reading.comment == "Noted by the test."
-    assert again.reading.reading.latest.verdict(rejected) is Verdict.REJECTED
+    assert rejected is None or again.reading.reading.latest.verdict(rejected) is Verdict.REJECTED
     assert sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in folder.iterdir()) == before
     again.close()
+    return rejected
 
 
 def test_generated_study(qtbot, start, generated):
-    main_job(qtbot, start, generated)
+    assert main_job(qtbot, start, generated) is not None, "lesions of the sample study are marked"
 
 
 def test_real_chest(qtbot, start, shared_data):
-    main_job(qtbot, start, shared_data / "covid_ct_md" / "P001")
+    """No chest of those that models are measured on: they are scored by `make evaluate-models` alone, which logs it."""
+    main_job(qtbot, start, shared_data / "lung_pet_ct_dx_A0002" / "series_B70f")

@@ -1,15 +1,17 @@
-"""The shipped models on generated studies, where the truth is known. Phantoms of families that training never drew from."""
+"""The models that learned from phantoms on generated studies, where the truth is known, of families they never drew from."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from ctviewer.app.analysis import Analyst
 from ctviewer.core.events import Done
 from ctviewer.core.findings import AnalysisResult
+from ctviewer.core.paths import resources
 from ctviewer.datasets.phantom import CONSOLIDATION, GROUND_GLASS, HELD_OUT_FAMILIES, PhantomSpec, Variant
 from ctviewer.datasets.sources import PhantomStudySource
+from ctviewer.inference import AnalysisSettings, NetCache, analyse
+from ctviewer.models.bundle import load_bundle
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
 SPECS = [
@@ -22,10 +24,14 @@ SPECS = [
 @pytest.fixture(scope="module")
 def analysed():
     """Each study's spec, labels `[slices, rows, columns]` and result."""
-    source, analyst, found = PhantomStudySource(SPECS), Analyst("cpu"), []
+    source, nets, found = PhantomStudySource(SPECS), NetCache(), []
+    classifier, detector = (
+        load_bundle(next((resources() / "bundles").glob(f"{name}-*")))
+        for name in ("starter-study-classifier", "starter-lesion-detector")
+    )
     for spec, name in zip(SPECS, source.ids(), strict=True):
         volume, labels = source.load(name)
-        *_, done = analyst.analyse(volume)
+        *_, done = analyse(volume, classifier, detector, AnalysisSettings(device="cpu"), nets)
         assert isinstance(done, Done) and isinstance(done.value, AnalysisResult)
         found.append((spec, labels, done.value))
     return found

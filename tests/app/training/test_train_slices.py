@@ -134,7 +134,8 @@ def test_the_check_judges_the_base_model_on_the_hold_out(tmp_path, sets, capsys)
     config = config_of(tmp_path / "run.toml", sets)
     text = config.read_text()
     net = text[text.index("[model.net]") : text.index("[recipe]")]
-    config.write_text(text.replace(net, "").replace('start = "scratch"', 'start = "base"'))
+    start = 'start = "base"\nbase = "starter-lesion-detector"'
+    config.write_text(text.replace(net, "").replace('start = "scratch"', start))
     assert train(config, "--check", "--json") == OK
     told = capsys.readouterr()
     assert "tells no classes of slices, and is judged without them" in told.err
