@@ -157,10 +157,24 @@ def evaluate_slices(p: SlicePredictions, *, data: str = "", draws: int = DRAWS, 
         InputError: a slice shows a class that the model does not know.
     """
     require_known_classes(p)
-    figures, patients = slice_figures(p), p.patients
+    where = ", ".join(part for part in (data, counts(p)) if part)
+    return metrics_of(slice_figures(p), p.patients, where, draws=draws, seed=seed)
+
+
+def metrics_of(
+    figures: Sequence[SliceFigure], patients: Sequence[str], where: str, *, draws: int = DRAWS, seed: int = 0
+) -> tuple[Metric, ...]:
+    """Figures that are defined, with intervals as `evaluate_slices` gives them.
+
+    Args:
+        figures: of one set.
+        patients: each once, in the order of the figures' weights.
+        where: what the set is.
+        draws: of the bootstrap; all figures are reckoned on the same ones.
+        seed: of the draws.
+    """
     if not figures:
         return ()
-    where = ", ".join(part for part in (data, counts(p)) if part)
     drawn = resampled([figure.drawn for figure in figures], patients, draws, seed)
     values = [figure.value(len(patients)) for figure in figures]
     return tuple(
