@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctviewer.core.errors import BundleError, StorageError
-from ctviewer.core.files import reason
+from ctviewer.core.files import reason, write_bytes
 from ctviewer.core.findings import ModelInfo
 from ctviewer.models.card import card
 from ctviewer.models.metadata import Metadata, from_json, to_json
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 METADATA, WEIGHTS, CARD = "metadata.json", "model.safetensors", "README.md"
+
+RESTATED = (
+    "metrics", "figure_notes", "calibration", "limits", "probabilities", "intended_use", "out_of_scope",
+)  # fmt: skip
+"""What may be told anew of a bundle: figures, and sentences that no answer rests on."""
 
 _SETTLED = 2_000_000_000  # ns: the coarsest time stamp of a file system; a younger file may change without showing it
 _LEFT = 3600.0  # seconds: nobody writes a bundle for so long
@@ -54,7 +59,8 @@ class Bundle:
     def info(self) -> ModelInfo:
         """What results, window and report say of the model."""
         m = self.metadata
-        return ModelInfo(m.title, m.version, m.task, m.weights_sha256, m.classes, m.trained_on, m.limits, m.licence)
+        facts = (m.title, m.version, m.task, m.weights_sha256, m.classes, m.trained_on, m.limits, m.licence)
+        return ModelInfo(*facts, m.restriction, m.calibration)
 
     @property
     def key(self) -> str:
@@ -68,8 +74,8 @@ class Bundle:
             BundleError: the weights have changed since, or do not fit the net that the metadata describes.
         """
         from safetensors import SafetensorError
-        from safetensors.torch import load
 
+        from ctviewer.models.storage import from_bytes
         from ctviewer.nets.build import build_net
         from ctviewer.nets.weights import check_fit
 
@@ -80,7 +86,7 @@ class Bundle:
                 raise ValueError(f"its net does not tell the {len(m.image_classes)} image classes that it names")
             weights = _read(self.folder, WEIGHTS)
             _require_named(self.folder, m, hashlib.sha256(weights).hexdigest())
-            state = load(weights)
+            state = from_bytes(weights)
             check_fit(net.state_dict(), state)
         except SafetensorError as error:
             raise BundleError(
@@ -137,7 +143,7 @@ def _weights_hash(folder: Path) -> str:
 
 
 def save_bundle(folder: Path, metadata: Metadata, state: Mapping[str, Tensor]) -> Bundle:
-    """Write a bundle: weights as float16, the metadata with their hash, and the card. All of it or nothing.
+    """Write a bundle: weights as `storage` keeps them, the metadata with their hash, and the card. All of it or nothing.
 
     Args:
         folder: must not exist yet: versions are immutable.
@@ -146,20 +152,15 @@ def save_bundle(folder: Path, metadata: Metadata, state: Mapping[str, Tensor]) -
 
     Raises:
         VersionTakenError: the folder exists, also where another process made it meanwhile.
-        BundleError: the metadata is wrong, or a weight is not finite as float16.
+        BundleError: the metadata is wrong, or a weight is not finite.
         StorageError: the place cannot be written.
     """
     taken = VersionTakenError(f"The model bundle {folder} exists already; a version is never overwritten.")
     if os.path.lexists(folder):
         raise taken
-    weights = _as_float16(folder, state)
+    weights = _packed(folder, state)
     metadata = dataclasses.replace(metadata, weights_sha256=hashlib.sha256(weights).hexdigest())
-    text = json.dumps(to_json(metadata), indent=2, ensure_ascii=False) + "\n"
-    try:
-        from_json(json.loads(text))
-    except ValueError as error:
-        raise BundleError(f"The model bundle {folder} cannot be written because {error}.") from error
-    files = {WEIGHTS: weights, METADATA: text.encode(), CARD: card(metadata).encode()}
+    files = {WEIGHTS: weights, **_told(folder, metadata)}
     try:
         _write_folder(folder, files)
     except OSError as error:
@@ -169,13 +170,52 @@ def save_bundle(folder: Path, metadata: Metadata, state: Mapping[str, Tensor]) -
     return load_bundle(folder)
 
 
+def restate(bundle: Bundle, metadata: Metadata) -> Bundle:
+    """Write what a bundle says of its figures anew; its weights, and all that an answer rests on, stay as they are.
+
+    For those who ship bundles and measure them again: what is used stays the same version.
+
+    Args:
+        bundle: on disk, intact.
+        metadata: the bundle's own but for `RESTATED`.
+
+    Raises:
+        BundleError: more than that differs, or it contradicts itself.
+        StorageError: the place cannot be written; metadata and card may then differ until this is done again.
+    """
+    same = dataclasses.replace(metadata, **{name: getattr(bundle.metadata, name) for name in RESTATED})
+    if same != bundle.metadata:
+        raise BundleError(
+            f"{bundle.key} stays as it is because another version must say what differs in more than figures."
+        )
+    files = _told(bundle.folder, metadata)
+    for name, data in files.items():
+        write_bytes(bundle.folder / name, data)
+        (bundle.folder / name).chmod(0o644)  # a card is for everybody
+    return load_bundle(bundle.folder)
+
+
+def _told(folder: Path, metadata: Metadata) -> dict[str, bytes]:
+    """Metadata and card as files.
+
+    Raises:
+        BundleError: the metadata is wrong.
+    """
+    text = json.dumps(to_json(metadata), indent=2, ensure_ascii=False) + "\n"
+    try:
+        from_json(json.loads(text))
+    except ValueError as error:
+        raise BundleError(f"The model bundle {folder} cannot be written because {error}.") from error
+    return {METADATA: text.encode(), CARD: card(metadata).encode()}
+
+
 def weights_sha256(state: Mapping[str, Tensor]) -> str:
     """SHA-256 (hex) of the weights as a bundle keeps them.
 
     Raises:
-        BundleError: a weight is not finite as float16.
+        BundleError: a weight is not finite.
     """
-    return hashlib.sha256(_as_float16(Path(WEIGHTS), state)).hexdigest()
+    return hashlib.sha256(_packed(Path(WEIGHTS), state)).hexdigest()
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -214,16 +254,10 @@ def _unread(folder: Path, name: str, error: OSError) -> BundleError:
     return BundleError(f"The model bundle {folder} cannot be used because {name}: {reason(error)}.")
 
 
-def _as_float16(folder: Path, state: Mapping[str, Tensor]) -> bytes:
-    import torch
-    from safetensors.torch import save
+def _packed(folder: Path, state: Mapping[str, Tensor]) -> bytes:
+    from ctviewer.models.storage import to_bytes
 
-    small = {
-        name: (t.detach().cpu().half() if t.is_floating_point() else t.detach().cpu()).contiguous()
-        for name, t in state.items()
-    }
-    for name, t in small.items():
-        if not bool(torch.isfinite(t).all()):
-            raise BundleError(f"The model bundle {folder} cannot be written because {name} is not finite as float16.")
-    data: bytes = save(small)
-    return data
+    try:
+        return to_bytes(state)
+    except ValueError as error:
+        raise BundleError(f"The model bundle {folder} cannot be written because {error}.") from error

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from ctviewer.core.findings import RESEARCH_USE
+from ctviewer.core.words import duration_text
+from ctviewer.models.card_figures import figures_text
 from ctviewer.models.card_run import evaluation_text, training_text
 from ctviewer.models.markdown import Code, plain, table
-from ctviewer.models.metadata import ONE_SHOT, Metadata, Metric, Preprocessing
+from ctviewer.models.metadata import HARDWARE, ONE_SHOT, SECONDS, SEED, Metadata, Preprocessing
+
+_NOT_RECORDED = "not recorded"
 
 
 def card(m: Metadata) -> str:
@@ -24,8 +28,10 @@ def card(m: Metadata) -> str:
     )
     licence = "".join(sign for sign in m.licence.lower() if sign.isalnum() or sign in ".-+") or "other"
     front = f"---\nlicense: {licence}\nlibrary_name: ctviewer\ntags: [medical, computed-tomography]\n---\n"
+    restricted = f"**Licence {plain(m.licence)}.** {plain(m.restriction)}\n\n" if m.restriction else ""
     body = "\n".join(f"## {title}\n\n{text}\n" for title, text in sections)
-    return f"{front}\n# {plain(m.title)}\n\nVersion {m.version}, {plain(m.trained_on)}. {RESEARCH_USE}\n\n{body}"
+    opening = f"Version {m.version}, {plain(m.trained_on)}. {RESEARCH_USE}"
+    return f"{front}\n# {plain(m.title)}\n\n{opening}\n\n{restricted}{body}"
 
 
 def _details(m: Metadata) -> str:
@@ -37,6 +43,8 @@ def _details(m: Metadata) -> str:
         *([("Lesions among them", ", ".join(m.lesion_classes))] if m.lesion_classes else []),
         *([("Classes of slices", ", ".join(m.image_classes))] if m.image_classes else []),
         ("Licence", m.licence),
+        ("Restriction", m.restriction or "none beyond the licence"),
+        ("Used where nobody has chosen a model", "yes" if m.default else "no"),
     ]
     return table(("Name", "Value"), rows)
 
@@ -56,23 +64,48 @@ def _training(m: Metadata) -> str:
     hashes = "\n".join(f"- {plain(split)}: `{plain(value)}`" for split, value in data.sha256.items())
     parts = [plain(data.summary), table(("Data", "n"), list(data.counts.items()))]
     parts += [f"SHA-256 of what was used:\n\n{hashes}"]
-    parts += [] if m.run is None else [training_text(m.run)]
-    parts += [table(("Setting", "Value"), list(m.recipe.items()))]
+    parts += [training_text(m.run)] if m.run is not None else [_took(m)]
+    settings = [(name, value) for name, value in m.recipe.items() if m.run is not None or name not in _TOOK]
+    parts += [table(("Setting", "Value"), settings)]
     return "\n\n".join(parts)
 
 
+_TOOK = (HARDWARE, SECONDS, SEED)
+
+
+def _took(m: Metadata) -> str:
+    """What computed, for how long, and from which seed; of a training run its own record says it."""
+    seconds = m.recipe.get(SECONDS)
+    time = duration_text(seconds) if isinstance(seconds, int | float) else _NOT_RECORDED
+    rows = [("Hardware", m.recipe.get(HARDWARE, _NOT_RECORDED)), ("Time", time)]
+    if not any(name.endswith(SEED) for name in m.recipe):  # stages may each have their own, among the settings
+        rows.append(("Seed", _NOT_RECORDED))
+    elif SEED in m.recipe:
+        rows.append(("Seed", m.recipe[SEED]))
+    return table(("Training", "Value"), rows)
+
+
 def _evaluation(m: Metadata) -> str:
-    head = ("Figure", "Value", "95 % interval", "n", "Measured on")
-    text = "Intervals are bootstraps over the unit under n, never over slices of one study."
-    parts = [f"{text} {plain(m.probabilities)}".strip()]
+    parts = ["Intervals are bootstraps over the unit under n, never over slices of one study."]
+    parts += [plain(m.probabilities)] if m.probabilities else []
+    if m.calibration is not None:
+        parts.append(_calibration(m))
     if m.run is not None and m.run.holdouts:
         parts.append(evaluation_text(m.run, "scan" if m.task == ONE_SHOT else "study"))
-    return "\n\n".join([*parts, table(head, [_metric(x) for x in m.metrics])])
+    return "\n\n".join([*parts, figures_text(m.metrics, m.figure_notes)])
 
 
-def _metric(x: Metric) -> tuple[str, ...]:
-    interval = "-" if x.low is None or x.high is None else f"{x.low:.3f} to {x.high:.3f}"
-    return x.name, f"{x.value:.3f}", interval, f"{x.n} {x.unit}", x.data
+def _calibration(m: Metadata) -> str:
+    """What the probabilities were checked on."""
+    c = m.calibration
+    assert c is not None  # the caller looked
+    counts = ", ".join(f"{plain(name)} {count}" for name, count in c.patients.items())
+    kind = "patients' own studies, as they were scanned" if c.real else "no patients' own studies"
+    fitted = f" {plain(c.method)}" if c.method else ""
+    return (
+        f"**Calibration.** Checked on {plain(c.data)} ({kind}); patients of each class: {counts or 'not known'}. "
+        f"Expected calibration error {c.ece:.3f}.{fitted}"
+    )
 
 
 def _technical(m: Metadata) -> str:
@@ -84,7 +117,7 @@ def _technical(m: Metadata) -> str:
         ("Slices", "patient axes (columns to the left, rows to posterior), head to feet"),
         *((f"net: {k}", v) for k, v in m.net.items()),
         _threshold(m),
-        ("Weights (safetensors, float16), SHA-256", Code(m.weights_sha256)),
+        ("Weights (safetensors), SHA-256", Code(m.weights_sha256)),
     ]
     return table(("Name", "Value"), rows)
 

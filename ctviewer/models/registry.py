@@ -50,22 +50,38 @@ class Registry:
         return tuple(sorted(found.values(), key=_order)), tuple(problems)
 
     def active(self, task: str) -> Bundle | None:
-        """The bundle used for a task: the reader's choice, else the newest version that no training run made.
-
-        What a run made is used when somebody has activated it, and never before.
+        """The bundle used for a task: the reader's choice, else the one that is used without any (`default`).
 
         Raises:
             BundleError: the reader's choice is not installed any more, is damaged, or is not what was chosen: never
                 replaced silently.
         """
         stack = self._file.read().stack(task)
+        if not stack:
+            return self.default(task)
         bundles, problems = self.scan()
-        if stack:
-            return _chosen(stack[-1], bundles, problems, "The active model")
-        usual = [b for b in bundles if b.metadata.task == task and b.metadata.run is None]
+        return _chosen(stack[-1], bundles, problems, "The active model")
+
+    def default(self, task: str) -> Bundle | None:
+        """The bundle used for a task where nobody has chosen: one that says it is meant for that, the newest of several.
+
+        Where none says so it is the newest at all. What a training run made is used when somebody has activated it, and
+        never before.
+
+        Raises:
+            BundleError: there is none that can be used, and some are damaged.
+        """
+        bundles, problems = self.scan()
+        usual = _untrained(bundles, task)
         if not usual and problems:
             raise BundleError(" ".join(problems))
-        return max(usual, key=_order, default=None)
+        return max(usual, key=lambda one: (one.metadata.default, _order(one)), default=None)
+
+    def unrestricted(self, task: str) -> Bundle | None:
+        """The newest bundle of a task whose licence restricts nothing, and that no training run made."""
+        return max(
+            (one for one in _untrained(self.scan()[0], task) if not one.metadata.restriction), key=_order, default=None
+        )
 
     def history(self, task: str) -> tuple[Activation, ...]:
         """All that was ever activated for a task and gone back to, oldest first."""
@@ -186,6 +202,11 @@ def _chosen(one: Activation, bundles: Sequence[Bundle], problems: Sequence[str],
             f"Nothing was changed; {enumerated(usable)} can be activated." if usable else "Nothing was changed."
         )
     raise BundleError(" ".join(told))
+
+
+def _untrained(bundles: Iterable[Bundle], task: str) -> list[Bundle]:
+    """Those of a task that came from elsewhere than a training run of this program."""
+    return [one for one in bundles if one.metadata.task == task and one.metadata.run is None]
 
 
 def _order(bundle: Bundle) -> tuple[str, tuple[int, ...], str]:

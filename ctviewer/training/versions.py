@@ -42,7 +42,7 @@ def make_child(result: RunResult, base: Bundle | None, bundles: Path) -> Bundle:
 
     Raises:
         InputError: the name cannot be one of a bundle.
-        BundleError: a weight is not finite as float16, or what the run says contradicts itself.
+        BundleError: a weight is not finite, or what the run says contradicts itself.
         StorageError: the place cannot be written.
     """
     name = require_name(child_name(result.config, base))

@@ -17,8 +17,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ctviewer.core.errors import BundleError, StorageError
-from ctviewer.models.bundle import CARD, METADATA, WEIGHTS, Bundle, load_bundle, save_bundle
-from ctviewer.models.metadata import Metadata
+from ctviewer.models.bundle import CARD, METADATA, WEIGHTS, Bundle, load_bundle, restate, save_bundle
+from ctviewer.models.card import card
+from ctviewer.models.metadata import Metadata, Metric, Thresholds
 from ctviewer.nets.build import build_net
 
 
@@ -34,13 +35,15 @@ def bundle(tmp_path: Path, metadata: Metadata, state: dict[str, torch.Tensor]) -
 
 
 def test_built_net_equals_the_stored_weights_bit_for_bit(bundle: Bundle, state: dict[str, torch.Tensor]) -> None:
+    """Matrices are rounded to half precision, vectors are kept as they are."""
     stored = load_file(bundle.folder / WEIGHTS)
     net = load_bundle(bundle.folder).build()
     built = net.state_dict()
     assert set(built) == set(stored) == set(state)
     for name, tensor in built.items():
-        assert tensor.dtype == torch.float32 and stored[name].dtype == torch.float16
-        assert torch.equal(tensor, stored[name].float()) and torch.equal(stored[name], state[name].half())
+        kind = torch.float16 if tensor.dim() > 1 else torch.float32
+        assert tensor.dtype == torch.float32 and stored[name].dtype == kind
+        assert torch.equal(tensor, stored[name].float()) and torch.equal(stored[name], state[name].to(kind))
     assert not net.training and not any(p.requires_grad for p in net.parameters())
 
 
@@ -192,8 +195,8 @@ def test_what_cannot_be_a_bundle_leaves_nothing_behind(
     target = tmp_path / "out" / "bad"
     with pytest.raises(BundleError, match="not of the form"):
         save_bundle(target, dataclasses.replace(metadata, version="one"), state)
-    state["aggregator.head.bias"] = torch.full((2,), 1e9)  # beyond float16
-    with pytest.raises(BundleError, match="not finite as float16"):
+    state["aggregator.head.bias"] = torch.tensor([0.0, float("nan")])
+    with pytest.raises(BundleError, match=r"aggregator\.head\.bias is not finite"):
         save_bundle(target, metadata, state)
     assert not target.parent.exists() or not list(target.parent.iterdir())
 
@@ -232,3 +235,34 @@ def test_a_net_that_tells_other_slice_classes_than_the_metadata_names_is_refused
     with pytest.raises(BundleError, match="does not tell the 2 image classes that it names") as caught:
         load_bundle(folder).build()
     one_sentence(caught.value, folder)
+
+
+def test_figures_are_told_anew_and_nothing_else_changes(bundle: Bundle) -> None:
+    weights = (bundle.folder / WEIGHTS).read_bytes()
+    figure = Metric("AUC", 0.7, None, None, 1, "patients", "P001")
+    note = {"P001": "One patient: no interval."}
+    again = restate(bundle, dataclasses.replace(bundle.metadata, metrics=(figure,), figure_notes=note))
+    assert again == load_bundle(bundle.folder)
+    assert (again.metadata.metrics, again.metadata.figure_notes) == ((figure,), note)
+    assert (bundle.folder / CARD).read_text(encoding="utf-8") == card(again.metadata)
+    assert (bundle.folder / WEIGHTS).read_bytes() == weights and again.key == bundle.key
+    assert sorted(path.name for path in bundle.folder.iterdir()) == sorted((WEIGHTS, METADATA, CARD))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"version": "1.2.4"}, {"licence": "MIT"}, {"thresholds": Thresholds(0.9)}, {"classes": ("none", "other")}],
+)
+def test_what_answers_rest_on_needs_another_version(bundle: Bundle, change: dict[str, object]) -> None:
+    before = {path.name: path.read_bytes() for path in bundle.folder.iterdir()}
+    with pytest.raises(BundleError, match="another version"):
+        restate(bundle, dataclasses.replace(bundle.metadata, **change))
+    assert {path.name: path.read_bytes() for path in bundle.folder.iterdir()} == before
+
+
+def test_figures_that_contradict_themselves_are_not_written(bundle: Bundle) -> None:
+    before = {path.name: path.read_bytes() for path in bundle.folder.iterdir()}
+    wrong = Metric("AUC", float("nan"), None, None, 1, "patients", "P001")
+    with pytest.raises(BundleError, match="should be a float"):
+        restate(bundle, dataclasses.replace(bundle.metadata, metrics=(wrong,)))
+    assert {path.name: path.read_bytes() for path in bundle.folder.iterdir()} == before

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ctviewer.models.bundle import Bundle
+from ctviewer.models.storage import as_kept
 from ctviewer.models.training_run import CurvePoint
 from ctviewer.training.control import Control, Wish
 from ctviewer.training.engine.inputs import RunInputs
@@ -25,11 +26,11 @@ EXACT = "float32"  # the figures are the bundle's, as it is used later, whatever
 
 
 def round_to_bundle(net: nn.Module) -> None:
-    """Give weights the values that a bundle keeps (float16), so that its figures are those of what is used later."""
+    """Give weights the values that a bundle keeps, so that its figures are those of what is used later."""
     with torch.no_grad():
         for tensor in net.state_dict().values():
             if tensor.is_floating_point():
-                tensor.copy_(tensor.half())
+                tensor.copy_(as_kept(tensor))
 
 
 def unless_stop(control: Control) -> Control:

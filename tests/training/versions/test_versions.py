@@ -160,7 +160,7 @@ def test_a_place_that_cannot_be_written(base: Bundle, tmp_path: Path, make_resul
 
 
 def test_weights_that_are_not_finite_make_nothing(base: Bundle, bundles: Path, make_result: Make) -> None:
-    with pytest.raises(BundleError, match="w is not finite as float16"):
+    with pytest.raises(BundleError, match="w is not finite"):
         make_child(make_result(state={"w": torch.tensor([float("nan")])}), base, bundles)
     assert not bundles.exists() or not list(bundles.iterdir())
 
@@ -192,7 +192,7 @@ def test_the_card_tells_the_run(base: Bundle, bundles: Path, make_result: Make) 
     text = (make_child(result, base, bundles).folder / CARD).read_text(encoding="utf-8")
     for words in (
         "tuned from starter 0.1.0 on 2 studies of 2 patients",
-        "| AUC-ROC, some | 0.800 | 0.700 to 0.900 | 2 patients | test |",
+        "| AUC-ROC, some | 0.800 | 0.700 to 0.900 | 2 patients |",
         "temperature 1.30",
         "| Assumed prevalence | a \\| b 90.0%, &lt;script>alert(1)&lt;/script> 10.0% |",
         "They had not been looked at before",
