@@ -1,0 +1,195 @@
+"""Simulated studies of three classes: control, common pneumonia, COVID-19.
+
+The real studies at hand show one disease. These put its lesions' outlines and grain into clean chests, spread as the
+literature describes each class (`simulation.patterns`), so that slices are labelled by construction. What a model learns from
+them is that description, not a diagnosis: such a model says "trained on simulated studies, not for differential diagnosis".
+
+A study mixes patients: the chest's and those its lesions come from. Patients are therefore divided first (`divided`), and each
+part simulates its own studies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ctviewer.core.errors import InputError
+from ctviewer.training.starter.chests import Chest
+from ctviewer.training.starter.simulation.composing import compose
+from ctviewer.training.starter.simulation.host import Host, host_of, resampled, spacing_of
+from ctviewer.training.starter.simulation.library import Library, library_of
+from ctviewer.training.starter.simulation.patterns import CLASSES, CONTROL, draw_finding
+from ctviewer.training.starter.simulation.shapes import place
+from ctviewer.training.starter.simulation.surroundings import add_fluid, add_surroundings, scanned
+
+_LEAST_SLICES = 8
+_SPACINGS = (2.0, 10.0)  # mm between slices of simulated studies
+_PARTIAL = 0.3  # of studies are cut at the top, and at the bottom
+_TRIES = 8  # to place disease where a chest shows lung
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedStudy:
+    """One study.
+
+    Attributes:
+        chest: pixels and labels, infection where a reader would mark it; `patient` names all patients in it.
+        label: one of `CLASSES`.
+        patients: whose chest it is, and whose lesions it has.
+        host: name of the clean chest.
+        spacing, thickness: mm, as far as known.
+    """
+
+    chest: Chest
+    label: str
+    patients: frozenset[str]
+    host: str
+    spacing: float
+    thickness: float
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What studies are simulated from.
+
+    Attributes:
+        clean: chests without infection: painted out, scanned or generated.
+        spacings: mm between slices by the chest's name.
+        library: real lesions.
+    """
+
+    clean: tuple[Chest, ...]
+    spacings: Mapping[str, float]
+    library: Library
+
+
+def material(
+    clean: Sequence[Chest], donors: Sequence[Chest], spacings: Mapping[str, float] | None = None, seed: int = 0
+) -> Material:
+    """Collect chests and lesions.
+
+    Args:
+        clean: chests without infection.
+        donors: chests with infection marked, of which outlines and textures are taken.
+        spacings: mm between slices by the chest's name, where known.
+        seed: of the choice among lesions.
+
+    Raises:
+        InputError: no clean chest, or no lesion to learn from.
+    """
+    if not clean:
+        raise InputError("No chest without infection was given to simulate studies in.")
+    known = {chest.name: spacing_of(chest) for chest in (*clean, *donors)} | dict(spacings or {})
+    library = library_of(donors, known, seed)
+    if not (library.outlines and library.haze and library.dense):
+        raise InputError("The chests with infection show too little of it to simulate disease from.")
+    return Material(tuple(clean), known, library)
+
+
+def divided(chests: Sequence[Chest], share: float, seed: int = 0) -> tuple[list[Chest], list[Chest]]:
+    """Chests to learn from and chests held out, by patient and by kind of chest.
+
+    Args:
+        chests: clean ones and donors alike.
+        share: of the patients of each kind that are held out, at least one where there are two.
+        seed: of the draw.
+    """
+    rng, held = np.random.default_rng(seed), set()
+    for kind in sorted({chest.kind for chest in chests}):
+        patients = sorted({chest.patient for chest in chests if chest.kind == kind})
+        count = max(1, round(share * len(patients))) if len(patients) > 1 else 0
+        held |= set(rng.permutation(patients)[:count].tolist())
+    return [c for c in chests if c.patient not in held], [c for c in chests if c.patient in held]
+
+
+def check_apart(*parts: Sequence[SimulatedStudy]) -> None:
+    """Refuse parts that share a patient, as chest or as origin of a lesion.
+
+    Raises:
+        InputError: they do.
+    """
+    seen: dict[str, int] = {}
+    for number, part in enumerate(parts):
+        for study in part:
+            if any(seen.setdefault(patient, number) != number for patient in study.patients):
+                raise InputError(f"A patient of the simulated study {study.chest.name} is on both sides of a split.")
+
+
+def studies(source: Material, per_class: int, seed: int = 0) -> Iterator[SimulatedStudy]:
+    """Simulate studies, the classes in turn: each class has the same chests, spacings, cuts and scanners.
+
+    Args:
+        source: chests and lesions.
+        per_class: studies of each class.
+        seed: of all draws; each study depends on it and on its own number alone.
+
+    Yields:
+        `3 * per_class` studies, each as soon as it is made.
+    """
+    for number in range(per_class):
+        for label in CLASSES:
+            yield simulate(source, label, number, seed)
+
+
+def simulate(source: Material, label: str, number: int, seed: int = 0) -> SimulatedStudy:
+    """One study.
+
+    Args:
+        source: chests and lesions.
+        label: one of `CLASSES`.
+        number: which one. Studies of the same number have the same chest, cut, spacing and scanner in every class.
+        seed: of all draws.
+    """
+    rng = np.random.default_rng([seed, number])  # of what the classes have in common
+    ill = np.random.default_rng([seed, number, 1 + CLASSES.index(label)])
+    host, thickness = _host(source, rng)
+    hu = host.chest.hu.astype(np.float32)
+    for _ in range(_TRIES):
+        finding = draw_finding(label, ill)
+        placed = [p for one in finding.lesions if (p := place(one, host, source.library, ill)) is not None]
+        if placed or label == CONTROL:
+            break
+    add_surroundings(hu, finding, host, ill)
+    hu, labels, donors = compose(hu, host, placed, source.library, ill)
+    add_fluid(hu, labels, finding, host, ill)
+    patients = donors | {host.chest.patient}
+    name, patient = f"simulated {label} {number}", " + ".join(sorted(patients))
+    chest = Chest(name, patient, host.chest.kind, scanned(hu, host.pixel, rng), labels)
+    return SimulatedStudy(chest, label, patients, host.chest.name, host.spacing, thickness)
+
+
+def _host(source: Material, rng: np.random.Generator) -> tuple[Host, float]:
+    """A chest as one scan of it may be: slices as far apart and as thick as drawn, cut at the top or at the bottom."""
+    kinds = sorted({chest.kind for chest in source.clean})
+    kind = kinds[int(rng.integers(len(kinds)))]
+    pool = [chest for chest in source.clean if chest.kind == kind]
+    chest = pool[int(rng.integers(len(pool)))]
+    spacing, n = source.spacings[chest.name], len(chest.hu)
+    wanted = np.exp(rng.uniform(*np.log(_SPACINGS)))
+    step = int(np.clip(round(wanted / spacing), 1, max(1, n // _LEAST_SLICES)))
+    thickness = int(rng.integers(1, step + 1))
+    thin = resampled(chest, step, thickness, int(rng.integers(step)))
+    top, bottom = (rng.uniform(0, 0.35) * (rng.random() < _PARTIAL) for _ in range(2))
+    kept = len(thin.hu)
+    first, last = int(top * kept), kept - int(bottom * kept)
+    if last - first < _LEAST_SLICES or not (thin.labels[first:last] > 0).any():
+        first, last = 0, kept
+    whole = host_of(thin, spacing * step)
+    return _cut(whole, slice(first, last)), spacing * thickness
+
+
+def _cut(host: Host, kept: slice) -> Host:
+    """Some slices of a host, each where it lay in the whole chest."""
+    return Host(
+        chest=host.chest.taken(kept),
+        pixel=host.pixel,
+        spacing=host.spacing,
+        front_to_back=host.front_to_back,
+        room=host.room[kept],
+        side=host.side[kept],
+        depth=host.depth[kept],
+        back=host.back,
+        height=host.height[kept],
+    )
