@@ -72,16 +72,10 @@ class Registry:
             BundleError: there is none that can be used, and some are damaged.
         """
         bundles, problems = self.scan()
-        usual = _untrained(bundles, task)
+        usual = [b for b in bundles if b.metadata.task == task and b.metadata.run is None]
         if not usual and problems:
             raise BundleError(" ".join(problems))
         return max(usual, key=lambda one: (one.metadata.default, _order(one)), default=None)
-
-    def unrestricted(self, task: str) -> Bundle | None:
-        """The newest bundle of a task whose licence restricts nothing, and that no training run made."""
-        return max(
-            (one for one in _untrained(self.scan()[0], task) if not one.metadata.restriction), key=_order, default=None
-        )
 
     def history(self, task: str) -> tuple[Activation, ...]:
         """All that was ever activated for a task and gone back to, oldest first."""
@@ -202,11 +196,6 @@ def _chosen(one: Activation, bundles: Sequence[Bundle], problems: Sequence[str],
             f"Nothing was changed; {enumerated(usable)} can be activated." if usable else "Nothing was changed."
         )
     raise BundleError(" ".join(told))
-
-
-def _untrained(bundles: Iterable[Bundle], task: str) -> list[Bundle]:
-    """Those of a task that came from elsewhere than a training run of this program."""
-    return [one for one in bundles if one.metadata.task == task and one.metadata.run is None]
 
 
 def _order(bundle: Bundle) -> tuple[str, tuple[int, ...], str]:

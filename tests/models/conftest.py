@@ -14,6 +14,7 @@ from ctviewer.core.series import Series, SliceRef
 from ctviewer.core.series import Study as SeriesStudy
 from ctviewer.core.volume import Volume
 from ctviewer.models.metadata import InputLimits, Metadata, Metric, Preprocessing, Thresholds, TrainingData
+from ctviewer.models.training_run import Environment, TrainingRun
 
 
 def series(shape: tuple[int, int, int]) -> Series:
@@ -71,3 +72,12 @@ def metadata() -> Metadata:
             Metric("Dice", 0.5, None, None, 1, "patients", "phantom"),
         ),
     )
+
+
+@pytest.fixture
+def run() -> TrainingRun:
+    """Of three epochs, without figures."""
+    return TrainingRun(
+        "0" * 16, "2026-11-22T09:00:00+00:00", 60.0, False, "base", "by patient", {}, 0, 3, (), {}, "", (),
+        Environment("ctviewer 0", "3.11", "2", "Linux", "CPU", "float32"), "0" * 64,
+    )  # fmt: skip

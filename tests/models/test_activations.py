@@ -17,13 +17,9 @@ from ctviewer.core.errors import BundleError, InputError, StorageError
 from ctviewer.models.bundle import METADATA, WEIGHTS, Bundle, save_bundle
 from ctviewer.models.metadata import Metadata
 from ctviewer.models.registry import Registry, children, taken_versions
-from ctviewer.models.training_run import Environment, TrainingRun
+from ctviewer.models.training_run import TrainingRun
 
 TASK = "study_classifier"
-RUN = TrainingRun(
-    "0" * 16, "2026-11-22T09:00:00+00:00", 60.0, False, "base", "by patient", {}, 0, 3, (), {}, "", (),
-    Environment("ctviewer 0", "3.11", "2", "Linux", "CPU", "float32"), "0" * 64,
-)  # fmt: skip
 
 
 @pytest.fixture
@@ -37,12 +33,12 @@ def registry(tmp_path: Path, own: Path) -> Registry:
 
 
 @pytest.fixture
-def versions(tmp_path: Path, own: Path, metadata: Metadata) -> list[Bundle]:
+def versions(tmp_path: Path, own: Path, metadata: Metadata, run: TrainingRun) -> list[Bundle]:
     """One that is shipped, and three that training made of it."""
     shipped = save_bundle(tmp_path / "shipped" / "tiny-1.0.0", _version(metadata, "1.0.0"), {"w": torch.zeros(1)})
     made = [shipped]
     for i, version in enumerate(("1.1.0", "1.2.0", "1.3.0"), 1):
-        m = dataclasses.replace(_version(metadata, version), run=RUN, parent=shipped.key)
+        m = dataclasses.replace(_version(metadata, version), run=run, parent=shipped.key)
         made.append(save_bundle(own / f"tiny-{version}", m, {"w": torch.full((1,), float(i))}))
     return made
 
@@ -206,7 +202,7 @@ def test_two_processes_lose_no_choice(registry: Registry, versions: list[Bundle]
 
 def test_children_are_known_by_the_weights_of_their_parent(versions: list[Bundle], own: Path) -> None:
     assert children(versions[0], versions) == tuple(versions[1:])
-    other = dataclasses.replace(RUN, parent_sha256="f" * 64)
+    other = dataclasses.replace(versions[1].metadata.run, parent_sha256="f" * 64)
     m = dataclasses.replace(versions[1].metadata, version="1.4.0", run=other)
     stranger = save_bundle(own / "tiny-1.4.0", m, {"w": torch.zeros(1)})
     assert stranger not in children(versions[0], [*versions, stranger])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ctviewer.models.metadata import Metadata, from_json, to_json
+from ctviewer.models.training_run import TrainingRun
 
 
 @pytest.fixture
@@ -68,6 +69,8 @@ def set_in(data: dict[str, Any], path: str, value: object) -> None:
         ("thresholds.finding_probability", float("nan"), "should be a float"),
         ("metrics", [{"name": "x"}], "lacks the field"),
         ("net", 5, "net is not an object"),
+        ("default", "yes", "default is 'yes'"),
+        ("figure_notes", {"phantom": 3}, "figure_notes.phantom is 3"),
         ("surprise", 1, "unknown field 'surprise'"),
     ],
 )
@@ -101,3 +104,29 @@ def test_a_detector_needs_lesion_classes_and_no_crop(data: dict[str, Any]) -> No
 def test_what_is_no_object_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="not a JSON object"):
         from_json(value)
+
+
+def test_what_training_made_cannot_be_the_default(data: dict[str, Any], run: TrainingRun) -> None:
+    data["default"] = True
+    assert from_json(data).default
+    data["run"] = json.loads(json.dumps(dataclasses.asdict(run)))
+    with pytest.raises(ValueError, match="cannot be the default"):
+        from_json(data)
+
+
+def test_bundles_of_older_schemas_are_no_defaults_and_restrict_nothing(data: dict[str, Any]) -> None:
+    for name in NEW:
+        del data[name]
+    data["schema"] = 3
+    found = from_json(data)
+    assert (found.default, found.restriction, found.calibration, found.figure_notes) == (False, "", None, {})
+
+
+NEW = ("default", "restriction", "calibration", "figure_notes")
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_an_older_schema_does_not_have_what_came_later(data: dict[str, Any], name: str) -> None:
+    older = {key: value for key, value in data.items() if key == name or key not in NEW} | {"schema": 3}
+    with pytest.raises(ValueError, match=f"unknown field '{name}'"):
+        from_json(older)

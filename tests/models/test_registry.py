@@ -13,6 +13,7 @@ from ctviewer.core.errors import BundleError
 from ctviewer.models.bundle import WEIGHTS, Bundle, save_bundle
 from ctviewer.models.metadata import Metadata
 from ctviewer.models.registry import Registry
+from ctviewer.models.training_run import TrainingRun
 
 
 def install(folder: Path, metadata: Metadata, version: str) -> Bundle:
@@ -86,3 +87,41 @@ def test_half_written_folders_and_absent_ones_are_passed_over(tmp_path: Path, me
     shutil.copytree(bundle.folder, tmp_path / ".tiny.part")
     registry = Registry([tmp_path, tmp_path / "absent"], tmp_path / "active.json")
     assert len(registry.scan()[0]) == 1
+
+def flagged(folder: Path, metadata: Metadata, name: str, **changes: object) -> Bundle:
+    made = dataclasses.replace(metadata, name=name, **changes)
+    return save_bundle(folder / f"{name}-{made.version}", made, {"w": torch.zeros(1)})
+
+
+def test_the_default_is_used_where_nobody_chose_and_no_child_takes_its_place(
+    tmp_path: Path, metadata: Metadata, run: TrainingRun
+) -> None:
+    shipped, own = tmp_path / "shipped", tmp_path / "own"
+    registry = Registry([own, shipped], tmp_path / "active.json")
+    phantom = flagged(shipped, metadata, "phantom", version="3.0.0")
+    assert registry.active("study_classifier") == registry.default("study_classifier") == phantom
+    default = flagged(shipped, metadata, "patients", version="1.0.0", default=True, restriction="Not for sale.")
+    assert registry.active("study_classifier") == default
+    child = flagged(own, metadata, "patients", version="1.1.0", run=run, parent=default.key)
+    assert registry.active("study_classifier") == default
+    newer = flagged(shipped, metadata, "patients", version="1.2.0", default=True)
+    assert registry.active("study_classifier") == newer
+    registry.activate(child)
+    assert registry.active("study_classifier") == child
+    assert registry.default("study_classifier") == newer, "whatever was chosen"
+    assert registry.roll_back("study_classifier") == newer, "what was in use without a choice comes back"
+
+
+def test_the_default_of_one_task_says_nothing_of_another(tmp_path: Path, metadata: Metadata) -> None:
+    flagged(tmp_path, metadata, "patients", default=True)
+    registry = Registry([tmp_path], tmp_path / "active.json")
+    assert registry.default("one_shot") is None
+
+
+def test_a_damaged_default_is_told(tmp_path: Path, metadata: Metadata) -> None:
+    default = flagged(tmp_path, metadata, "patients", default=True)
+    phantom = flagged(tmp_path, metadata, "phantom")
+    (default.folder / WEIGHTS).write_bytes(b"")
+    registry = Registry([tmp_path], tmp_path / "active.json")
+    assert registry.default("study_classifier") == phantom
+    assert any(str(default.folder) in problem for problem in registry.scan()[1])
