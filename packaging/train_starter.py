@@ -13,8 +13,8 @@ from ctviewer.core.errors import CtviewerError
 from ctviewer.core.events import Event, Message, Progress
 from ctviewer.datasets.phantom import HELD_OUT_FAMILIES, TRAINING_FAMILIES, Family, PhantomSpec, Variant
 from ctviewer.datasets.sources import PhantomStudySource
-from ctviewer.training.starter.build import StarterSettings, StarterSources, train_starter
 from ctviewer.training.starter.loop import EpochDone, Plan
+from ctviewer.training.starter.phantoms.build import StarterSettings, StarterSources, train_starter
 
 CLASS_NAMES = {
     Variant.CONTROL.value: "no finding",

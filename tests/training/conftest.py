@@ -12,7 +12,7 @@ from ctviewer.core.geometry import Geometry
 from ctviewer.core.series import Patient, Series, SliceRef, Study
 from ctviewer.core.volume import Volume
 from ctviewer.training.predictions import Prediction, Predictions
-from ctviewer.training.starter.prepared import GROUND_GLASS, LUNG
+from ctviewer.training.starter.phantoms.prepared import GROUND_GLASS, LUNG
 
 SIZE = 64
 

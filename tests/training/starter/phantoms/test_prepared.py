@@ -10,7 +10,7 @@ import pytest
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Progress
 from ctviewer.models.metadata import Preprocessing
-from ctviewer.training.starter.prepared import (
+from ctviewer.training.starter.phantoms.prepared import (
     CONSOLIDATION,
     GROUND_GLASS,
     LUNG,

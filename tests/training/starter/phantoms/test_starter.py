@@ -9,8 +9,8 @@ import pytest
 from ctviewer.core.errors import BundleError, InputError
 from ctviewer.core.events import Done, Event
 from ctviewer.models.bundle import Bundle, load_bundle
-from ctviewer.training.starter.build import StarterSettings, StarterSources, train_starter
 from ctviewer.training.starter.loop import EpochDone, Plan
+from ctviewer.training.starter.phantoms.build import StarterSettings, StarterSources, train_starter
 
 
 def settings(**changes: object) -> StarterSettings:

@@ -14,9 +14,9 @@ from ctviewer.models.metadata import Preprocessing
 from ctviewer.models.preprocess import air_grey
 from ctviewer.nets.one_shot import OneShot, Target
 from ctviewer.training.augment import Pose, draw_grid, sample_grey, sample_labels, vary_grey
-from ctviewer.training.starter.detector_figures import detector_metrics
 from ctviewer.training.starter.loop import Plan, fit
-from ctviewer.training.starter.prepared import PreparedStudy, Splits, components
+from ctviewer.training.starter.phantoms.detector_figures import detector_metrics
+from ctviewer.training.starter.phantoms.prepared import PreparedStudy, Splits, components
 
 
 def target(labels: NDArray[np.uint8]) -> Target:

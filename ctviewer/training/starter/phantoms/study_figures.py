@@ -13,8 +13,8 @@ from ctviewer.models.metadata import Metric
 from ctviewer.models.metrics import auc_roc
 from ctviewer.models.probabilities import softmax
 from ctviewer.nets.study_classifier import StudyClassifier
-from ctviewer.training.starter.figures import Figure, card_figures
-from ctviewer.training.starter.study_stage import EncodedStudy
+from ctviewer.training.starter.phantoms.figures import Figure, card_figures
+from ctviewer.training.starter.phantoms.study_stage import EncodedStudy
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from ctviewer.models.preprocess import air_grey, finish
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.augment import Pose, draw_grid, sample_grey, vary_grey
 from ctviewer.training.starter.loop import Plan, fit
-from ctviewer.training.starter.prepared import PreparedStudy, Splits
+from ctviewer.training.starter.phantoms.prepared import PreparedStudy, Splits
 
 _SMALLEST = 16  # pixels of a lesion below which a slice is neither infected nor clean
 

@@ -17,10 +17,10 @@ from ctviewer.models.metadata import Metadata, Metric, Preprocessing, Thresholds
 from ctviewer.nets.one_shot import OneShot, light_options
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.source import StudySource
-from ctviewer.training.starter import detector_figures, study_figures, texts
-from ctviewer.training.starter.detector_stage import train_detector
 from ctviewer.training.starter.loop import Plan
-from ctviewer.training.starter.prepared import (
+from ctviewer.training.starter.phantoms import detector_figures, study_figures, texts
+from ctviewer.training.starter.phantoms.detector_stage import train_detector
+from ctviewer.training.starter.phantoms.prepared import (
     LABEL_CLASSES,
     LESION_CLASSES,
     PreparedStudy,
@@ -30,8 +30,8 @@ from ctviewer.training.starter.prepared import (
     prepare,
     thinned,
 )
-from ctviewer.training.starter.slice_stage import train_encoder
-from ctviewer.training.starter.study_stage import EncodedStudy, encode_all, train_aggregator
+from ctviewer.training.starter.phantoms.slice_stage import train_encoder
+from ctviewer.training.starter.phantoms.study_stage import EncodedStudy, encode_all, train_aggregator
 
 _CHANNELS = 64  # of the pyramid's maps
 _DETECTION_SCORES = tuple(round(0.3 + 0.05 * i, 2) for i in range(13))

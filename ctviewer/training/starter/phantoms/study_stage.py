@@ -23,7 +23,7 @@ from ctviewer.nets.losses import attention_loss, attention_targets
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.augment import Pose, draw_grid, sample_grey, vary_grey
 from ctviewer.training.starter.loop import Plan, fit
-from ctviewer.training.starter.prepared import PreparedStudy
+from ctviewer.training.starter.phantoms.prepared import PreparedStudy
 
 
 @dataclass(frozen=True, eq=False)

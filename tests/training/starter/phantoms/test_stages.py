@@ -8,12 +8,12 @@ import torch
 
 from ctviewer.models.metadata import Preprocessing
 from ctviewer.nets.one_shot import Detections, Rois, SliceAnswer
-from ctviewer.training.starter import detector_figures, study_figures
-from ctviewer.training.starter.detector_stage import target
-from ctviewer.training.starter.prepared import CONSOLIDATION, GROUND_GLASS, LUNG, PreparedStudy
-from ctviewer.training.starter.slice_stage import slice_loss, slice_targets
-from ctviewer.training.starter.study_figures import StudyOutcome, study_metrics
-from ctviewer.training.starter.study_stage import resample
+from ctviewer.training.starter.phantoms import detector_figures, study_figures
+from ctviewer.training.starter.phantoms.detector_stage import target
+from ctviewer.training.starter.phantoms.prepared import CONSOLIDATION, GROUND_GLASS, LUNG, PreparedStudy
+from ctviewer.training.starter.phantoms.slice_stage import slice_loss, slice_targets
+from ctviewer.training.starter.phantoms.study_figures import StudyOutcome, study_metrics
+from ctviewer.training.starter.phantoms.study_stage import resample
 
 P = Preprocessing(-600.0, 1500.0, 64, 64, (0.5,), (0.3,))
 

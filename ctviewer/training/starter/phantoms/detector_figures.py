@@ -17,8 +17,8 @@ from ctviewer.models.placement import Placement, Upright
 from ctviewer.models.postprocess import instances
 from ctviewer.models.preprocess import finish
 from ctviewer.nets.one_shot import OneShot
-from ctviewer.training.starter.figures import Figure, card_figures
-from ctviewer.training.starter.prepared import (
+from ctviewer.training.starter.phantoms.figures import Figure, card_figures
+from ctviewer.training.starter.phantoms.prepared import (
     CONSOLIDATION,
     GROUND_GLASS,
     LABEL_CLASSES,
