@@ -17,7 +17,7 @@ _AIR_HU = -320.0  # below it: air and lung
 _SHARE_OF_LARGEST = 0.2  # a lung beside the other; gas in the stomach is smaller
 _CLOSING_MM = 10.0  # vessels and lesions at the edge are lung
 _OPENING_MM = 2.0  # vessels of the periphery are thinner than two of it
-_LEAST_LUNG_MM2 = 500.0  # on a slice; less has no share worth a number
+_LEAST_LUNG_MM2 = 1500.0  # on a slice; where there is less, half of it is the dome of the diaphragm
 
 
 def lung_mask(volume: Volume) -> NDArray[np.bool_]:

@@ -168,7 +168,8 @@ def _part(name: str, setting: Setting, generated: Generated, figures_of: Callabl
     answers = {bundle.key: generated.answers(bundle) for bundle in bundles}
     figures = {key: list(figures_of(one)) for key, one in answers.items()}
     tables = [_bins(key, one) for key, one in answers.items()] if name == CALIBRATION else []
-    return Part(name, _TITLES[name], figures, (_PHANTOM,), tables)
+    notes = {one.data: _PHANTOM for metrics in figures.values() for one in metrics}
+    return Part(name, _TITLES[name], figures, (_PHANTOM,), tables, card_notes=notes)
 
 
 def _of_probabilities(answers: Answers) -> Iterator[Metric]:

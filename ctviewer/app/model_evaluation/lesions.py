@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ctviewer.app.model_evaluation.parts import BESIDE, LESIONS, Part, Setting, Table, figure
 from ctviewer.app.progress import drain
+from ctviewer.models.card_figures import fold_models_note
 from ctviewer.models.metadata import ONE_SHOT, Metric
 from ctviewer.training.starter.chests import Chest
 from ctviewer.training.starter.lesion_folds import CrossValidated, Folds, cross_validate
@@ -20,13 +21,11 @@ PUBLISHED = figure(
     "COVID-19-CT-Seg, whole volumes, 5-fold (the data set's own benchmark)",
 )
 _TITLE = "Lesions: cross-validation by patient"
-_NOTES = (
-    "Figures of the fold models: the shipped model learned from all patients, so that nobody is left to judge it by. Settings were "
-    "chosen inside the training folds; a fold's test patients decided nothing.",
-    "Not like for like with the published Dice of 0.673: that is of 20 whole volumes, ours of the infected slices of 10 of them, "
-    "at 256 pixels, from pictures whose Hounsfield units were recovered. Slices without infection make it harder.",
-    "FROC is per infected slice set: every scanned slice of this data shows infection.",
+_NOT_ALIKE = (
+    "The published Dice of 0.673 (nnU-Net) is not like for like: it is of 20 whole volumes, ours of the infected slices of 10 of "
+    "them, and slices without infection make it harder."
 )
+_FROC = "FROC is per infected slice set: every scanned slice of this data shows infection."
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +60,12 @@ def judge_lesions(setting: Setting, run: FoldRun | str) -> Part:
     events = cross_validate(run.chests, run.plan, judged_too=run.judged_too, data=run.data)
     found: CrossValidated = drain(events, setting.line)
     metrics = [_rounded(one) for one in found.metrics]
+    whose = fold_models_note(len(found.kept), sum(one.patients["test"] for one in found.kept))
+    notes = (whose, _NOT_ALIKE, _FROC)
     keys = [bundle.key for bundle in setting.of(ONE_SHOT) if bundle.metadata.name == BUNDLE]
     figures = dict.fromkeys(keys or [f"fold models of {BUNDLE}"], metrics)
-    return Part(LESIONS, _TITLE, {BESIDE: [PUBLISHED], **figures}, _NOTES, [_folds(found)])
+    card_notes = {one.data: " ".join(notes) for one in metrics}
+    return Part(LESIONS, _TITLE, {BESIDE: [PUBLISHED], **figures}, notes, [_folds(found)], card_notes=card_notes)
 
 
 def _rounded(one: Metric) -> Metric:

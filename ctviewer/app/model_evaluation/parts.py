@@ -34,7 +34,6 @@ class Setting:
         device: "cpu", "cuda" or "auto".
         log: where `patients` says that it looks, before it does.
         effort: share of the generated studies; below 1 in tests alone.
-        args: further settings of single parts by name.
     """
 
     bundles: tuple[Bundle, ...]
@@ -44,7 +43,6 @@ class Setting:
     device: str = "cpu"
     log: Callable[[Mapping[str, Any]], None] = lambda _entry: None
     effort: float = 1.0
-    args: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, task: str) -> tuple[Bundle, ...]:
         """Those of one task."""
@@ -70,6 +68,7 @@ class Part:
         notes: what a reader must know beside them.
         tables: rows that are no figures.
         skipped: why nothing was done; "" where something was.
+        card_notes: sentences that go beside the figures on a data set (`Metric.data`) in every card.
         code: exit code of what was run; 0 where all went well.
     """
 
@@ -79,6 +78,7 @@ class Part:
     notes: Sequence[str] = ()
     tables: Sequence[Table] = ()
     skipped: str = ""
+    card_notes: Mapping[str, str] = field(default_factory=dict)
     code: int = 0
 
     def as_dict(self) -> dict[str, Any]:

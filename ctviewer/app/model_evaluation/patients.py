@@ -6,7 +6,7 @@ Nothing was trained or chosen on them, and they are scored here alone: every loo
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ _NOTES = (
     "The same score made elsewhere before ranked P001's slices with AUC-ROC 0.958; slice position alone 0.82 to 0.86; the "
     "lesion area of a plain light Mask R-CNN 0.90, and that model marked 47 % of the slices of normal001.",
 )
+AUC_BY = "AUC-ROC, by "
 Floats = NDArray[np.float64]
 
 
@@ -89,7 +90,17 @@ def score_patients(setting: Setting) -> Part:
                 notes.append(f"{bundle.key} abstains on {scan.name}: {result}")
             else:
                 figures[bundle.key] += of_scan(bundle, scan, result, infected)
-    return Part(PATIENTS, _TITLE, figures, notes)
+    return Part(PATIENTS, _TITLE, figures, notes, card_notes=_card_notes(figures[BESIDE]))
+
+
+def _card_notes(beside: Sequence[Metric]) -> dict[str, str]:
+    """What stands beside the figures of one patient in a card; the baselines on the same slices with them."""
+    one = (
+        "One patient, so that no interval is given and the next may differ. Never trained or tuned on; scored by "
+        "`make evaluate-models` alone, which logs each look."
+    )
+    areas = "; ".join(f"{m.name.removeprefix(AUC_BY)} {m.value:.3f}" for m in beside if m.name.startswith(AUC_BY))
+    return {INFECTED: f"{one} AUC-ROC of what needs no model, on the same slices: {areas}.", NORMAL: one}
 
 
 def _scan(setting: Setting, name: str) -> _Scan:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ctviewer.app.model_evaluation.generated import calibration
 from ctviewer.app.model_evaluation.parts import CALIBRATION, Part
-from ctviewer.core.errors import BundleError
-from ctviewer.core.files import write_bytes
-from ctviewer.models.bundle import CARD, METADATA, Bundle, load_bundle
-from ctviewer.models.card import card
-from ctviewer.models.metadata import Metadata, Metric, from_json, to_json
+from ctviewer.models.bundle import Bundle, restate
+from ctviewer.models.metadata import Metadata, Metric
 
 
 def write_figures(bundle: Bundle, parts: Sequence[Part]) -> Bundle:
     """Put what was measured into a bundle's metadata and card.
 
-    Figures on data that was measured now take the place of all figures on it; others stay, those of earlier runs too.
+    Figures on a data set that was measured now take the place of all figures on it; those on others stay.
 
     Args:
         bundle: on disk.
@@ -32,26 +28,18 @@ def write_figures(bundle: Bundle, parts: Sequence[Part]) -> Bundle:
         StorageError: the bundle cannot be written.
     """
     made = [one for part in parts for one in part.figures.get(bundle.key, ())]
-    if not made:
-        return bundle
-    metadata = _with(bundle, made, parts)
-    text = json.dumps(to_json(metadata), indent=2, ensure_ascii=False) + "\n"
-    try:
-        from_json(json.loads(text))
-    except ValueError as error:
-        raise BundleError(f"The model bundle {bundle.folder} cannot be written because {error}.") from error
-    write_bytes(bundle.folder / CARD, card(metadata).encode())
-    write_bytes(bundle.folder / METADATA, text.encode())
-    return load_bundle(bundle.folder)
+    return restate(bundle, _with(bundle, made, parts)) if made else bundle
 
 
 def _with(bundle: Bundle, made: Sequence[Metric], parts: Sequence[Part]) -> Metadata:
     m = bundle.metadata
-    again = {(one.name, one.data) for one in made}
-    places = {one.data for one in made}
-    kept = [one for one in m.metrics if one.data not in places and (one.name, one.data) not in again]
+    sets = {one.data for one in made}
+    kept = [one for one in m.metrics if one.data not in sets]
+    notes = {data: note for data, note in m.figure_notes.items() if data not in sets}
+    for part in parts:
+        notes |= {data: note for data, note in part.card_notes.items() if data in sets}
     checked = m.calibration
-    if checked is None:
+    if checked is None or not checked.real:
         found = (calibration(bundle, part) for part in parts if part.name == CALIBRATION)
-        checked = next((one for one in found if one is not None), None)
-    return replace(m, metrics=(*kept, *made), calibration=checked)
+        checked = next((one for one in found if one is not None), checked)
+    return replace(m, metrics=(*kept, *made), figure_notes=notes, calibration=checked)

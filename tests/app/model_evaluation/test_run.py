@@ -84,7 +84,7 @@ def test_what_is_out_of_scope_is_told_in_words(run):
     assert code == 0
     assert values(run, "scope", CLASSIFIER) == {"abstains, share of series out of scope": 1.0}
     (row,) = part["tables"][0]["rows"]
-    assert row[:2] == ["elsewhere 1 (3 slices)", "abstains"] and "3 slices" in row[2]
+    assert row[:3] == ["elsewhere 1 (3 slices)", "all", "abstains"] and "3 slices" in row[3]
     assert [one["event"] for one in entries(run)] == ["run"]  # no patient was looked at
 
 
