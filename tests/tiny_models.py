@@ -12,7 +12,10 @@ from ctviewer.models.bundle import save_bundle
 from ctviewer.models.metadata import InputLimits, Metadata, Preprocessing, Thresholds, TrainingData
 
 SLICES, SIZE = 12, 96
-LIMITS = InputLimits(("CT",), ("axial",), True, (6, 40), (0.5, 8.0), (200.0, 600.0), (-1100.0, -900.0), (-50.0, 150.0))
+LIMITS = InputLimits(
+    ("CT",), ("axial",), True, (6, 40), (0.5, 8.0), (200.0, 600.0), (-1100.0, -900.0), (-50.0, 150.0),
+    lung_height_mm=0.0, bone_share=0.0, whole_lungs=False,  # the chest below is a slab of both lungs, without a rib
+)  # fmt: skip
 
 
 def chest(slices, size, seed=0):

@@ -1,38 +1,29 @@
-"""What plain Hounsfield units say of a chest: how much aerated lung there is, and where the patient's midline runs."""
+"""Where the patient's midline runs, by plain Hounsfield units."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.volume import Volume
 
-AERATED_LUNG_HU = (-950.0, -600.0)
+_AERATED_LUNG_HU = (-950.0, -600.0)
 _TISSUE_ABOVE_HU = -300.0
 _SLICES_LOOKED_AT = 32
 _ROWS_LOOKED_AT = 128
 
 
-@dataclass(frozen=True)
-class Chest:
-    """A coarse look at a volume (some slices, some pixels of each): enough to tell a chest from something else.
+def find_midline(volume: Volume) -> tuple[float, float] | None:
+    """Range of LPS x in mm in which the patient's midline lies: it holds the middle of the body and that of both lungs.
 
-    Attributes:
-        lung_fraction: share of the pixels inside the body that look like aerated lung, 0..1.
-        midline: LPS x in mm, the range (from, to) in which the patient's midline lies: it holds the middle of the body
-            and the middle of both lungs. None without positions or spacing, or where there is no body.
+    At most 32 evenly spread slices that could be decoded are looked at, and some pixels of each.
+
+    Returns:
+        From and to; None without positions, spacing or body, or where values are not HU.
     """
-
-    lung_fraction: float
-    midline: tuple[float, float] | None
-
-
-def look_at_chest(volume: Volume) -> Chest:
-    """Find lungs and midline in at most 32 evenly spread slices that could be decoded; units must be HU."""
+    if volume.unit != "HU":
+        return None
     usable = np.flatnonzero(volume.loaded & ~volume.failed)
-    inside_count, lung_count = 0, 0
     body_x: list[NDArray[np.float64]] = []
     lung_x: list[NDArray[np.float64]] = []
     step = max(1, max(volume.stored.shape[1:]) // _ROWS_LOOKED_AT)
@@ -41,21 +32,14 @@ def look_at_chest(volume: Volume) -> Chest:
         valid = volume.valid(int(index))[::step, ::step]
         body = valid & (hu > _TISSUE_ABOVE_HU)
         inside = _between_first_and_last(body, 1) & _between_first_and_last(body, 0) & valid
-        lung = inside & (hu > AERATED_LUNG_HU[0]) & (hu < AERATED_LUNG_HU[1])
-        inside_count += int(inside.sum())
-        lung_count += int(lung.sum())
+        lung = inside & (hu > _AERATED_LUNG_HU[0]) & (hu < _AERATED_LUNG_HU[1])
         rows, columns = np.arange(body.shape[0])[:, None], np.arange(body.shape[1])[None]
         x = patient_x(volume, int(index), rows, columns, step)
         if x is not None:
             body_x.append(x[body])
             lung_x.append(x[lung])
     middles = [middle for middle in (_middle(body_x), _middle(lung_x)) if middle is not None]
-    return Chest(lung_count / max(1, inside_count), (min(middles), max(middles)) if middles else None)
-
-
-def find_midline(volume: Volume) -> tuple[float, float] | None:
-    """Range of LPS x in mm in which the patient's midline lies; None where it cannot be told, or values are not HU."""
-    return look_at_chest(volume).midline if volume.unit == "HU" else None
+    return (min(middles), max(middles)) if middles else None
 
 
 def patient_x(

@@ -114,6 +114,7 @@ class Series:
         readable: whether the viewer can show it; where not, `reason` says why in a sentence.
         slices: in volume order (along the right-handed normal); InstanceNumber order without positions.
         rows, columns: image size in pixels.
+        protocol: ProtocolName.
         pixel_spacing: mm between rows, mm between columns; None where absent.
         slice_spacing: mm between slice positions (see `Geometry.slice_spacing`); None where unknown.
         thickness: SliceThickness in mm, as in the file.
@@ -151,6 +152,7 @@ class Series:
     thickness: float | None = None
     kvp: float | None = None
     contrast_agent: str = ""
+    protocol: str = ""
     is_original: bool = True
     is_localizer: bool = False
     lossy: bool = False

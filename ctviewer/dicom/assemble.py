@@ -55,6 +55,7 @@ def assemble(part: Part, dropped: Sequence[Slice] = ()) -> Series:
         description=header.text(tags.SERIES_DESCRIPTION),
         number=header.integer(tags.SERIES_NUMBER),
         body_part=header.text(tags.BODY_PART_EXAMINED),
+        protocol=header.text(tags.PROTOCOL_NAME),
         kernel=middle.kernel,
         manufacturer=header.text(tags.MANUFACTURER),
         model_name=header.text(tags.MANUFACTURER_MODEL_NAME),

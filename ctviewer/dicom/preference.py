@@ -7,18 +7,9 @@ import re
 from dataclasses import replace
 
 from ctviewer.core.geometry import Plane
+from ctviewer.core.kernels import is_lung_kernel
 from ctviewer.core.series import Catalog, Series, VolumeUse
 
-_LUNG_KERNEL = re.compile(
-    r"""
-    lung | pulm                       # GE, and many descriptions
-    | ^[bdhuiq][67]\d                 # Siemens B60f .. B80s, D60s, I70f
-    | ^b[rlv]?l?(5[4-9]|6\d|7\d)      # Siemens Br59, Bl57, Bv60
-    | ^fc(5[0-6]|8[0-6])              # Canon, Toshiba
-    | ^(l|y[a-c]|yc0)$                # Philips
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
 _DERIVED = re.compile(r"mpr|mip|minip|reformat|projection|average|3d|screen|dose", re.IGNORECASE)
 
 
@@ -47,7 +38,7 @@ def by_preference(catalog: Catalog) -> Catalog:
 
 def has_lung_kernel(series: Series) -> bool:
     """Whether the kernel, or else the description, is one for lungs."""
-    return bool(_LUNG_KERNEL.search(series.kernel.partition("\\")[0])) or "lung" in series.description.lower()
+    return is_lung_kernel(series.kernel) or "lung" in series.description.lower()
 
 
 def analysis_candidate(catalog: Catalog, of: Series) -> Series | None:

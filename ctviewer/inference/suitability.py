@@ -4,31 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ctviewer.core.anatomy import AERATED_LUNG_HU, look_at_chest
 from ctviewer.core.findings import Check, Suitability
 from ctviewer.core.geometry import Plane
+from ctviewer.core.kernels import is_sharp_kernel
 from ctviewer.core.layout import layout_of
 from ctviewer.core.units import unit_text
 from ctviewer.core.volume import Volume
+from ctviewer.inference.chest_checks import Seen, see, value_checks
 from ctviewer.models.metadata import InputLimits
-
-_LEAST_LUNG = 0.04  # of the body's pixels: a chest with most of its lung filled still has it, a head or pelvis has none
-_LITTLE_LUNG = 0.10
-_THICK_MM = 4.0
-_TISSUE_ABOVE_HU = -300.0
-_LEAST_HU = -1024.0  # scanners fill what lies outside their circle with -2000 or less, and do not always say so
-_SLICES_LOOKED_AT = 24
-_PIXEL_STEP = 4
 
 
 def check_all(volume: Volume, limits: Iterable[InputLimits]) -> Suitability:
     """Check a series against several models; what two of them say alike is said once."""
+    seen = see(volume)
     checks: dict[Check, None] = {}
     for each in limits:
-        checks.update(dict.fromkeys(check(volume, each).checks))
+        checks.update(dict.fromkeys(_checks(volume, each, seen)))
     return Suitability(tuple(checks))
 
 
@@ -42,10 +33,14 @@ def check(volume: Volume, limits: InputLimits) -> Suitability:
     Returns:
         One `Check` per thing looked at, in a fixed order; values are looked at only where they are in Hounsfield units.
     """
-    checks = [step(volume, limits) for step in _CHECKS]
-    if volume.unit == "HU":
-        checks += _check_values(volume, limits)
-    return Suitability(tuple(checks))
+    return Suitability(tuple(_checks(volume, limits, see(volume))))
+
+
+def _checks(volume: Volume, limits: InputLimits, seen: Seen | None) -> Iterator[Check]:
+    yield from (step(volume, limits) for step in _STATED)
+    yield _contrast(volume, limits, seen)
+    if seen is not None:
+        yield from value_checks(volume, seen, limits)
 
 
 def _modality(volume: Volume, limits: InputLimits) -> Check:
@@ -97,13 +92,31 @@ def _spacing(volume: Volume, limits: InputLimits) -> Check:
     text = f"The distance between slices is {step:.2f} mm; {wanted}."
     if not low <= step <= high:
         return Check("slice spacing", "abstain", text)
-    if step > _THICK_MM:
-        return Check(
-            "slice spacing",
-            "warn",
-            f"The distance between slices is {step:.2f} mm; above {_THICK_MM:g} mm small findings may be missed.",
+    if step > limits.thick_mm:
+        text = (
+            f"The distance between slices is {step:.2f} mm; above {limits.thick_mm:g} mm small findings may be missed."
         )
+        return Check("slice spacing", "warn", text)
     return Check("slice spacing", "ok", text)
+
+
+def _thickness(volume: Volume, limits: InputLimits) -> Check:
+    """Thickness where it is more than the distance: slices that overlap are told apart from thin ones."""
+    thickness, step = volume.series.thickness, volume.geometry.slice_spacing
+    if thickness is None or not thickness > 0:
+        return Check("slice thickness", "ok", "The thickness of the slices is not stated.")
+    text = f"The slices are {thickness:.2f} mm thick"
+    if thickness > limits.thick_mm and not (step is not None and step > limits.thick_mm):  # that is said already
+        return Check("slice thickness", "warn", f"{text}; above {limits.thick_mm:g} mm small findings may be missed.")
+    return Check("slice thickness", "ok", f"{text}.")
+
+
+def _kernel(volume: Volume, limits: InputLimits) -> Check:
+    kernel = volume.series.kernel.partition("\\")[0]
+    if is_sharp_kernel(kernel) and not limits.sharp_kernels:
+        text = f"The kernel {kernel} is a sharp one; the model learned from smoother images."
+        return Check("kernel", "warn", text)
+    return Check("kernel", "ok", f"The kernel is {kernel}." if kernel else "The kernel is not stated.")
 
 
 def _gaps(volume: Volume, _limits: InputLimits) -> Check:
@@ -143,10 +156,28 @@ def _field(volume: Volume, limits: InputLimits) -> Check:
     return _judge("field of view", low <= side <= high, f"The field of view is {side:.0f} mm; {wanted}.")
 
 
-def _contrast(volume: Volume, _limits: InputLimits) -> Check:
-    if volume.series.contrast_agent:
-        return Check("contrast", "warn", "A contrast agent was given; dense vessels may be taken for findings.")
-    return Check("contrast", "ok", "No contrast agent is stated.")
+def _contrast(volume: Volume, limits: InputLimits, seen: Seen | None) -> Check:
+    """By the file, and by how bright the vessels between the lungs are: contrast medium often goes unsaid."""
+    stated = bool(volume.series.contrast_agent)
+    vessels = seen.thorax.vessel_hu if seen is not None and seen.thorax is not None else None
+    bright = vessels is not None and vessels > limits.vessel_hu
+    measured = (
+        "" if vessels is None else f"Vessels between the lungs reach {vessels:.0f} HU (limit {limits.vessel_hu:g} HU)"
+    )
+    if bright:
+        said = (
+            "a contrast agent was given"
+            if stated
+            else "contrast seems to have been given, though the file does not say so"
+        )
+        return Check("contrast", "warn", f"{measured}: {said}; dense vessels may be taken for findings.")
+    if stated:
+        tail = f" {measured}." if measured else ""
+        text = f"A contrast agent was given; dense vessels may be taken for findings.{tail}"
+        return Check("contrast", "warn", text)
+    return Check(
+        "contrast", "ok", f"{measured}; no contrast agent is stated." if measured else "No contrast agent is stated."
+    )
 
 
 def _lossy(volume: Volume, _limits: InputLimits) -> Check:
@@ -155,45 +186,9 @@ def _lossy(volume: Volume, _limits: InputLimits) -> Check:
     return Check("compression", "ok", "No lossy compression is stated.")
 
 
-_CHECKS: tuple[Callable[[Volume, InputLimits], Check], ...] = (
-    _modality, _unit, _original, _plane, _slices, _spacing, _gaps, _tilt, _field, _contrast, _lossy,
+_STATED: tuple[Callable[[Volume, InputLimits], Check], ...] = (
+    _modality, _unit, _original, _plane, _slices, _spacing, _thickness, _gaps, _tilt, _field, _kernel, _lossy,
 )  # fmt: skip
-
-
-def _check_values(volume: Volume, limits: InputLimits) -> Iterator[Check]:
-    """Whether the values look like Hounsfield units, of a chest."""
-    values = _sample(volume)
-    if not values.size:
-        yield Check("values", "abstain", f"There is no value of {_LEAST_HU:g} HU or more.")
-        return
-    air = float(np.percentile(values, 1))
-    low, high = limits.air_hu
-    yield _judge(
-        "air",
-        low <= air <= high,
-        f"The lowest values are near {air:.0f} HU; air must be between {low:g} and {high:g} HU.",
-    )
-    body = values[values > _TISSUE_ABOVE_HU]
-    tissue = float(np.median(body)) if body.size else float("nan")
-    low, high = limits.tissue_hu
-    found = f"Soft tissue is near {tissue:.0f} HU" if body.size else "There is no soft tissue"
-    yield _judge("soft tissue", low <= tissue <= high, f"{found}; it must be between {low:g} and {high:g} HU.")
-    lung = look_at_chest(volume).lung_fraction
-    span = f"between {AERATED_LUNG_HU[0]:g} and {AERATED_LUNG_HU[1]:g} HU"
-    text = f"{lung:.0%} of the body is aerated lung ({span}); at least {_LEAST_LUNG:.0%} are needed."
-    outcome = "abstain" if lung < _LEAST_LUNG else "warn" if lung < _LITTLE_LUNG else "ok"
-    yield Check("lungs", outcome, text)
-
-
-def _sample(volume: Volume) -> NDArray[np.float32]:
-    """Values in HU from evenly spread slices that could be read; padding left out, declared or not."""
-    usable = np.flatnonzero(volume.loaded & ~volume.failed)
-    parts = []
-    for index in usable[:: max(1, -(-len(usable) // _SLICES_LOOKED_AT))]:
-        thin = (slice(None, None, _PIXEL_STEP), slice(None, None, _PIXEL_STEP))
-        parts.append(volume.hu(int(index))[thin][volume.valid(int(index))[thin]])
-    values = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-    return np.asarray(values[values >= _LEAST_HU])
 
 
 def _judge(name: str, good: bool, text: str) -> Check:
