@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch.nn.functional import interpolate
+
+from ctviewer.core.slices import HU, LabelledSlices
+from ctviewer.models.placement import Placement, Upright
 
 LUNG, INFECTION = 1, 2
 CLASSES = ("background", "lung", "infection")
@@ -16,6 +21,12 @@ CLASSES = ("background", "lung", "infection")
 RECOVERED, SCANNED, PHANTOM = "recovered", "scanned", "phantom"
 KINDS = (RECOVERED, SCANNED, PHANTOM)
 """HU recovered from pictures; HU as scanned; generated."""
+
+SIDE = 256
+"""Pixels a side of what is learned from."""
+AIR_HU = -1000.0
+_RANGE_HU = (-1024, 3000)
+_NUMBERS = {name: number for number, name in enumerate(CLASSES)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,3 +65,26 @@ def digest(chests: Sequence[Chest]) -> str:
         total.update(np.ascontiguousarray(chest.hu).data)
         total.update(np.ascontiguousarray(chest.labels).data)
     return total.hexdigest()
+
+
+def chest_of(name: str, patient: str, kind: str, slices: LabelledSlices) -> Chest:
+    """Slices as data sets give them, brought to the side that models learn at.
+
+    Args:
+        name, patient, kind: see `Chest`.
+        slices: in HU, head to feet; classes that are none of `CLASSES` count as infection where they are lesions.
+
+    Raises:
+        ValueError: they are not in HU.
+    """
+    if slices.unit != HU:
+        raise ValueError(f"{name}: chests to learn from are in Hounsfield units")
+    rows, columns = slices.pixels.shape[1:]
+    placement = Placement(rows, columns, Upright(False, False, False), SIDE)
+    square = torch.from_numpy(np.stack([placement.square(one, AIR_HU) for one in slices.pixels]))[:, None]
+    if square.shape[-1] != SIDE:
+        square = interpolate(square, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+    hu = square[:, 0].clamp(*_RANGE_HU).round().to(torch.int16).numpy()
+    table = np.array([_NUMBERS.get(label, INFECTION) for label in slices.label_classes], np.uint8)
+    maps = np.zeros_like(slices.pixels, np.uint8) if slices.labels is None else table[slices.labels]
+    return Chest(name, patient, kind, hu, np.stack([placement.labels(one) for one in maps]))

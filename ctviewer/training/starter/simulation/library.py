@@ -21,10 +21,11 @@ HAZE_HU, DENSE_HU = (-760.0, -320.0), (-220.0, 120.0)
 """Of ground glass and of consolidation, in the mean of their neighbourhood."""
 
 _EVERY = 2.5  # mm between the donors' slices that are looked at
-_LEAST_VOXELS, _LEAST_PIXELS = 60, 45  # at 256 pixels a side; in proportion at others
+_LEAST_VOXELS, _LEAST_PIXELS = 60, 110  # at 256 pixels a side; in proportion at others
 _LARGEST = 0.42  # of the image's side: larger ones are many that have met
 _MOST = 60  # outlines or textures of a patient
-_SMOOTH = 4.0  # pixels: what is coarser is a lesion's level, what is finer its grain
+_SMOOTH = 3.0  # pixels: what is coarser is a lesion's level, what is finer its grain
+_KEPT_HAZE, _KEPT_DENSE = 0.6, 0.35  # of the grain: part of it is vessels and edges, which hosts have of their own
 _DEPTH_OF_GRAIN = 3.0  # mm over which grain is alike from slice to slice
 _QUANTILES = np.linspace(0.005, 0.995, 100)
 
@@ -133,12 +134,13 @@ def _outlines(chest: Chest, spacing: float) -> Iterator[Outline]:
 
 
 def _textures(chest: Chest, dense: bool) -> Iterator[Texture]:
-    low, high = DENSE_HU if dense else HAZE_HU
+    (low, high), kept = (DENSE_HU, _KEPT_DENSE) if dense else (HAZE_HU, _KEPT_HAZE)
     least = _LEAST_PIXELS * (chest.labels.shape[1] / 256) ** 2
     for hu, labels in zip(chest.hu.astype(np.float32), chest.labels, strict=True):
         inside = labels == INFECTION
         if not inside.any():
             continue
+        inside = ndimage.binary_erosion(inside)  # its edge is lung in part
         level = _local_mean(hu, inside)
         numbered, _ = ndimage.label(inside & (level > low) & (level < high))
         for number, box in enumerate(ndimage.find_objects(numbered), 1):
@@ -149,7 +151,7 @@ def _textures(chest: Chest, dense: bool) -> Iterator[Texture]:
             values = grain[mask] - grain[mask].mean()
             spot = np.zeros(mask.shape, np.float32)
             spot[mask] = values / np.sqrt(count)
-            quantiles = np.quantile(values, _QUANTILES).astype(np.float32)
+            quantiles = (kept * np.quantile(values, _QUANTILES)).astype(np.float32)
             yield Texture(chest.patient, spot, quantiles, float(level[box][mask].mean()), dense)
 
 

@@ -83,7 +83,7 @@ def _grown(lesion: Lesion, host: Host, centre: tuple[int, int, int], rng: np.ran
     radii = lesion.radius * np.array([rng.uniform(0.7, 1.3), rng.uniform(flat, 1.15), rng.uniform(flat, 1.15)])
     if lesion.outline == BAND:
         radii = lesion.radius * np.array([rng.uniform(0.8, 1.6), 1.7, 1.7])
-    box, offsets = _around(host, centre, 1.6 * radii)
+    box, offsets = _around(host, centre, (2.1 if lesion.outline == LOBAR else 1.8) * radii)
     norm = np.sqrt(sum((o / r) ** 2 for o, r in zip(offsets, radii, strict=True)))
     norm = norm + _RAGGED * _clouds(norm.shape, host, 0.45 * lesion.radius, rng)
     distance = (norm - 1) * radii.min()
