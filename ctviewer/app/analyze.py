@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,11 @@ from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.app.reports import ensure_qt, refuse_among, write_overlays, write_report, write_result
 from ctviewer.app.stating import apply_statement, hint, statement
 from ctviewer.core.analysis_events import Abstained
+from ctviewer.core.doubt import doubt_of, interval_text
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Event
 from ctviewer.core.files import refuse_inside
-from ctviewer.core.findings import RESEARCH_USE, AnalysisResult
+from ctviewer.core.findings import RESEARCH_USE, AnalysisResult, StudyClassification
 from ctviewer.core.interpretation import statements
 from ctviewer.core.printing import PageSize
 from ctviewer.core.series import Catalog, Series
@@ -68,6 +70,8 @@ def run_analyze(options: argparse.Namespace) -> int:
     write_all(volume, result, options.out, options.folder, PageSize(options.page), line)
     if not options.quiet:
         line.say("; ".join((*_said(result), f"written to {options.out}")))
+        for text in _doubts(result):
+            line.say(text)
     return PARTLY if catalog.incomplete or failed else OK
 
 
@@ -76,7 +80,7 @@ def _said(result: AnalysisResult) -> tuple[str, ...]:
     told, slices = result.classification, result.slice_classes
     parts = []
     if told is not None:
-        parts.append(", ".join(f"{c} {p:.2f}" for c, p in zip(told.model.classes, told.probabilities, strict=True)))
+        parts.append(", ".join(_probabilities(told)))
     if any(model.task != CLASSIFIER for model in result.provenance.models):
         parts.append(counted(len(result.lesions), "lesion"))
     if slices is not None:
@@ -86,6 +90,22 @@ def _said(result: AnalysisResult) -> tuple[str, ...]:
         )
         parts.append(f"slice classes: {counts}")
     return tuple(parts)
+
+
+def _probabilities(told: StudyClassification) -> Iterator[str]:
+    """Each class with its probability, and the interval where there is one."""
+    for name, p, interval in zip(told.model.classes, told.probabilities, doubt_of(told).intervals, strict=True):
+        yield f"{name} {p:.2f}" + (f" ({interval_text(interval)})" if interval else "")
+
+
+def _doubts(result: AnalysisResult) -> Iterator[str]:
+    """What is to be known of the numbers and of the models: each sentence once."""
+    told = result.classification
+    if told is not None:
+        yield f"{told.model.name} {told.model.version}: {told.model.trained_on.rstrip('.')}. {doubt_of(told).reason}"
+    for model in result.provenance.models:
+        if model.restriction:
+            yield f"{model.name} {model.version}, {model.licence}: {model.restriction}"
 
 
 def choose(catalog: Catalog, uid: str | None) -> Series:

@@ -48,6 +48,8 @@ def _list(options: argparse.Namespace) -> int:
         )
         print(f"    {row['title']}: {', '.join(row['classes'])}")
         print(f"    {row['limits']}")
+        if row["restriction"]:
+            print(f"    {row['licence']}: {row['restriction']}")
     for problem in problems:
         print(f"! {problem}")
     print(f"* is used for its task. {RESEARCH_USE}" if rows else "No model is installed.")
@@ -65,6 +67,9 @@ def _row(bundle: Bundle, bundles: tuple[Bundle, ...], active: bool) -> dict[str,
         "trained_on": m.trained_on,
         "limits": m.limits,
         "licence": m.licence,
+        "restriction": m.restriction,
+        "default": m.default,
+        "calibrated_on_patients": m.calibration is not None and m.calibration.real and m.calibration.enough,
         "sha256": m.weights_sha256,
         "active": active,
         "parent": m.parent,

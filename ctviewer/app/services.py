@@ -69,6 +69,7 @@ class AppServices:
             geometry=s.window_geometry,
             memory_budget_mb=s.memory_budget_mb,
             memory_share_mb=_memory_share_mb(),
+            understood=s.understood,
         )
 
     def set_preference(self, **changes: Any) -> None:
@@ -79,6 +80,7 @@ class AppServices:
             "overlay_opacity": "overlay_opacity",
             "geometry": "window_geometry",
             "memory_budget_mb": "memory_budget_mb",
+            "understood": "understood",
         }
         values = {names[name]: value for name, value in changes.items() if name in names}
         if "light" in changes:
@@ -113,7 +115,8 @@ class AppServices:
             used, card = bundle.key in active, _card(bundle.folder)
             facts = (m.title, m.version, m.task, m.licence, m.limits, m.trained_on)
             answers = (m.image_classes, m.classes[1:]) if m.task == ONE_SHOT else (m.classes, ())
-            cards.append(ModelCard(*facts, used, card, bundle.key, m.parent, *answers))
+            terms = (m.restriction, m.run is not None)
+            cards.append(ModelCard(*facts, used, card, bundle.key, m.parent, *answers, *terms))
         return tuple(cards), problems
 
     def activate_model(self, key: str) -> None:

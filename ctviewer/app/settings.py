@@ -33,6 +33,7 @@ class Settings:
         memory_budget_mb: for the images of all series in memory; 0 keeps the open one alone, -1 is a share of what the
             machine has.
         window_geometry: place and size of the main window, as base64 text.
+        understood: keys of models whose restriction the reader has read.
         version: of the file's layout.
         unknown: keys of another version of the program, written back as they were.
     """
@@ -44,6 +45,7 @@ class Settings:
     overlay_opacity: float = 0.35
     memory_budget_mb: int = -1
     window_geometry: str = ""
+    understood: tuple[str, ...] = ()
     version: int = VERSION
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
@@ -72,6 +74,10 @@ def _is_budget(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -1 <= value <= 1 << 24
 
 
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_text, value))
+
+
 _CHECKS: dict[str, Check] = {
     "theme": _one_of("dark", "light"),
     "analyse_automatically": _is_bool,
@@ -80,6 +86,7 @@ _CHECKS: dict[str, Check] = {
     "overlay_opacity": _is_share,
     "memory_budget_mb": _is_budget,
     "window_geometry": _is_text,
+    "understood": _is_texts,
 }
 _MIGRATIONS: dict[int, Migration] = {}
 
@@ -161,6 +168,7 @@ def _understand(raw: dict[str, Any], path: Path) -> tuple[Settings, str]:
     while version < VERSION:
         raw = _MIGRATIONS[version](raw)
         version += 1
+    raw = {name: tuple(value) if isinstance(value, list) and name in _CHECKS else value for name, value in raw.items()}
     good = {name: raw[name] for name, check in _CHECKS.items() if name in raw and check(raw[name])}
     bad = [name for name in _CHECKS if name in raw and name not in good]
     reserved = {f.name for f in fields(Settings)}

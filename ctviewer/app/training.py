@@ -17,7 +17,7 @@ from pathlib import Path
 import ctviewer
 from ctviewer.app.comparisons import doubts_about
 from ctviewer.app.folders import data_folder
-from ctviewer.app.models import in_use, installed, is_used, named
+from ctviewer.app.models import in_use, installed, is_used, lends, named
 from ctviewer.app.runs import require_resumable, runs_folder
 from ctviewer.app.train_check import ALL, base_bundle
 from ctviewer.app.train_data import place_of_scan
@@ -28,8 +28,8 @@ from ctviewer.core.files import reason
 from ctviewer.jobs.child import ChildCommand
 from ctviewer.library import WorkStore
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT, Metadata
-from ctviewer.training.config import BACKBONES, RunConfig
+from ctviewer.models.metadata import ONE_SHOT
+from ctviewer.training.config import RunConfig
 from ctviewer.training.config_check import check
 from ctviewer.training.config_file import read_config, write_config
 from ctviewer.training.run_folder import (
@@ -56,7 +56,6 @@ _STATES = {PAUSED: "paused", KILLED: "interrupted", FAILED: "failed"}
 _DRAFT, _REPORT, _READ_TABLE = "asked.toml", "asked-report.json", "read-studies"
 _FINDINGS = "corrected-findings"
 _KEPT_FINDINGS = 24 * 3600.0  # s that a set of findings is kept which no run learns from
-_PYRAMID = "resnet18_pyramid"  # the slice encoder that is a one-shot model's whole backbone
 
 
 class AppTraining:
@@ -238,13 +237,9 @@ def _base(bundle: Bundle, active: bool) -> BaseModel:
         m.limits,
         m.task,
         outlined=m.classes[1:] if one_shot else (),
-        lends=_lends(m),
+        lends=lends(m),
+        restriction=m.restriction,
     )
-
-
-def _lends(m: Metadata) -> bool:
-    """Whether a one-shot model can have its backbone (`engine.one_shot.backbones`, told here without torch)."""
-    return m.task == ONE_SHOT or (m.task == CLASSIFIER and m.net.get("encoder", "resnet18") in (*BACKBONES, _PYRAMID))
 
 
 def looks_at(bundle: Bundle) -> int:

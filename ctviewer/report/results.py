@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ctviewer.core.findings import ModelInfo, SliceScore, StudyClassification, Verdict, probability_text
+from ctviewer.core.doubt import Doubt, doubt_of, interval_text
+from ctviewer.core.findings import ModelInfo, Provenance, SliceScore, StudyClassification, Verdict, probability_text
 from ctviewer.core.palette import Rgb
 from ctviewer.core.read_findings import Origin, finding_name
 from ctviewer.core.words import share_text
@@ -45,6 +46,7 @@ def slice_classes(document: ReportDocument, words: Wording) -> str:
     rows = [(row.name, str(row.slices), probability_text(row.highest), row.where) for row in told.rows]
     cells = [tuple(span(text, size="8.5pt") for text in row) for row in rows]
     note = words.slice_class_note.format(model=f"{told.model.name} {told.model.version}", looked=told.looked)
+    note = f"{note} {words.no_slice_interval}"
     table = markup.grid(words.slice_class_columns, cells, ("40%", "24%", "14%", "22%"), right=(1, 2))
     return subheading(words.slice_classes) + table + paragraph(note, markup.MUTED, markup.SMALL)
 
@@ -57,19 +59,34 @@ def reader_class(document: ReportDocument, words: Wording) -> str:
 
 
 def _classes(told: StudyClassification, words: Wording) -> str:
-    rows = []
-    for name, p in sorted(zip(told.model.classes, told.probabilities, strict=True), key=lambda pair: -pair[1]):
-        weight = 600 if name == told.top_class else 400
-        rows.append((span(name, weight=weight), span(probability_text(p), weight=weight), _meter(p)))
+    doubt = doubt_of(told)
     positive = told.finding_probability >= told.threshold
-    line = words.positive if positive else words.negative
-    line = line.format(p=probability_text(told.finding_probability), t=probability_text(told.threshold))
-    model = f"{told.model.name} {told.model.version}"
+    shown = probability_text(told.finding_probability)
+    if doubt.finding is not None:
+        shown = words.with_interval.format(p=shown, interval=interval_text(doubt.finding))
+    line = (words.positive if positive else words.negative).format(p=shown, t=probability_text(told.threshold))
+    model = f"{words.model}: {told.model.name} {told.model.version}, {told.model.trained_on.rstrip('.')}."
+    colour = markup.MUTED if doubt.on_patients else _DOUBT  # a model of no patients says so aloud
     return (
-        markup.grid((words.class_name, words.probability, ""), rows, ("40%", "16%", "44%"), right=(1,))
+        _class_table(told, doubt, words)
         + paragraph(line, size="8.5pt")
-        + paragraph(f"{words.model}: {model}, {told.model.trained_on}.", markup.MUTED, "8pt")
+        + paragraph(model, colour, "8.5pt")
+        + paragraph(doubt.reason, markup.MUTED, "8pt")
     )
+
+
+def _class_table(told: StudyClassification, doubt: Doubt, words: Wording) -> str:
+    """Classes by falling probability; intervals have a column where any class has one."""
+    with_intervals = any(doubt.intervals)
+    head = (words.class_name, words.probability, *((words.interval,) if with_intervals else ()), "")
+    widths = ("36%", "14%", "20%", "30%") if with_intervals else ("40%", "16%", "44%")
+    rows = []
+    each = zip(told.model.classes, told.probabilities, doubt.intervals, strict=True)
+    for name, p, interval in sorted(each, key=lambda row: -row[1]):
+        weight = 600 if name == told.top_class else 400
+        between = (span(interval_text(interval) if interval else words.none),) if with_intervals else ()
+        rows.append((span(name, weight=weight), span(probability_text(p), weight=weight), *between, _meter(p)))
+    return markup.grid(head, rows, widths, right=(1, 2) if with_intervals else (1,))
 
 
 def _meter(p: float) -> str:
@@ -212,7 +229,17 @@ def provenance(document: ReportDocument, words: Wording) -> str:
         (words.settings, ", ".join(f"{name} {value}" for name, value in made.settings) or words.none),
     )
     models = markup.grid(head, rows, ("19%", "9%", "20%", "14%", "38%")) if rows else ""
-    return heading(words.provenance) + models + fields(general, columns=2, label="13%")
+    return heading(words.provenance) + models + _restrictions(made, words) + fields(general, columns=2, label="13%")
+
+
+def _restrictions(made: Provenance, words: Wording) -> str:
+    """What the licences of the models forbid or ask."""
+    told = [
+        words.restriction.format(model=f"{m.name} {m.version}", licence=m.licence, restriction=m.restriction)
+        for m in made.models
+        if m.restriction
+    ]
+    return "".join(paragraph(text, _DOUBT, "8.5pt") for text in told)
 
 
 def _model(model: ModelInfo, words: Wording) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from ctviewer.core.doubt import NO_SLICE_INTERVAL
 from ctviewer.core.findings import RESEARCH_USE, UNVERIFIED, Verdict
 
 
@@ -71,9 +72,11 @@ class Wording:
     abstained: str = "The models gave no result: this series is not what they were made for."
     warnings: str = "Doubt"
     class_name: str = "Class"
+    interval: str = "95 % interval"
     probability: str = "Probability"
     positive: str = "Probability of any finding: {p}, above the model's threshold of {t}."
     negative: str = "Probability of any finding: {p}, below the model's threshold of {t}."
+    with_interval: str = "{p} ({interval})"
     weights: str = "Attention over the slices"
     weights_of: str = "{score} over the slices"
     heat_attention: str = (
@@ -120,6 +123,7 @@ class Wording:
         "{model}, on {looked} slices; each class for itself. This is no answer about the study and is not part of the "
         "study classifier's."
     )
+    no_slice_interval: str = NO_SLICE_INTERVAL
     verdicts: Mapping[Verdict, str] = field(default_factory=_verdicts)
     top_slices: str = "Top slices by {score}"
     key_images: str = "Key images of the reader"
@@ -132,6 +136,7 @@ class Wording:
     model: str = "Model"
     version: str = "Version"
     licence: str = "Licence"
+    restriction: str = "Licence of {model}, {licence}: {restriction}"
     hash: str = "SHA-256"
     trained_on: str = "Training"
     device: str = "Device"

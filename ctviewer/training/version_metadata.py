@@ -53,6 +53,7 @@ def version_metadata(result: RunResult, base: Bundle | None, name: str, ledger: 
         input_limits=told.input_limits,
         training_data=_training_data(result),
         licence=told.licence,
+        restriction=told.restriction,
         intended_use=texts.INTENDED_USE,
         out_of_scope=told.out_of_scope,
         trained_on=told.trained_on,

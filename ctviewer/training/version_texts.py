@@ -51,12 +51,13 @@ class Told:
     """Sentences that depend on what a run started from.
 
     Attributes:
-        title, licence, trained_on, limits, out_of_scope: see `Metadata`.
+        title, licence, restriction, trained_on, limits, out_of_scope: see `Metadata`; a child has its parent's licence.
         input_limits: the parent's, else `INPUT_LIMITS`.
     """
 
     title: str
     licence: str
+    restriction: str
     trained_on: str
     limits: str
     out_of_scope: str
@@ -74,16 +75,25 @@ class Told:
         """
         limits = f"{knows} It learned them from {learned_from}. {_ATTENTION[task]}"
         if base is None:
-            return cls(TITLES[task], LICENCE, f"trained on {learned_from}", limits, OUT_OF_SCOPE, INPUT_LIMITS)
+            return cls(TITLES[task], LICENCE, "", f"trained on {learned_from}", limits, OUT_OF_SCOPE, INPUT_LIMITS)
         parent = base.metadata
         return cls(
             title=parent.title if parent.task == task else TITLES[task],
             licence=parent.licence,
+            restriction=parent.restriction,
             trained_on=f"tuned from {base.key} on {learned_from}",
             limits=f"{limits} What its parent, {base.key}, was learned from and cannot do stands in the parent's card.",
             out_of_scope=OUT_OF_SCOPE,
             input_limits=parent.input_limits,
         )
+
+
+def licence_note(base: Bundle | None) -> tuple[str, ...]:
+    """What a licence that restricts means for a run that starts from a model: it holds for what the run makes too."""
+    if base is None or not base.metadata.restriction:
+        return ()
+    m = base.metadata
+    return (f"The licence of {base.key} ({m.licence}) holds for the new model too. {m.restriction}",)
 
 
 def judged_by_validation(task: str) -> str:

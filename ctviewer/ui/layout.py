@@ -32,6 +32,7 @@ class Parts:
     view: EditableView
     strip: HeatStrip
     messages: MessageBar
+    licences: MessageBar
     edit_bar: EditBar
     series: SeriesPanel
     notices: NoticesPanel
@@ -71,6 +72,7 @@ def _scrolled(column: QWidget) -> QScrollArea:
 def build_parts() -> Parts:
     """Make all widgets and put them in their places."""
     view, strip, messages, edit_bar = EditableView(), HeatStrip(), MessageBar(), EditBar()
+    licences = MessageBar()
     series, notices = SeriesPanel(), NoticesPanel()
     result, slice_class, top, findings = ResultPanel(), SliceClassPanel(), TopSlices(), FindingsTable()
     review, comment, key_images = ReviewLine(), CommentPanel(), KeyImages()
@@ -81,7 +83,7 @@ def build_parts() -> Parts:
     row.setSpacing(0)
     row.addWidget(view, 1)
     row.addWidget(strip)
-    centre = _column((messages, 0), (image, 1))
+    centre = _column((messages, 0), (licences, 0), (image, 1))
 
     left = _column((series, 3), (notices, 2))
     found = _column((findings, 1), (edit_bar, 0), (review, 0))  # beside the image: taking a tool must not move it
@@ -101,6 +103,7 @@ def build_parts() -> Parts:
         view=view,
         strip=strip,
         messages=messages,
+        licences=licences,
         edit_bar=edit_bar,
         series=series,
         notices=notices,

@@ -26,6 +26,7 @@ from ctviewer.ui.binders.files import FilesBinder
 from ctviewer.ui.binders.findings import FindingsBinder
 from ctviewer.ui.binders.image import ImageBinder, series_name, suits_better, window_text
 from ctviewer.ui.binders.information import InformationBinder
+from ctviewer.ui.binders.licences import LicencesBinder
 from ctviewer.ui.binders.models import ModelsBinder
 from ctviewer.ui.binders.results import ResultsBinder
 from ctviewer.ui.binders.slice_answers import SliceAnswersBinder
@@ -106,6 +107,7 @@ class MainWindow(QMainWindow):
         self.fine_tuning = TrainingBinder(self.training, services, jobs, self.parts.messages, self)
         self.choosing = ModelsPresenter(services, self)
         self.models = ModelsBinder(self.choosing, self)
+        self.licences = LicencesBinder(self.analysing, self.choosing, self.parts.licences, services, self)
         self._bind_presenters()
         self._bind_commands()
         self._bind_panels()
@@ -141,6 +143,7 @@ class MainWindow(QMainWindow):
         analysing.finished.connect(reading.add_result)
         for changed in (self.choosing.changed, self.training.models_changed):
             changed.connect(self.results.refresh)
+            changed.connect(self.licences.refresh)
             changed.connect(self.stating.refresh_classes)
             changed.connect(self.correcting.refresh_classes)
         self.choosing.changed.connect(self.training.look_anew)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from ctviewer.ui.finetune.services import FinishedRun
 
 _KEY = int(Qt.ItemDataRole.UserRole)
-_SIZE = (980, 620)
+_SIZE = (1080, 640)
+_COLUMNS = ("Model", "Licence", "")
 _TASKS = {"study_classifier": "Study classifiers", "one_shot": "One-shot models (lesions and slice class)"}
 _NO_COMPARISON = "No comparison with its parent is kept on this computer."
 _NOTHING = "No model is installed."
@@ -58,15 +59,17 @@ class ModelsDialog(QDialog):
         self._before: dict[str, str] = {}
         self.tree = QTreeWidget()
         self.tree.setAccessibleName("Installed models")
-        self.tree.setColumnCount(2)
-        self.tree.setHeaderHidden(True)
+        self.tree.setColumnCount(len(_COLUMNS))
+        self.tree.setHeaderLabels(_COLUMNS)
         self.tree.setUniformRowHeights(True)
         self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         head = self.tree.header()
         head.setStretchLastSection(False)
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        head.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        for column in range(1, len(_COLUMNS)):
+            head.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self._title, self._made_from = ElidedLabel(), ElidedLabel(role="small")
+        self._restriction = role_label("", "warning", wrap=True)
         self._answers = role_label("", "small", wrap=True)
         self._verdict = role_label("", "small", wrap=True)
         self._warning = role_label("", "warning", wrap=True)
@@ -96,14 +99,21 @@ class ModelsDialog(QDialog):
         right = QWidget()
         column = QVBoxLayout(right)
         column.setContentsMargins(SPACE, 0, 0, 0)
-        for widget in (self._title, self._made_from, self._answers, self._verdict, self._warning):
+        for widget in (
+            self._title,
+            self._made_from,
+            self._restriction,
+            self._answers,
+            self._verdict,
+            self._warning,
+        ):
             column.addWidget(widget)
         column.addLayout(buttons)
         column.addWidget(self.card, 1)
         splitter = QSplitter()
         splitter.addWidget(self.tree)
         splitter.addWidget(right)
-        splitter.setSizes([340, 640])
+        splitter.setSizes([460, 620])
         splitter.setStretchFactor(1, 1)
         closing = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         closing.rejected.connect(self.close)
@@ -188,7 +198,7 @@ class ModelsDialog(QDialog):
         card = self._cards.get(self._key)
         for button in (self.activate, self.compare, self.roll_back):
             button.setVisible(card is not None)
-        for label in (self._made_from, self._answers, self._verdict, self._warning):
+        for label in (self._made_from, self._restriction, self._answers, self._verdict, self._warning):
             label.setVisible(False)
         if card is None:
             self._title.setText("" if self._cards else _NOTHING)
@@ -199,6 +209,8 @@ class ModelsDialog(QDialog):
             f"Made from {card.parent}. Licence: {card.licence}." if card.parent else f"Licence: {card.licence}."
         )
         self._made_from.show()
+        self._restriction.setText(card.restriction)
+        self._restriction.setVisible(bool(card.restriction))
         self._answers.setText(answers_text(card))
         self._answers.setVisible(bool(self._answers.text()))
         self.card.setMarkdown(card.card)
@@ -257,9 +269,10 @@ def _space_headings(document: QTextDocument) -> None:
 
 def _item(card: ModelCard) -> QTreeWidgetItem:
     name = f"{card.title} {card.version}"
-    item = QTreeWidgetItem([name, "● in use" if card.active else ""])
+    item = QTreeWidgetItem([name, card.licence, "● in use" if card.active else ""])
     item.setData(0, _KEY, card.key)
     item.setToolTip(0, plain_tip(f"{name}\n{card.key}\n{card.trained_on}"))
+    item.setToolTip(1, plain_tip(f"{card.licence}\n{card.restriction}".strip()))
     font = item.font(0)
     font.setBold(card.active)
     item.setFont(0, font)

@@ -28,6 +28,8 @@ class ModelCard:
         parent: key of what it was made from; "" for none.
         classes: that it tells of a study, or of a slice; may be empty for a one-shot model.
         outlined: what a one-shot model outlines; empty for others.
+        restriction: what its licence forbids or asks; "" for nothing.
+        made_here: whether a training run of a department made it.
     """
 
     title: str
@@ -42,6 +44,8 @@ class ModelCard:
     parent: str = ""
     classes: tuple[str, ...] = ()
     outlined: tuple[str, ...] = ()
+    restriction: str = ""
+    made_here: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Preferences:
         geometry: place and size of the window, as base64 text; "" for the first time.
         memory_budget_mb: for the images of all series in memory; 0 keeps the open one alone, -1 is `memory_share_mb`.
         memory_share_mb: what -1 stands for on this machine.
+        understood: keys of models whose restriction the reader has read.
     """
 
     light: bool = False
@@ -82,6 +87,7 @@ class Preferences:
     geometry: str = ""
     memory_budget_mb: int = -1
     memory_share_mb: int = 1024
+    understood: tuple[str, ...] = ()
 
     @property
     def memory_bytes(self) -> int:

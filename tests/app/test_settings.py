@@ -23,6 +23,7 @@ FULL = Settings(
     overlay_opacity=0.5,
     memory_budget_mb=2048,
     window_geometry="AdnQ",
+    understood=("infection-lesions 1.0.0",),
     unknown={"later": [1, {"x": None}]},
 )
 
@@ -76,6 +77,8 @@ def test_the_second_damaged_file_does_not_replace_the_first():
         ("overlay_opacity", -0.1),
         ("overlay_opacity", "0.4"),
         ("window_geometry", 5),
+        ("understood", "infection-lesions 1.0.0"),
+        ("understood", [1]),
     ],
 )
 def test_one_bad_value_costs_that_value_alone(name, bad):

@@ -71,8 +71,21 @@ def test_the_card_of_what_is_chosen_is_shown(dialog):
     dialog._choose(CHILD.key)
     assert dialog._title.text() == "Starter 1.1.0, in use" and "Child card" in dialog.card.toPlainText()
     assert dialog._made_from.text() == "Made from starter 1.0.0. Licence: MIT."
-    marks = [dialog.tree.currentItem().text(1), dialog.tree.currentItem().parent().text(1)]
-    assert marks == ["● in use", ""]
+    rows = [dialog.tree.currentItem(), dialog.tree.currentItem().parent()]
+    assert [[row.text(column) for column in (1, 2)] for row in rows] == [["MIT", "● in use"], ["MIT", ""]]
+    assert dialog._restriction.isHidden()
+
+
+def test_a_restriction_stands_beside_the_licence(dialog):
+    bound = replace(DETECTOR, licence="CC BY-NC-SA 4.0", restriction="Not for commercial use.")
+    dialog.set_models((bound, BASE), ())
+    dialog._choose(bound.key)
+    assert dialog._made_from.text() == "Licence: CC BY-NC-SA 4.0."
+    assert dialog._restriction.text() == "Not for commercial use." and not dialog._restriction.isHidden()
+    row = dialog.tree.currentItem()
+    assert row.text(1) == "CC BY-NC-SA 4.0" and "Not for commercial use." in row.toolTip(1)
+    dialog._choose(BASE.key)
+    assert dialog._restriction.isHidden()
 
 
 def test_what_is_in_use_can_be_rolled_back_and_the_rest_activated(dialog, qtbot):

@@ -239,10 +239,11 @@ class ModelPanel(Panel):
 def about(base: BaseModel) -> str:
     """What a base model was trained on, under which licence it is, and what it tells apart."""
     told = f"{base.trained_on[:1].upper()}{base.trained_on[1:]}. " if base.trained_on else ""
-    licence = f"Licence: {base.licence}. " if base.licence else ""
+    licence = f"Licence, of its children too: {base.licence}. " if base.licence else ""
+    restriction = f"{base.restriction} " if base.restriction else ""
     outlines = f"Outlines: {', '.join(base.outlined)}. " if base.outlined else ""
     apart = f"Tells apart: {', '.join(base.classes)}." if base.classes else "Tells no classes of slices."
-    return f"{told}{licence}{outlines}{apart}"
+    return f"{told}{licence}{restriction}{outlines}{apart}"
 
 
 def head_text(start: str, base: BaseModel | None, classes: Sequence[str], outlined: Sequence[str] = ()) -> str:

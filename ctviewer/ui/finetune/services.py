@@ -29,6 +29,7 @@ class BaseModel:
         task: one of `models.metadata.TASKS`.
         outlined: what a one-shot model outlines; empty for others.
         lends: whether a one-shot model can start from its backbone.
+        restriction: what its licence forbids or asks; "" for nothing.
     """
 
     key: str
@@ -42,6 +43,7 @@ class BaseModel:
     task: str = CLASSIFIER
     outlined: tuple[str, ...] = ()
     lends: bool = False
+    restriction: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from ctviewer.core.doubt import Doubt, doubt_of
 from ctviewer.core.events import Progress
 from ctviewer.core.findings import (
     RESEARCH_USE,
@@ -29,7 +30,11 @@ STALE = "Made by a model or settings that are no longer active. Analyse again to
 
 def provenance_text(provenance: Provenance) -> str:
     """All that made a result, a line each, for the tool tip."""
-    models = [f"{m.name} {m.version} ({m.task}), SHA-256 {m.sha256[:12]}…, {m.licence}" for m in provenance.models]
+    models = [
+        f"{m.name} {m.version} ({m.task}), SHA-256 {m.sha256[:12]}…, {m.licence}"
+        + (f". {m.restriction}" if m.restriction else "")
+        for m in provenance.models
+    ]
     settings = [f"{name}: {value}" for name, value in provenance.settings]
     machine = f"{provenance.device}, {provenance.precision}, {provenance.seconds:.0f} s"
     return "\n".join([*models, machine, f"{provenance.program}, {provenance.finished}", *settings])
@@ -52,16 +57,27 @@ def _without_classifier(result: AnalysisResult) -> str:
     return f"No study classifier is in use; {rest}."
 
 
+def _trained(model: ModelInfo) -> str:
+    """What a model was trained on, as a sentence; "" where it does not say."""
+    trained = model.trained_on[:1].upper() + model.trained_on[1:].rstrip(".")
+    return f"{trained}." if trained else ""
+
+
 def _doubt(model: ModelInfo) -> list[str]:
     """What a model was trained on and what it is not for, sentence by sentence."""
-    trained = model.trained_on[:1].upper() + model.trained_on[1:].rstrip(".")
     limits = [sentence.rstrip(".") + "." for sentence in model.limits.split(". ") if sentence]
-    return [f"{trained}.", *limits] if trained else limits
+    return [sentence for sentence in (_trained(model), *limits) if sentence]
 
 
-def _first_doubts(models: tuple[ModelInfo, ...]) -> str:
-    """The two foremost sentences of each model, none twice: the findings need the room, the tool tip has all."""
-    return " ".join(dict.fromkeys(sentence for model in models for sentence in _doubt(model)[:2]))
+def _first_doubts(models: tuple[ModelInfo, ...], told: str) -> str:
+    """The two foremost sentences of each model, none twice: the findings need the room, the tool tip has all.
+
+    Args:
+        models: that took part.
+        told: a sentence that stands elsewhere in the panel.
+    """
+    first = dict.fromkeys(sentence for model in models for sentence in _doubt(model)[:2])
+    return " ".join(sentence for sentence in first if sentence != told)
 
 
 class ResultPanel(Panel):
@@ -86,6 +102,8 @@ class ResultPanel(Panel):
         self._error: QLabel = role_label("", "danger", wrap=True)
         self._progress = ProgressLine()
         self._bars = ProbabilityBars(palette.attention_colour)
+        self._trained: QLabel = role_label("", "warning", wrap=True)
+        self._interval: QLabel = role_label("", "small", wrap=True)
         self._lungs: QLabel = role_label("", "small", wrap=True)
         self.reader_class = ReaderClass()
         self.reader_class.hide()
@@ -107,6 +125,8 @@ class ResultPanel(Panel):
             self._status,
             self._error,
             self._bars,
+            self._trained,
+            self._interval,
             self.reader_class,
             self._lungs,
             self._warnings,
@@ -191,12 +211,16 @@ class ResultPanel(Panel):
         """Give each part its text; parts without one are hidden."""
         models = models or ((classification.model,) if classification else ())
         warnings = [warning, *(suitability.warnings if suitability else ())]
+        doubt = doubt_of(classification) if classification else None
+        trained = _trained(classification.model) if classification and doubt and not doubt.on_patients else ""
         texts = {
             self._status: status,
             self._error: error,
+            self._trained: trained,
+            self._interval: doubt.reason if doubt else "",
             self._warnings: "\n".join(w for w in warnings if w),
             self._model: " · ".join(f"{m.name} {m.version}" for m in models),
-            self._limits: _first_doubts(models),
+            self._limits: _first_doubts(models, trained),
             self._lungs: lungs,
         }
         for label, text in texts.items():
@@ -204,11 +228,14 @@ class ResultPanel(Panel):
             label.setVisible(bool(text))
         self._limits.setToolTip("\n\n".join(f"{m.name}\n{' '.join(_doubt(m))}" for m in models))
         self._model.set_details("")
-        pairs = zip(classification.model.classes, classification.probabilities, strict=True) if classification else ()
-        self._bars.set_rows(tuple(pairs), classification.negative_class if classification else "")
-        self._bars.setVisible(classification is not None)
+        self._show_bars(classification, doubt)
         self._research.setVisible(bool(models))
         self._details.setVisible(bool(models))
         self._progress.set_progress(progress)
         self._button.setText(button)
         self._button.setVisible(bool(button))
+
+    def _show_bars(self, told: StudyClassification | None, doubt: Doubt | None) -> None:
+        pairs = zip(told.model.classes, told.probabilities, strict=True) if told else ()
+        self._bars.set_rows(tuple(pairs), told.negative_class if told else "", doubt.intervals if doubt else ())
+        self._bars.setVisible(told is not None)

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QLabel, QWidget
 
+from ctviewer.core.doubt import NO_SLICE_INTERVAL
 from ctviewer.ui import theme
 from ctviewer.ui.panels.common import Panel, role_label
 from ctviewer.ui.panels.probability_bars import ProbabilityBars
 from ctviewer.ui.strip.data import LETTERS
 
-NOTE = "Each class for itself; no answer about the study."
+NOTE = f"Each class for itself; no answer about the study. {NO_SLICE_INTERVAL}"
 NOT_LOOKED_AT = "The one-shot model has not looked at this slice."
 
 

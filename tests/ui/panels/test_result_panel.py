@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
+from ctviewer.core.calibration import BandPoint, Calibration
 from ctviewer.core.events import Progress
 from ctviewer.core.findings import RESEARCH_USE, Check, Suitability, probability_text
 from ctviewer.ui.panels.result_panel import STALE, ResultPanel
@@ -76,7 +79,7 @@ def test_done_names_model_doubt_and_research_use(show, result, qtbot):
     panel = show(ResultPanel())
     panel.show_result(result)
     text = words(panel)
-    for part in ("demo 1.2.0", "Trained on phantoms only. Not for children.", "more than 3.0 mm", RESEARCH_USE):
+    for part in ("demo 1.2.0", "Trained on phantoms only.", "Not for children.", "more than 3.0 mm", RESEARCH_USE):
         assert part in text
     assert "AI output, not verified" in text
     assert not panel._button.isVisible()
@@ -120,3 +123,54 @@ def test_it_fits_a_column_with_long_class_names(show, result, dark):
     panel.show_result(result)
     assert panel.minimumSizeHint().width() <= 240
     panel.grab()
+
+
+SIMULATED = "trained on simulated studies, not for differential diagnosis"
+
+
+def calibrated(told, patients=30, real=True):
+    """The answer of a model whose probabilities were calibrated on so many patients of each class."""
+    band = (BandPoint(0.0, 0.0, 0.1), BandPoint(1.0, 0.9, 1.0))
+    classes = told.model.classes
+    record = Calibration(
+        "validation patients", real, dict.fromkeys(classes, patients), 0.03, "", dict.fromkeys(classes, band)
+    )
+    return replace(told, model=replace(told.model, calibration=record))
+
+
+def test_without_calibration_on_patients_no_interval_is_shown_and_the_reason_is(show, classification):
+    panel = show(ResultPanel())
+    for told in (classification, calibrated(classification, 29), calibrated(classification, 300, real=False)):
+        panel.show_running(None, None, told)
+        assert "No interval: " in words(panel)
+        assert " to " not in panel._bars.accessibleName()
+
+
+def test_an_interval_stands_beside_each_probability_that_patients_bear_out(show, classification, dark, has_colour):
+    panel = show(ResultPanel(), width=280)
+    panel.show_running(None, None, calibrated(classification))
+    assert panel._bars.accessibleName() == (
+        "control 0.02 (0.02 to 0.12), pneumonia-like <0.01 (<0.01 to 0.10), COVID-19-like 0.97 (0.88 to 0.98)"
+    )
+    assert "No interval" not in words(panel) and "30 patients of control" in words(panel)
+    assert "Trained on phantoms only." not in panel._trained.text()
+    assert panel.minimumSizeHint().width() <= 280
+    assert has_colour(panel._bars, dark.accent)
+
+
+def test_a_model_of_simulated_studies_says_so_beside_its_answer(show, classification):
+    panel = show(ResultPanel())
+    model = replace(classification.model, trained_on=SIMULATED)
+    panel.show_running(None, None, replace(classification, model=model))
+    assert panel._trained.isVisible() and panel._trained.property("role") == "warning"
+    assert panel._trained.text() == "Trained on simulated studies, not for differential diagnosis."
+    assert words(panel).count("Trained on simulated studies") == 1
+    below = panel._trained.geometry().top() - panel._bars.geometry().bottom()
+    assert 0 <= below < 12
+
+
+def test_the_restriction_of_a_licence_is_among_what_made_the_result(show, result):
+    bound = replace(result.provenance.models[0], licence="CC BY-NC-SA 4.0", restriction="Not for commercial use.")
+    panel = show(ResultPanel())
+    panel.show_result(replace(result, provenance=replace(result.provenance, models=(bound,))))
+    assert "CC BY-NC-SA 4.0. Not for commercial use." in panel._model.toolTip()
