@@ -8,9 +8,11 @@ from ctviewer.app.folders import data_folder
 from ctviewer.core.errors import BundleError, CtviewerError, InputError
 from ctviewer.core.paths import resources
 from ctviewer.models.bundle import Bundle
-from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT
+from ctviewer.models.metadata import CLASSIFIER, ONE_SHOT, Metadata
 from ctviewer.models.registry import Registry
+from ctviewer.training.config import BACKBONES
 
+_PYRAMID = "resnet18_pyramid"  # the slice encoder that is a one-shot model's whole backbone
 _WORDS = {CLASSIFIER: "study classifier", ONE_SHOT: "one-shot model"}
 
 
@@ -53,6 +55,29 @@ def required(task: str) -> Bundle:
     if active is None:
         raise BundleError(f"No {_WORDS[task]} is in use: install one, or activate one that training made.")
     return active
+
+
+def domain_bundle(task: str) -> Bundle:
+    """Whose encoder or backbone a run of the start "domain" takes where it names none.
+
+    The default study classifier has an encoder that learned from CT slices to be started from, whichever model is in use.
+    Where there is no default, or its encoder is none that a one-shot model can have, it is the active bundle of the task.
+
+    Args:
+        task: what is trained.
+
+    Raises:
+        BundleError: there is none, or it cannot be used.
+    """
+    meant = installed().default(CLASSIFIER)
+    if meant is not None and meant.metadata.default and (task == CLASSIFIER or lends(meant.metadata)):
+        return meant
+    return required(task)
+
+
+def lends(m: Metadata) -> bool:
+    """Whether a one-shot model can have its backbone (`engine.one_shot.backbones`, told here without torch)."""
+    return m.task == ONE_SHOT or (m.task == CLASSIFIER and m.net.get("encoder", "resnet18") in (*BACKBONES, _PYRAMID))
 
 
 def in_use(task: str) -> Bundle | None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctviewer.app.models import named, required
+from ctviewer.app.models import domain_bundle, named, required
 from ctviewer.app.train_data import RunSource, source_of
 from ctviewer.app.train_slices import require_start, slice_request
 from ctviewer.core.errors import InputError
@@ -45,7 +45,7 @@ def base_bundle(model: ModelConfig, task: str = CLASSIFIER) -> Bundle | None:
     if model.start not in ("base", "domain"):
         return None
     if not model.base:
-        return required(task)
+        return domain_bundle(task) if model.start == "domain" else required(task)
     return named(model.base, "" if task == ONE_SHOT and model.start == "domain" else task)
 
 

@@ -89,7 +89,8 @@ class ModelConfig:
         title: for the window; "" takes the base's.
         start: "base" (an installed study classifier), "imagenet" (torchvision's weights from a file of this computer),
             "domain" (the encoder of an installed bundle, a new head) or "scratch".
-        base: "name version" of the bundle for "base" and "domain"; "" for the active one.
+        base: "name version" of the bundle for "base" and "domain"; "" for the active one, or for "domain" the study
+            classifier that is the default, whose encoder was trained to be started from.
         weights: file of ImageNet weights; "" for torchvision's cache.
         encoder, encoder_options: for "imagenet" and "scratch".
         aggregator, aggregator_options: for a new head.

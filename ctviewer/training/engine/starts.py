@@ -17,6 +17,7 @@ from ctviewer.nets.study_classifier import HEADS, StudyClassifier
 from ctviewer.nets.weights import load_imagenet
 from ctviewer.training.config import STARTS, ModelConfig
 from ctviewer.training.recipes import Recipe
+from ctviewer.training.version_texts import licence_note
 
 _LAST_LAYER = "aggregator.head."  # of every aggregator
 
@@ -114,7 +115,7 @@ def start_net(
         preprocessing=made.preprocessing,
         trainable=trainable,
         weights_sha256=made.weights_sha256,
-        notes=tuple(made.notes),
+        notes=(*made.notes, *licence_note(base)),
     )
 
 

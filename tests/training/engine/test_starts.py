@@ -172,6 +172,14 @@ def test_domain_takes_the_encoder_and_its_input_of_a_bundle_and_nothing_else(bun
     assert "aggregator.head.weight" in differs(same.net.state_dict(), bundle.build().state_dict())
 
 
+@pytest.mark.parametrize("kind", ["base", "domain"])
+def test_a_licence_that_restricts_goes_with_what_is_made(bundle, kind):
+    m = dataclasses.replace(bundle.metadata, licence="CC BY-NC-SA-4.0", restriction="Not for commercial use.")
+    start = start_net(ModelConfig(start=kind), HEAD_ONLY, THREE, dataclasses.replace(bundle, metadata=m), 0)
+    said = f"The licence of {bundle.key} (CC BY-NC-SA-4.0) holds for the new model too. Not for commercial use."
+    assert start.notes[-1] == said and len(start.notes) == 2
+
+
 def published(folder: Path, encoder: str) -> Path:
     """Random weights under torchvision's names, as its files hold them."""
     torch.manual_seed(11)

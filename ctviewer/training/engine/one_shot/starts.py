@@ -18,6 +18,7 @@ from ctviewer.training.config import STARTS, ModelConfig
 from ctviewer.training.engine.one_shot.backbones import backbone_of
 from ctviewer.training.recipes import TRAINABLE, Recipe
 from ctviewer.training.slices.task import SliceTask
+from ctviewer.training.version_texts import licence_note
 
 _OF_LESIONS = ("box_predictor.", "mask_predictor.mask_fcn_logits.")  # layers with a row for each class
 _OF_IMAGES = ("attention_layer.positive_classes.logits.", "attention_layer.negative_classes.logits.")
@@ -119,7 +120,9 @@ def start_one_shot(model: ModelConfig, recipe: Recipe, task: SliceTask, base: Bu
         )
     _freeze(made.net, recipe.trainable)
     made.net.train()
-    return OneShotStart(made.net, made.options, task, preprocessing, made.weights_sha256, tuple(made.notes))
+    return OneShotStart(
+        made.net, made.options, task, preprocessing, made.weights_sha256, (*made.notes, *licence_note(base))
+    )
 
 
 def _make(model: ModelConfig, task: SliceTask, base: Bundle | None) -> _Made:

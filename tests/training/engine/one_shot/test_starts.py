@@ -113,6 +113,13 @@ def test_the_domain_start_takes_the_backbone_alone(tiny_one_shot) -> None:
         started(tiny_one_shot, start="domain", size=64, crop=64, net={"channels": 32})
 
 
+def test_a_licence_that_restricts_goes_with_what_is_made(tiny_one_shot) -> None:
+    m = dataclasses.replace(tiny_one_shot.metadata, licence="CC BY-NC-SA-4.0", restriction="Not for commercial use.")
+    start = started(dataclasses.replace(tiny_one_shot, metadata=m))
+    said = f"The licence of {tiny_one_shot.key} (CC BY-NC-SA-4.0) holds for the new model too. Not for commercial use."
+    assert start.notes[-1] == said and not any("licence" in note for note in started(tiny_one_shot).notes)
+
+
 def test_the_domain_start_from_a_study_classifier(classifier) -> None:
     start = started(classifier, start="domain", size=64, crop=64, net={k: v for k, v in SMALL.items() if k != "width"})
     trunk, body = classifier.build().encoder.trunk.state_dict(), start.net.backbone.body.state_dict()
