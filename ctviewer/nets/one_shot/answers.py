@@ -48,6 +48,14 @@ class Detections:
     scores: Tensor
     masks: Tensor
 
+    def only(self, kept: Tensor) -> Detections:
+        """Those that `kept` `[n]` says."""
+        return Detections(self.boxes[kept], self.labels[kept], self.scores[kept], self.masks[kept])
+
+    def above(self, score: float) -> Detections:
+        """Those whose score is higher."""
+        return self.only(self.scores > score)
+
 
 @dataclass(frozen=True, eq=False)
 class Rois:

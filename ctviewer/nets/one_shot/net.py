@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ctviewer.nets.one_shot import containing
 from ctviewer.nets.one_shot.answers import Detections, SliceAnswer, SliceLogits, Target
 from ctviewer.nets.one_shot.backbones import Backbone
 from ctviewer.nets.one_shot.copying import detached
@@ -121,17 +122,18 @@ class OneShot(nn.Module):
         maps = self._maps(images)
         proposals, _ = self.rpn(images, maps)
         decoded = self._decoded(self.segmentation, maps, proposals)
-        found = [select(d, score_threshold, self.options.detection_nms, limit) for d in decoded]
+        least = min(score_threshold, containing.LEAST_SCORE) if self.options.container else score_threshold
+        found = [select(d, least, self.options.detection_nms, limit) for d in decoded]
         if self.attention_layer is None:
             features = self._mask_features(self.segmentation, maps, [f.boxes for f in found])
             nothing = images.new_zeros(0), no_rois(images.device)
-            return [SliceAnswer(d, *nothing) for d in self._detections(found, features)]
+            return [SliceAnswer(d, *nothing) for d in self._detections(found, features, score_threshold)]
         if self.copied is not None:
             decoded = self._decoded(self.copied, maps, proposals)
         rois = [self._rois(d) for d in decoded]
         own, other = self._both_features(maps, found, rois)
         said = read_slices(self.attention_layer, rois, other, self.options.negative)
-        detections = self._detections(found, own)
+        detections = self._detections(found, own, score_threshold)
         return [SliceAnswer(d, said.logits[i], said.rois[i]) for i, d in enumerate(detections)]
 
     def features(self, images: Tensor) -> Tensor:
@@ -197,10 +199,11 @@ class OneShot(nn.Module):
         parts = torch.split(self._mask_features(self.segmentation, maps, joint), counts)
         return torch.cat(parts[0::2]), torch.cat(parts[1::2])
 
-    def _detections(self, found: Sequence[Boxes], features: Tensor) -> list[Detections]:
+    def _detections(self, found: Sequence[Boxes], features: Tensor, score_threshold: float) -> list[Detections]:
         """Instances with the masks of their own classes; `features` as `_mask_features` gives them."""
         masks = self.segmentation.mask_logits(features)
         labels = torch.cat([f.labels for f in found])
         own = masks[torch.arange(len(labels), device=labels.device), labels].sigmoid()
         parts = torch.split(own, [len(f) for f in found])
-        return [Detections(f.boxes, f.labels, f.scores, m) for f, m in zip(found, parts, strict=True)]
+        all_ = (Detections(f.boxes, f.labels, f.scores, m) for f, m in zip(found, parts, strict=True))
+        return [containing.contained(d, self.options.container, self.options.size).above(score_threshold) for d in all_]

@@ -68,6 +68,7 @@ class Options:
         class_hidden: width of both hidden layers of the two classifiers.
         negative: index of the image class that means "no finding": the answer for a slice without any RoI. -1: no such
             class; then all its logits are 0.
+        container: index of the class that instances of the others must lie in, lesions in the lungs; 0: none need to.
     """
 
     size: int = 512
@@ -103,6 +104,7 @@ class Options:
     hidden: int = 256
     class_hidden: int = 128
     negative: int = -1
+    container: int = 0
 
     def __post_init__(self) -> None:
         """Fill in anchors and ratios by the levels.
