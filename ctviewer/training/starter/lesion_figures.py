@@ -7,7 +7,6 @@ together though each has chosen its own. AP and FROC rank the marks of all folds
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -26,7 +25,7 @@ from ctviewer.training.engine.finishing import EXACT
 from ctviewer.training.engine.one_shot.scans import ScanJudge, SliceJudgement
 from ctviewer.training.engine.parallel import SINGLE
 from ctviewer.training.engine.slice_store import SliceInfo
-from ctviewer.training.scores.detection import coco, volume_dice
+from ctviewer.training.scores.detection import volume_dice
 from ctviewer.training.scores.detection.figures import AP, AP50, AP75, FROC, MARKED, SliceFigure, slice_figures
 from ctviewer.training.scores.resampling import DRAWS
 from ctviewer.training.slice_evaluation import UNCHOSEN, choose_display_threshold, counts, metrics_of
@@ -103,27 +102,6 @@ def choose_threshold(net: OneShot, chests: Sequence[Chest], preprocessing: Prepr
         The score and a sentence, of `slice_evaluation.choose_display_threshold`.
     """
     return choose_display_threshold(answers(net, chests, preprocessing))
-
-
-def validation_figures(net: OneShot, chests: Sequence[Chest], preprocessing: Preprocessing) -> dict[str, float]:
-    """Figures for choosing among states of a training: "goal" is AP .5 and the best Dice, less the marked clean slices.
-
-    Args:
-        net: in training; it is left in eval mode.
-        chests: held out of training, few slices of them.
-        preprocessing: of the net.
-    """
-    told = answers(net, chests, preprocessing)
-    threshold, _ = choose_display_threshold(told)
-    one, areas = np.ones((1, len(told.patients))), volume_dice.areas(told, INFECTION, threshold)
-    out = {
-        f"{AP50}, {CLASSES[INFECTION]}": float(coco.average_precision(one, coco.ranked(told, INFECTION, 0.5))[0]),
-        "Dice": float(volume_dice.mean_dice(one, areas)[0]),
-        "marked": float(volume_dice.marked_share(one, areas)[0]),
-        "threshold": threshold,
-    }
-    known = {name: value if math.isfinite(value) else 0.0 for name, value in out.items()}
-    return out | {"goal": known[f"{AP50}, {CLASSES[INFECTION]}"] + known["Dice"] - known["marked"]}
 
 
 def lesion_metrics(

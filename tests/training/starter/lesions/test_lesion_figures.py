@@ -12,7 +12,7 @@ from ctviewer.nets.one_shot import light_options
 from ctviewer.training.predictions import patient_digest
 from ctviewer.training.starter import lesion_figures as figures
 from ctviewer.training.starter.chests import INFECTION, LUNG, PHANTOM, RECOVERED, SCANNED, Chest
-from ctviewer.training.starter.lesion_figures import answers, choose_threshold, lesion_metrics, validation_figures
+from ctviewer.training.starter.lesion_figures import answers, choose_threshold, lesion_metrics
 
 P = Preprocessing(-600.0, 1500.0, 64, 64, (0.5,), (0.3,))
 ONE = "infection"
@@ -194,8 +194,6 @@ def test_a_threshold_that_shows_lesions_and_spares_healthy_lung(draw_chest, read
     clean = draw_chest("d", 2, sick=False, scores=(0.3,)).chest
     threshold, sentence = choose_threshold(reader, [sick, clean], P)
     assert threshold == pytest.approx(0.35) and "0.35" in sentence
-    found = validation_figures(reader, [sick, clean], P)
-    assert found == {f"AP .5, {ONE}": 1.0, "Dice": 1.0, "marked": 0.0, "threshold": threshold, "goal": 2.0}
 
 
 def test_a_real_net_answers_and_is_as_it_was(draw_chest):

@@ -14,7 +14,7 @@ from ctviewer.core.events import Done, Message, Progress
 from ctviewer.models.metadata import Preprocessing
 from ctviewer.training.predictions import patient_digest
 from ctviewer.training.starter import lesion_figures
-from ctviewer.training.starter.chests import INFECTION, PHANTOM, SCANNED, Chest
+from ctviewer.training.starter.chests import PHANTOM, SCANNED, Chest
 from ctviewer.training.starter.lesion_folds import RECORD, WEIGHTS, Folds, cross_validate, train_folds
 from ctviewer.training.starter.lesion_split import folds_of, painted, thinned
 
