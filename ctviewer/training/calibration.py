@@ -37,12 +37,14 @@ class Calibration:
         bias: by class; of classes that exclude each other relative to the first, whose bias is 0.
         prevalence: class to share that the probabilities refer to.
         text: what was done, for the card.
+        fitted: whether patients decided it, and not a stated prevalence alone.
     """
 
     temperature: float
     bias: tuple[float, ...]
     prevalence: Mapping[str, float]
     text: str
+    fitted: bool = True
 
     def apply(self, logits: Floats) -> Floats:
         """Calibrate `[..., classes]`."""
@@ -75,8 +77,8 @@ def fit(
     if few:
         return _by_prevalence(predictions, shares if prevalence else {}, trained or {}, few)
     logits, truth = predictions.logits, predictions.truth
-    found = _fit_exclusive if predictions.exclusive else _fit_each
-    temperature, bias = found(logits, truth, _patient_weights(predictions), shares)
+    found = _fit_exclusive if predictions.exclusive else fit_each
+    temperature, bias = found(logits, truth, patient_weights(predictions), shares)
     patients = len(set(predictions.patients))
     text = f"Temperature {temperature:.2f} and bias were fitted on {counted(patients, 'validation patient')}. "
     return Calibration(temperature, bias, shares, text + refers_to(shares, predictions.exclusive))
@@ -124,7 +126,7 @@ def choose_threshold(predictions: Predictions) -> float:
     positive = ~predictions.truth[:, predictions.classes.index(predictions.negative_class)]
     if positive.all() or not positive.any():
         return 0.5
-    weights = _patient_weights(predictions)
+    weights = patient_weights(predictions)
     edges = np.concatenate([[0.0], np.unique(scores), [1.0]])
     low, high = edges[:-1], edges[1:]
     called = scores[None, :] >= high[:, None]  # a threshold inside a gap, or at its upper end
@@ -161,7 +163,7 @@ def _stated(predictions: Predictions, prevalence: Mapping[str, float]) -> dict[s
     """Share of each class in the order of the logits; that of the validation patients where none is stated."""
     classes = predictions.classes
     if not prevalence:
-        weights = _patient_weights(predictions)
+        weights = patient_weights(predictions)
         shares = weights @ predictions.truth / weights.sum()
         return dict(zip(classes, shares.tolist(), strict=True))
     require_prevalence(prevalence, classes, predictions.exclusive)
@@ -169,7 +171,7 @@ def _stated(predictions: Predictions, prevalence: Mapping[str, float]) -> dict[s
     return {name: prevalence[name] / (total if predictions.exclusive else 1.0) for name in classes}
 
 
-def _patient_weights(predictions: Predictions) -> Floats:
+def patient_weights(predictions: Predictions) -> Floats:
     """`[n]`: all studies of a patient weigh 1 together."""
     names, of_study, studies = np.unique(predictions.patients, return_inverse=True, return_counts=True)
     return np.asarray(1.0 / studies[of_study]) if len(names) else np.zeros(0)
@@ -195,11 +197,13 @@ def _by_prevalence(
         predictions.classes,
     )
     if not predictions.exclusive:  # how often training showed each class by itself is not known
-        return Calibration(1.0, (0.0,) * len(classes), {}, why + "Probabilities are as they were trained.")
+        return Calibration(
+            1.0, (0.0,) * len(classes), {}, why + "Probabilities are as they were trained.", fitted=False
+        )
     shown = trained or dict.fromkeys(classes, 1 / len(classes))
     shares = stated or shown
     shift = [math.log(shares[name] / shown[name]) for name in classes]
-    return Calibration(1.0, tuple(value - shift[0] for value in shift), shares, why + refers_to(shares))
+    return Calibration(1.0, tuple(value - shift[0] for value in shift), shares, why + refers_to(shares), fitted=False)
 
 
 def _fit_exclusive(
@@ -222,10 +226,20 @@ def _fit_exclusive(
     return float(1 / x[0]), (0.0, *(float(b) for b in x[1:]))
 
 
-def _fit_each(
+def fit_each(
     logits: Floats, truth: NDArray[np.bool_], weights: Floats, shares: Mapping[str, float]
 ) -> tuple[float, tuple[float, ...]]:
-    """One temperature and a bias for each class; binary cross-entropy with Platt's targets."""
+    """One temperature and a bias for each class; binary cross-entropy with Platt's targets.
+
+    Args:
+        logits: `[n, classes]`.
+        truth: `[n, classes]`.
+        weights: `[n]`, of studies.
+        shares: class to share that the probabilities are to refer to, in the order of the logits.
+
+    Returns:
+        Temperature, and the biases.
+    """
     wanted, yes, no = np.array(list(shares.values())), weights @ truth, weights @ ~truth
     each = weights[:, None] * np.where(truth, wanted / yes, (1 - wanted) / no)
     goal = np.where(truth, (yes + 1) / (yes + 2), 1 / (no + 2))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ctviewer.core.calibration import Calibration
 from ctviewer.models.metadata import Metric, Preprocessing
 from ctviewer.models.training_run import CurvePoint
 from ctviewer.training.config import RunConfig
@@ -47,6 +48,7 @@ class RunResult:
         patients: by part.
         prevalence: class to share that the probabilities refer to; empty: not calibrated.
         calibration: what was fitted, in words; "" for nothing.
+        calibrated_on: on whom it was fitted; None where nothing was.
         stopped: whether the user ended it early.
         notes: sentences that a reader of the card should know.
         lesion_classes, image_classes: of a one-shot model, as in `Metadata`.
@@ -74,6 +76,7 @@ class RunResult:
     patients: Mapping[str, int] = field(default_factory=dict)
     prevalence: Mapping[str, float] = field(default_factory=dict)
     calibration: str = ""
+    calibrated_on: Calibration | None = None
     stopped: bool = False
     notes: tuple[str, ...] = ()
     lesion_classes: tuple[str, ...] = ()

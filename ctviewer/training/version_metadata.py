@@ -59,6 +59,7 @@ def version_metadata(result: RunResult, base: Bundle | None, name: str, ledger: 
         trained_on=told.trained_on,
         limits=told.limits,
         probabilities=probabilities,
+        calibration=result.calibrated_on,
         parent=base.key if base is not None else "",
         metrics=result.metrics,
         recipe=_recipe(result.config),

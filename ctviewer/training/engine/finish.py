@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
+from ctviewer.core.calibration import Calibration as CalibrationRecord
 from ctviewer.core.events import Event, Message
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import Metric
 from ctviewer.nets.encoders import freeze
 from ctviewer.training.calibration import Calibration, choose_threshold, fit, fold_in
+from ctviewer.training.calibration_record import OUT_OF_FOLD, VALIDATED, are_patients, calibration_record
 from ctviewer.training.control import Wish
 from ctviewer.training.engine import finishing
 from ctviewer.training.engine.batches import make_batches
@@ -75,6 +77,7 @@ class _Finish:
             inputs.folder / FEATURES, passes.store, self._net, passes.draws, precision=EXACT, chunk=passes.chunk
         )
         self._trained_in = passes.precision
+        self._calibrated_on: CalibrationRecord | None = None
         self._passes = dataclasses.replace(passes, cache=cache, precision=EXACT)
 
     def events(self) -> Generator[Event, None, RunFinished | Wish]:
@@ -91,6 +94,7 @@ class _Finish:
             round_to_bundle(self._net)
             calibrating = calibrated(calibrating, calibration)
             yield Message(calibration.text)
+            self._calibrated_on = self._record(calibrating, calibration)
         threshold = choose_threshold(calibrating) if calibrating.cases else 0.5
         found = yield from self._hold_out(calibration)
         if isinstance(found, Wish):
@@ -105,6 +109,13 @@ class _Finish:
                 cases += cases_of(self._in, _studies(record), CROSS_VALIDATION)
             return self._predictions(cases)
         return (yield from self._judged({VALIDATION: self._learned.split.validation}))
+
+    def _record(self, calibrated: Predictions, calibration: Calibration) -> CalibrationRecord | None:
+        """On whom the probabilities were fitted; None where only a prevalence was applied."""
+        if not calibration.fitted:
+            return None
+        data = OUT_OF_FOLD if self._learned.records else VALIDATED
+        return calibration_record(calibrated, calibration.prevalence, data, are_patients(self._in.report))
 
     def _shown(self) -> dict[str, float]:
         """Class to share among what training showed; empty where it showed all equally often."""
@@ -202,6 +213,7 @@ class _Finish:
             patients=finishing.patients_by_part(self._in, learned),
             prevalence={} if calibration is None else calibration.prevalence,
             calibration="" if calibration is None else calibration.text,
+            calibrated_on=self._calibrated_on,
             stopped=learned.stopped,
             notes=(*self._cross_validation_notes(calibration), *doubt_notes(self._in.folder, self._in.report)),
         )

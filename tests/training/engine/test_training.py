@@ -233,6 +233,10 @@ def test_out_of_fold_predictions_are_calibrated_on_other_folds(inputs, small_con
                 np.testing.assert_allclose(case.ranking, alike.apply(raw[case.study]), atol=1e-9)
     odds = np.array([np.diff(raw[case.study])[0] for case in kept.cases])
     assert list(np.argsort(np.diff(kept.ranking)[:, 0])) == list(np.argsort(odds)), "no fold is moved against another"
+    record = load_bundle(next(wanted.bundles.iterdir())).metadata.calibration
+    patients = {name: len({case.patient for case in kept.cases if name in case.truth}) for name in kept.classes}
+    assert record.patients == patients and sum(patients.values()) == 12 and "had not seen him" in record.data
+    assert not record.real and not record.bands  # no scanner of a patient was seen, and they are few
 
 
 def test_probabilities_of_even_sampling_are_shifted_from_the_shares_that_training_showed(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ctviewer.core.calibration import BandPoint, Calibration
 from ctviewer.core.errors import BundleError, InputError, StorageError
 from ctviewer.models.bundle import CARD, METADATA, WEIGHTS, Bundle, load_bundle
 from ctviewer.models.registry import Registry, children
@@ -181,6 +182,23 @@ def test_the_metadata_tells_the_run_and_names_nobody(base: Bundle, bundles: Path
     for path in made.folder.iterdir():
         assert b"Doe" not in path.read_bytes()
     assert "never seen a patient" not in m.limits and "starter 0.1.0" in m.limits
+
+
+def test_a_child_has_its_parents_licence_and_its_own_calibration(
+    base: Bundle, bundles: Path, make_result: Make
+) -> None:
+    record = Calibration(
+        "its validation patients", True, {"a": 31, "b": 40}, 0.02, "", {"a": (BandPoint(0.5, 0.4, 0.6),)}
+    )
+    told = replace(
+        base.metadata, licence="CC BY-NC-SA 4.0", restriction="Not for commercial use.", default=True,
+        calibration=replace(record, patients={"a": 500, "b": 500}),
+    )  # fmt: skip
+    parent = Bundle(base.folder, told)
+    for result, wanted in ((make_result(run="one"), None), (make_result(run="two", calibrated_on=record), record)):
+        m = make_child(result, parent, bundles).metadata
+        assert (m.licence, m.restriction, m.default) == ("CC BY-NC-SA 4.0", "Not for commercial use.", False)
+        assert m.calibration == wanted
 
 
 def test_the_card_tells_the_run(base: Bundle, bundles: Path, make_result: Make) -> None:
