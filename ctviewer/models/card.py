@@ -26,7 +26,9 @@ def card(m: Metadata) -> str:
         ("Evaluation", _evaluation(m)),
         ("Technical specifications", _technical(m)),
     )
-    licence = "".join(sign for sign in m.licence.lower() if sign.isalnum() or sign in ".-+") or "other"
+    licence = (
+        "".join(sign for sign in m.licence.lower().replace(" ", "-") if sign.isalnum() or sign in ".-+") or "other"
+    )
     front = f"---\nlicense: {licence}\nlibrary_name: ctviewer\ntags: [medical, computed-tomography]\n---\n"
     restricted = f"**Licence {plain(m.licence)}.** {plain(m.restriction)}\n\n" if m.restriction else ""
     body = "\n".join(f"## {title}\n\n{text}\n" for title, text in sections)

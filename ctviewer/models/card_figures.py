@@ -45,7 +45,12 @@ def _part(name: str, metrics: Sequence[Metric], note: str) -> str:
 
 def _row(x: Metric) -> tuple[str, ...]:
     interval = "-" if x.low is None or x.high is None else f"{x.low:.3f} to {x.high:.3f}"
-    return x.name, f"{x.value:.3f}", interval, f"{x.n} {x.unit}"
+    return x.name, f"{x.value:.3f}", interval, f"{x.n} {_one(x.unit) if x.n == 1 else x.unit}"
+
+
+def _one(units: str) -> str:
+    """The unit of a single one: a patient of "patients", a study of "studies"."""
+    return f"{units[:-3]}y" if units.endswith("studies") else units.removesuffix("s")
 
 
 def _begun(text: str) -> str:

@@ -88,6 +88,7 @@ def test_half_written_folders_and_absent_ones_are_passed_over(tmp_path: Path, me
     registry = Registry([tmp_path, tmp_path / "absent"], tmp_path / "active.json")
     assert len(registry.scan()[0]) == 1
 
+
 def flagged(folder: Path, metadata: Metadata, name: str, **changes: object) -> Bundle:
     made = dataclasses.replace(metadata, name=name, **changes)
     return save_bundle(folder / f"{name}-{made.version}", made, {"w": torch.zeros(1)})
