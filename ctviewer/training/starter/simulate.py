@@ -11,23 +11,28 @@ part simulates its own studies.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ctviewer.core.errors import InputError
-from ctviewer.training.starter.chests import Chest
+from ctviewer.training.starter.chests import INFECTION, Chest
+from ctviewer.training.starter.scanner import Scanner, draw, scanned
 from ctviewer.training.starter.simulation.composing import compose
 from ctviewer.training.starter.simulation.host import Host, host_of, resampled, spacing_of
 from ctviewer.training.starter.simulation.library import Library, library_of
 from ctviewer.training.starter.simulation.patterns import CLASSES, CONTROL, draw_finding
 from ctviewer.training.starter.simulation.shapes import place
-from ctviewer.training.starter.simulation.surroundings import add_fluid, add_surroundings, scanned
+from ctviewer.training.starter.simulation.surroundings import add_fluid, add_surroundings
 
 _LEAST_SLICES = 8
 _SPACINGS = (2.0, 10.0)  # mm between slices of simulated studies
 _PARTIAL = 0.3  # of studies are cut at the top, and at the bottom
-_TRIES = 8  # to place disease where a chest shows lung
+_SCANNER = Scanner(
+    degrees=5.0, zoom=(0.9, 1.1), mirrored=(0.0, 0.0), dependent=(0.0, 0.0), noise=(2.0, 35.0), coarse=0.1
+)
+"""One for a whole study. What lies low in the lungs is drawn with the other findings that every class may show."""
+_TRIES = 8  # until disease is seen: lesions may fall where a chest shows no lung
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,21 +148,33 @@ def simulate(source: Material, label: str, number: int, seed: int = 0) -> Simula
         seed: of all draws.
     """
     rng = np.random.default_rng([seed, number])  # of what the classes have in common
-    ill = np.random.default_rng([seed, number, 1 + CLASSES.index(label)])
     host, thickness = _host(source, rng)
-    hu = host.chest.hu.astype(np.float32)
-    for _ in range(_TRIES):
-        finding = draw_finding(label, ill)
-        placed = [p for one in finding.lesions if (p := place(one, host, source.library, ill)) is not None]
-        if placed or label == CONTROL:
-            break
-    add_surroundings(hu, finding, host, ill)
-    hu, labels, donors = compose(hu, host, placed, source.library, ill)
-    add_fluid(hu, labels, finding, host, ill)
+    ill = np.random.default_rng([seed, number, 1 + CLASSES.index(label)])
+    chest, donors = _with_finding(host, label, source.library, ill)
     patients = donors | {host.chest.patient}
-    name, patient = f"simulated {label} {number}", " + ".join(sorted(patients))
-    chest = Chest(name, patient, host.chest.kind, scanned(hu, host.pixel, rng), labels)
-    return SimulatedStudy(chest, label, patients, host.chest.name, host.spacing, thickness)
+    named = replace(chest, name=f"simulated {label} {number}", patient=" + ".join(sorted(patients)))
+    return SimulatedStudy(_scanned(named, rng), label, patients, host.chest.name, host.spacing, thickness)
+
+
+def _with_finding(host: Host, label: str, library: Library, rng: np.random.Generator) -> tuple[Chest, frozenset[str]]:
+    """The chest with what its class shows, and whose lesions those are."""
+    for _ in range(_TRIES):
+        finding, hu = draw_finding(label, rng), host.chest.hu.astype(np.float32)
+        placed = [found for one in finding.lesions if (found := place(one, host, library, rng)) is not None]
+        add_surroundings(hu, finding, host, rng)
+        labels, donors = compose(hu, host, placed, library, rng)
+        add_fluid(hu, labels, finding, host, rng)
+        if label == CONTROL or (labels == INFECTION).any():
+            return replace(host.chest, hu=hu.round().astype(np.int16), labels=labels), donors
+    raise InputError(f"The chest {host.chest.name} shows too little lung to simulate disease in.")
+
+
+def _scanned(chest: Chest, rng: np.random.Generator) -> Chest:
+    """All its slices by one scanner, in one pose."""
+    drawn = draw(_SCANNER, rng, chest.hu.shape[1])
+    slices = [scanned(hu, labels, drawn, rng) for hu, labels in zip(chest.hu, chest.labels, strict=True)]
+    hu = np.clip(np.stack([hu for hu, _ in slices]).round(), -1024, 3071).astype(np.int16)
+    return replace(chest, hu=hu, labels=np.stack([labels for _, labels in slices]))
 
 
 def _host(source: Material, rng: np.random.Generator) -> tuple[Host, float]:
@@ -182,14 +199,5 @@ def _host(source: Material, rng: np.random.Generator) -> tuple[Host, float]:
 
 def _cut(host: Host, kept: slice) -> Host:
     """Some slices of a host, each where it lay in the whole chest."""
-    return Host(
-        chest=host.chest.taken(kept),
-        pixel=host.pixel,
-        spacing=host.spacing,
-        front_to_back=host.front_to_back,
-        room=host.room[kept],
-        side=host.side[kept],
-        depth=host.depth[kept],
-        back=host.back,
-        height=host.height[kept],
-    )
+    parts = {name: getattr(host, name)[kept] for name in ("room", "side", "depth", "height")}
+    return replace(host, chest=host.chest.taken(kept), **parts)

@@ -26,7 +26,7 @@ _LEAST_PIXELS = 8  # at 256 pixels a side, of what is marked on a slice
 
 def compose(
     hu: Floats, host: Host, placed: Sequence[Placed], library: Library, rng: np.random.Generator
-) -> tuple[Floats, NDArray[np.uint8], frozenset[str]]:
+) -> tuple[NDArray[np.uint8], frozenset[str]]:
     """Put lesions into a chest.
 
     Args:
@@ -37,7 +37,7 @@ def compose(
         rng: of the draws.
 
     Returns:
-        `hu`, labels `[n, side, side]` uint8 of `chests.CLASSES`, and the donors' patients.
+        Labels `[n, side, side]` uint8 of `chests.CLASSES`, and the donors' patients.
     """
     ill = np.zeros(hu.shape, np.float32)
     donors: frozenset[str] = frozenset()
@@ -52,7 +52,7 @@ def compose(
         air = np.maximum(BLOOD_HU - before, 0)
         hu[one.box] = before + share * filled * air
         ill[one.box] = np.maximum(ill[one.box], share)
-    return hu, _labels(ill, host), donors
+    return _labels(ill, host), donors
 
 
 def _target(one: Placed, host: Host, library: Library, rng: np.random.Generator) -> tuple[Floats, frozenset[str]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from scipy import ndimage
 
 from ctviewer.core.errors import InputError
 from ctviewer.training.starter.chests import INFECTION, LUNG, RECOVERED, Chest
+from ctviewer.training.starter.scanner import thick
 
 RIGHT, LEFT = -1, 1
 SIDES = (RIGHT, LEFT)
@@ -108,12 +108,9 @@ def host_of(chest: Chest, spacing: float) -> Host:
 
 
 def resampled(chest: Chest, step: int, thickness: int, first: int = 0) -> Chest:
-    """Every `step`-th slice, each the mean of `thickness` slices around it: thicker slices, farther apart.
-
-    Labels are those of the middle slice.
-    """
-    mean = ndimage.uniform_filter1d(chest.hu.astype(np.float32), thickness, axis=0, mode="nearest")
-    return dataclasses.replace(chest, hu=mean[first::step].round().astype(np.int16), labels=chest.labels[first::step])
+    """Every `step`-th slice from `first` on, each the mean of `thickness` slices: thicker ones, farther apart."""
+    parts = [thick(chest.hu, chest.labels, index, thickness) for index in range(first, len(chest.hu), step)]
+    return replace(chest, hu=np.stack([hu for hu, _ in parts]), labels=np.stack([labels for _, labels in parts]))
 
 
 def _wider(lungs: Mask) -> Mask:
@@ -129,10 +126,10 @@ def _sides(room: Mask) -> NDArray[np.int8]:
 
 
 def _below_wall(room: Mask) -> Floats:
-    """Pixels to the outside of both lungs together; what lies between them counts as inside."""
+    """Pixels to the outside of both lungs together; what lies between them on a row counts as inside."""
     if not room.any():
         return np.zeros(room.shape, np.float32)
-    filled = _between(room) & _between(room.T).T
+    filled = _between(room)
     return np.asarray(ndimage.distance_transform_edt(np.pad(filled, 1))[1:-1, 1:-1] * room, np.float32)
 
 

@@ -108,13 +108,13 @@ def draw_finding(label: str, rng: np.random.Generator) -> Finding:
 
 def _covid(rng: np.random.Generator) -> list[Lesion]:
     sides = list(SIDES) if rng.random() < 0.88 else [int(rng.choice(SIDES))]
-    late = rng.random() < 0.4  # consolidation grows with the days
-    scale = float(rng.uniform(0.6, 1.3))
+    late = rng.random() < 0.5  # consolidation grows with the days
+    scale = float(np.exp(rng.uniform(np.log(0.7), np.log(2.6))))  # of all of them: so is the stage
     lesions = []
-    for number in range(int(rng.integers(2, 12, 2).min())):
+    for number in range(int(rng.integers(2, 15, 2).min())):
         peripheral, posterior = rng.random() < 0.85, rng.random() < 0.8
         outline = str(rng.choice([DRAWN, ROUNDED, BAND], p=[0.5, 0.35, 0.15]))
-        core = float(rng.uniform(0.3, 0.8)) if rng.random() < (0.55 if late else 0.12) else 0.0
+        core = float(rng.uniform(0.3, 0.8)) if rng.random() < (0.65 if late else 0.15) else 0.0
         lesions.append(
             Lesion(
                 outline=outline,
@@ -135,7 +135,7 @@ def _covid(rng: np.random.Generator) -> list[Lesion]:
 def _pneumonia(rng: np.random.Generator) -> list[Lesion]:
     first = int(rng.choice(SIDES))
     lesions = _focus(rng, first)
-    if rng.random() < 0.34:
+    if rng.random() < 0.4:
         lesions += _focus(rng, -first)
     elif rng.random() < 0.25:
         lesions += _focus(rng, first)
@@ -147,7 +147,7 @@ def _focus(rng: np.random.Generator, side: int) -> list[Lesion]:
     lower = bool(rng.random() < 0.65)
     height = float(rng.uniform(0.5, 0.95) if lower else rng.uniform(0.1, 0.65))
     back = float(rng.uniform(0.5, 0.9) if lower else rng.uniform(0.15, 0.6))
-    depth, radius = float(rng.uniform(5, 45)), float(rng.uniform(20, 48))
+    depth, radius = float(rng.uniform(5, 45)), float(rng.uniform(12, 40))
     nodules, solid = rng.random() < 0.35, rng.random() < 0.82
     outline = LOBAR if solid or not nodules else NODULES
     core = float(rng.uniform(0.5, 0.92)) if solid else float(rng.uniform(0.0, 0.3))

@@ -1,10 +1,9 @@
-"""What chests show besides the disease, in every class: density by gravity, scars, small nodules, pleural fluid, a scanner."""
+"""What chests show besides the disease, in every class: density by gravity, scars, small nodules, pleural fluid."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ctviewer.training.starter.simulation.host import RIGHT, Floats, Host
 from ctviewer.training.starter.simulation.patterns import Finding
@@ -55,22 +54,3 @@ def _stroke(hu: Floats, host: Host, length: float, radius: float, rng: np.random
     share = np.clip(0.5 - (away - radius) / soft, 0, 1) * min(1.0, 2 * radius / host.spacing)
     share = share * host.room[box]
     hu[box] += (share * np.maximum(_SOFT_TISSUE_HU - hu[box], 0)).astype(np.float32)
-
-
-def scanned(hu: Floats, pixel: float, rng: np.random.Generator) -> NDArray[np.int16]:
-    """What another scanner would have made of it: softer or sharper, and with more noise.
-
-    One kernel and one dose for all slices. Sharp kernels bring finer and stronger noise.
-    """
-    kernel, noise = float(rng.uniform(-1, 1)), float(np.exp(rng.uniform(np.log(2), np.log(35))))
-    if kernel < 0:
-        hu = _blurred(hu, -0.9 * kernel)
-    else:
-        hu = hu + np.float32(0.8 * kernel) * (hu - _blurred(hu, max(0.7, 0.9 / pixel)))
-    grain = _blurred(rng.standard_normal(hu.shape, np.float32), 0.9 - 0.7 * max(kernel, 0.0))
-    hu = hu + np.float32(noise / (grain.std() + 1e-6)) * grain
-    return np.clip(hu.round(), -1024, 3071).astype(np.int16)
-
-
-def _blurred(hu: Floats, sigma: float) -> Floats:
-    return np.asarray(ndimage.gaussian_filter(hu, (0, sigma, sigma), mode="nearest", truncate=3), np.float32)
