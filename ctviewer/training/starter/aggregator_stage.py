@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ def resampled(features: Floats, shown: Floats, rng: np.random.Generator, longest
         longest: most slices of the result.
 
     Returns:
-        `[m, D]` and `[m]`. What shows lesions keeps some of them.
+        `[m, D]` and `[m]`. What shows lesions keeps some of them: the slices are shifted until one lies on a lesion.
     """
     n = len(features)
     first, last = 0, n - 1
@@ -47,6 +47,9 @@ def resampled(features: Floats, shown: Floats, rng: np.random.Generator, longest
             first, last = start, min(n - 1, start + length)
     m = round(float(np.exp(rng.uniform(np.log(min(_SHORTEST, longest)), np.log(longest)))))
     at = np.linspace(first, last, m)
+    if shown.any() and not np.interp(at, np.arange(n), shown).any():
+        lesion = float(rng.choice(np.flatnonzero(shown)))
+        at = np.clip(at + lesion - at[np.abs(at - lesion).argmin()], 0, n - 1)
     low = np.minimum(at.astype(np.intp), max(0, n - 2))
     high = np.minimum(low + 1, n - 1)
     t = (at - low).astype(np.float32)

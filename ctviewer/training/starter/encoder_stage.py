@@ -95,6 +95,7 @@ def train_encoder(
         mixture, scanner: as for the lesion model.
         preprocessing: of the bundle.
     """
+    torch.manual_seed(plan.seed)  # of the layer's weights
     heads = _Heads(encoder)
     draws = SliceDraws(pools_of(chests, plan.seed), mixture or Mixture(), scanner or Scanner(), preprocessing)
 

@@ -123,6 +123,7 @@ def study(chests: Sequence[Encoded], chest: Encoded, rng: np.random.Generator) -
     features, shown = chest.features[drawn], chest.infected.astype(np.float32)
     if chest.clean is not None:
         kept = _runs(len(shown), rng)
+        kept |= not (shown * kept).any()  # runs of specks alone would be a clean study by another name
         features = np.where(kept[:, None], features, chest.clean[drawn])
         shown = shown * kept
     return _with_ends(features, shown, chest, chests, rng)
