@@ -49,7 +49,7 @@ def test_it_lies_in_its_lung_and_nowhere_else(outline: str, host: Host, source) 
 
 
 def test_ground_glass_has_its_level_and_leaves_vessels_as_they_are(host: Host, source) -> None:
-    hu, labels, _, placed = laid(lesion_of(ROUNDED), host, source)
+    hu, _, _, placed = laid(lesion_of(ROUNDED), host, source)
     whole = np.zeros(hu.shape, bool)
     whole[placed.box] = placed.share > 0.95
     before = host.chest.hu
@@ -69,7 +69,8 @@ def test_consolidation_is_soft_tissue_with_open_airways_where_drawn(host: Host, 
     assert float((hu[placed.box][core] < -500).mean()) < 0.02
     airy, _, _, again = laid(replace(solid, bronchograms=True), host, source)
     np.testing.assert_array_equal(again.share, placed.share)
-    assert 0.005 < float((airy[placed.box][core] < -500).mean()) < 0.4
+    opened = (hu - airy)[placed.box][core] > 150  # airways are finer than these pixels
+    assert 0.005 < float(opened.mean()) < 0.4
 
 
 def test_it_keeps_to_its_lobe(host: Host, source) -> None:
