@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ctviewer.app.model_evaluation.parts import BESIDE, LESIONS, Part, Setting, Table, figure
+from ctviewer.app.model_evaluation.parts import BESIDE, LESIONS, Part, Setting, Table, figure, rounded
 from ctviewer.app.progress import drain
 from ctviewer.models.card_figures import fold_models_note
-from ctviewer.models.metadata import ONE_SHOT, Metric
+from ctviewer.models.metadata import ONE_SHOT
 from ctviewer.training.starter.chests import Chest
 from ctviewer.training.starter.lesion_folds import CrossValidated, Folds, cross_validate
 
@@ -59,18 +59,13 @@ def judge_lesions(setting: Setting, run: FoldRun | str) -> Part:
         return Part(LESIONS, _TITLE, skipped=run)
     events = cross_validate(run.chests, run.plan, judged_too=run.judged_too, data=run.data)
     found: CrossValidated = drain(events, setting.line)
-    metrics = [_rounded(one) for one in found.metrics]
+    metrics = [rounded(one) for one in found.metrics]
     whose = fold_models_note(len(found.kept), sum(one.patients["test"] for one in found.kept))
     notes = (whose, _NOT_ALIKE, _FROC)
     keys = [bundle.key for bundle in setting.of(ONE_SHOT) if bundle.metadata.name == BUNDLE]
     figures = dict.fromkeys(keys or [f"fold models of {BUNDLE}"], metrics)
     card_notes = {one.data: " ".join(notes) for one in metrics}
     return Part(LESIONS, _TITLE, {BESIDE: [PUBLISHED], **figures}, notes, [_folds(found)], card_notes=card_notes)
-
-
-def _rounded(one: Metric) -> Metric:
-    low, high = (None if end is None else round(end, 4) for end in (one.low, one.high))
-    return replace(one, value=round(one.value, 4), low=low, high=high)
 
 
 def _folds(found: CrossValidated) -> Table:

@@ -12,10 +12,10 @@ from ctviewer.app.progress import ProgressLine
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import Metric
 
-LESIONS, PATIENTS, SCOPE = "lesions", "patients", "scope"
+LESIONS, PATIENTS, SCOPE, PHANTOMS = "lesions", "patients", "scope", "phantoms"
 CALIBRATION, ATTENTION = "calibration", "attention"
 YE, TER_SARKISOV = "ye", "ter-sarkisov"
-PARTS = (SCOPE, CALIBRATION, ATTENTION, PATIENTS, LESIONS, YE, TER_SARKISOV)
+PARTS = (SCOPE, CALIBRATION, ATTENTION, PHANTOMS, PATIENTS, LESIONS, YE, TER_SARKISOV)
 """In the order in which they are done: what takes minutes before what takes hours."""
 
 BESIDE = ""
@@ -89,14 +89,20 @@ class Part:
                 "tables": tables}  # fmt: skip
 
 
+def rounded(one: Metric) -> Metric:
+    """To four decimals: what is left does not differ between machines."""
+    low, high = (None if end is None else round(end, 4) for end in (one.low, one.high))
+    return dataclasses.replace(one, value=round(one.value, 4), low=low, high=high)
+
+
 def figure(name: str, value: float, n: int, unit: str, data: str) -> Metric:
     """A figure without an interval.
 
     Args:
         name: what it is.
-        value: rounded to four decimals: what is left does not differ between machines.
+        value: is rounded.
         n: how many of `unit`.
         unit: "patient", "series".
         data: what it was measured on.
     """
-    return Metric(name, round(float(value), 4), None, None, n, unit, data)
+    return rounded(Metric(name, float(value), None, None, n, unit, data))

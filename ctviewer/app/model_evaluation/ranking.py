@@ -54,7 +54,6 @@ def position_scores(slices: int, lung: NDArray[np.bool_]) -> Mapping[str, Floats
     if lung.any():
         first, last = np.flatnonzero(lung)[[0, -1]]
         scores["slice position, near the middle of the lungs"] = -np.abs(place - (first + last) / 2)
-        scores["slice position within the lungs, towards the feet"] = np.where(lung, place, -1.0)
     return scores
 
 

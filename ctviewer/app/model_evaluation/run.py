@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ctviewer.app.model_evaluation import page
@@ -19,6 +20,7 @@ from ctviewer.app.model_evaluation.parts import (
     LESIONS,
     PARTS,
     PATIENTS,
+    PHANTOMS,
     SCOPE,
     TER_SARKISOV,
     YE,
@@ -26,6 +28,7 @@ from ctviewer.app.model_evaluation.parts import (
     Setting,
 )
 from ctviewer.app.model_evaluation.patients import score_patients
+from ctviewer.app.model_evaluation.phantoms import judge_on_phantoms
 from ctviewer.app.model_evaluation.reproductions import reproduce_ter_sarkisov, reproduce_ye
 from ctviewer.app.model_evaluation.scope import look_at_scope
 from ctviewer.app.model_evaluation.writing import write_figures
@@ -36,9 +39,10 @@ from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.core.words import counted
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.registry import ACTIVE, Registry
+from ctviewer.training.source import LabelledSource
 
 PAGE, DATA = "evaluation.html", "evaluation.json"
-NO_FOLDS = "There is no data to cross-validate lesion models on."
+NOTHING = "The data that models learned from is not there."
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,19 @@ class Places:
     commit: str = ""
 
 
+@dataclass(frozen=True)
+class Recipes:
+    """What the recipes of training give to be judged on; each says why where there is nothing.
+
+    Attributes:
+        folds: what the lesion model is cross-validated on.
+        simulated: simulated studies of patients that no study model learned from.
+    """
+
+    folds: Callable[[Setting], FoldRun | str] = lambda _setting: NOTHING
+    simulated: Callable[[Setting], LabelledSource | str] = lambda _setting: NOTHING
+
+
 def parser(places: Places) -> argparse.ArgumentParser:
     """The command line; places are what it takes where nothing is said."""
     made = argparse.ArgumentParser(prog="evaluate-models", description=__doc__)
@@ -76,15 +93,13 @@ def parser(places: Places) -> argparse.ArgumentParser:
     return made
 
 
-def evaluate_models(
-    options: argparse.Namespace, commit: str = "", folds: Callable[[Setting], FoldRun | str] = lambda _: NO_FOLDS
-) -> int:
+def evaluate_models(options: argparse.Namespace, commit: str, recipes: Recipes) -> int:
     """Do what was asked for; the exit code of the last part that failed, 0 where all went well.
 
     Args:
         options: of `parser`.
         commit: of the repository.
-        folds: gives what the lesion model is cross-validated on, or says why it cannot be.
+        recipes: what models learned from.
 
     Raises:
         CtviewerError: a folder of bundles without one that can be used, data that cannot be read, a place that cannot be
@@ -96,7 +111,7 @@ def evaluate_models(
     log, line = Log(options.log, commit), ProgressLine(options.quiet)
     setting = Setting(bundles, options.data, options.out, line, options.device, log.add, options.effort)
     done: list[Part] = []
-    for name, work in _work(setting, folds).items():
+    for name, work in _work(setting, recipes).items():
         if name in (options.only or PARTS):
             part = work()
             done.append(part)
@@ -109,29 +124,27 @@ def evaluate_models(
     return next((part.code for part in reversed(done) if part.code), 0)
 
 
-def main(
-    arguments: Sequence[str] | None, places: Places, folds: Callable[[Setting], FoldRun | str] = lambda _: NO_FOLDS
-) -> int:
+def main(arguments: Sequence[str] | None, places: Places, recipes: Recipes) -> int:
     """Command line; the exit code. Errors in one sentence."""
     options = parser(places).parse_args(arguments)
     print(f"ctviewer: {RESEARCH_USE}", file=sys.stderr)
     try:
-        return evaluate_models(options, places.commit, folds)
+        return evaluate_models(options, places.commit, recipes)
     except CtviewerError as error:
         print(error, file=sys.stderr)
         return error.exit_code
 
 
-def _work(
-    setting: Setting, folds: Callable[[Setting], FoldRun | str]
-) -> dict[str, Callable[[], Part]]:  # in the order of PARTS
-    generated = Generated(setting)
+def _work(setting: Setting, recipes: Recipes) -> dict[str, Callable[[], Part]]:
+    """What each part does, in the order of `PARTS`."""
+    generated = cache(lambda: Generated(setting, recipes.simulated(setting)))
     return {
         SCOPE: lambda: look_at_scope(setting),
-        CALIBRATION: lambda: calibrate(setting, generated),
-        ATTENTION: lambda: attend(setting, generated),
+        CALIBRATION: lambda: calibrate(setting, generated()),
+        ATTENTION: lambda: attend(setting, generated()),
+        PHANTOMS: lambda: judge_on_phantoms(setting),
         PATIENTS: lambda: score_patients(setting),
-        LESIONS: lambda: judge_lesions(setting, folds(setting)),
+        LESIONS: lambda: judge_lesions(setting, recipes.folds(setting)),
         YE: lambda: reproduce_ye(setting),
         TER_SARKISOV: lambda: reproduce_ter_sarkisov(setting),
     }

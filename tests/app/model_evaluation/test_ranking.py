@@ -38,7 +38,6 @@ def test_positions_rank_as_they_say():
     assert middle[3] == middle[4] == middle.max()
     of_lungs = found["slice position, near the middle of the lungs"]
     assert of_lungs[2] == of_lungs[3] == of_lungs.max()
-    assert list(found["slice position within the lungs, towards the feet"]) == [-1, 1, 2, 3, 4, -1, -1, -1]
     assert len(position_scores(8, np.zeros(8, bool))) == 2
 
 

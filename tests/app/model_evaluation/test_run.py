@@ -8,7 +8,7 @@ import pytest
 
 from ctviewer.app.model_evaluation import generated
 from ctviewer.app.model_evaluation.parts import PARTS
-from ctviewer.app.model_evaluation.run import DATA, PAGE, Places, main
+from ctviewer.app.model_evaluation.run import DATA, PAGE, Places, Recipes, main
 from ctviewer.models.bundle import CARD, load_bundle
 
 CLASSIFIER, DETECTOR = "tiny-study-classifier 0.1.0", "tiny-one-shot 0.1.0"
@@ -20,7 +20,7 @@ def run(bundles, data, tmp_path, capsys):
     places = Places(bundles, data, tmp_path / "out", tmp_path / "log" / "log.jsonl", "abc123")
 
     def act(*arguments):
-        code = main([*arguments, "--quiet"], places)
+        code = main([*arguments, "--quiet"], places, Recipes())
         said = capsys.readouterr()
         assert "Traceback" not in said.out + said.err
         return code, said.out, said.err
@@ -91,12 +91,12 @@ def test_what_is_out_of_scope_is_told_in_words(run):
 def test_calibration_and_attention_share_what_was_said_of_the_phantoms(run, monkeypatch):
     monkeypatch.setattr(generated, "_MATRIX", 64)
     monkeypatch.setattr(generated, "_SLICES", (10,))
-    monkeypatch.setattr(generated, "PATIENTS", 2)
+    monkeypatch.setattr(generated, "PATIENTS", 1)
     asked = []
     predict = generated.predict
     monkeypatch.setattr(generated, "predict", lambda *a, **k: asked.append(a[2]) or predict(*a, **k))
     code, _, _ = run("--only", "calibration", "attention", "--model", "tiny-study-classifier", "--write")
-    assert code == 0 and [len(one) for one in asked] == [12]
+    assert code == 0 and [len(one) for one in asked] == [6]
     assert "ECE, any finding" in values(run, "calibration", CLASSIFIER)
     attention = values(run, "attention", CLASSIFIER)
     assert 0 < attention["attention on the first tenth of the slices"] < 1
@@ -104,7 +104,7 @@ def test_calibration_and_attention_share_what_was_said_of_the_phantoms(run, monk
                for one in told(run)["parts"][p]["figures"][CLASSIFIER])  # fmt: skip
     metadata = load_bundle(run.places.bundles / "tiny-study-classifier").metadata
     assert metadata.calibration is not None and not metadata.calibration.real
-    assert metadata.calibration.patients == {"clear": 4, "infection": 4, "other": 4}
+    assert metadata.calibration.patients == {"clear": 2, "infection": 2, "other": 2}
 
 
 def test_figures_are_written_into_metadata_and_card_and_the_weights_stay(run):
@@ -153,4 +153,4 @@ def test_every_part_has_its_work(run, monkeypatch):
     from ctviewer.app.progress import ProgressLine
 
     setting = Setting((), run.places.data, run.places.out, ProgressLine(quiet=True))
-    assert tuple(module._work(setting, lambda _: "")) == PARTS
+    assert tuple(module._work(setting, Recipes())) == PARTS
