@@ -18,7 +18,9 @@ from pathlib import Path
 
 from harness import Row, as_json, table
 
-BENCHES = ("loading", "scanning", "decoding", "painting", "window", "inference", "nets", "training", "one_shot")
+BENCHES = (
+    "loading", "scanning", "decoding", "painting", "window", "bundles", "inference", "nets", "training", "one_shot",
+)  # fmt: skip
 
 
 def main() -> int:

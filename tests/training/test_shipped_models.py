@@ -81,6 +81,14 @@ def test_licences_follow_what_was_learned_from(folder: Path) -> None:
         assert m.trained_on == SIMULATED and not m.default
 
 
+def test_the_list_of_shipped_models_names_each_with_its_licence() -> None:
+    rows = (resources() / "bundles" / "README.md").read_text(encoding="utf-8").splitlines()
+    for folder in FOLDERS:
+        m = load_bundle(folder).metadata
+        (row,) = [line for line in rows if line.startswith(f"| [`{folder.name}`]({folder.name}/README.md) |")]
+        assert f"| {m.licence} | {'yes' if m.default else 'no'} |" in row
+
+
 def test_what_is_shipped_is_small_and_has_one_default_for_each_task(tmp_path: Path) -> None:
     registry = Registry([resources() / "bundles"], tmp_path / "no-choice.json")
     bundles, problems = registry.scan()
