@@ -12,8 +12,10 @@ import pytest
 
 from ctviewer.app.cli import BAD_INPUT, OK, main
 from ctviewer.app.folders import data_folder
+from ctviewer.app.models import installed
 from ctviewer.app.runs import runs_folder
 from ctviewer.app.train_run import _drive
+from ctviewer.models.bundle import load_bundle
 from ctviewer.training.events import Paused
 from ctviewer.training.run_folder import CONFIG, KILLED, RUNNING, list_runs, read_state, set_state
 from ctviewer.training.run_record import accepted_doubts
@@ -266,7 +268,7 @@ def test_what_the_check_found_is_gone_by_where_nothing_changed(make_config, make
 
 
 def test_a_base_model_is_judged_on_the_hold_out_first(make_config, make_studies, classifier, tmp_path, capsys):
-    shutil.copytree(classifier.folder, data_folder() / "bundles" / "classifier")
+    installed().activate(load_bundle(shutil.copytree(classifier.folder, data_folder() / "bundles" / "classifier")))
     folder = make_studies(tmp_path / "known", classes=("clear", "infection"))
     config = make_config(folder=folder)
     config.write_text(config.read_text().partition("[model]")[0])
