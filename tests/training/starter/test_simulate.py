@@ -12,8 +12,6 @@ from ctviewer.training.preflight.shortcuts import shortcuts_of
 from ctviewer.training.splits import Case
 from ctviewer.training.starter.chests import INFECTION, PHANTOM, SCANNED, Chest
 from ctviewer.training.starter.simulate import (
-    CLASSES,
-    CONTROL,
     Material,
     SimulatedStudy,
     check_apart,
@@ -22,6 +20,7 @@ from ctviewer.training.starter.simulate import (
     simulate,
     studies,
 )
+from ctviewer.training.starter.simulation.patterns import CLASSES, CONTROL
 
 
 @pytest.fixture(scope="module")

@@ -76,11 +76,11 @@ def _near(pool: Sequence[Texture], level: float, rng: np.random.Generator) -> Te
 
 def _airways(one: Placed, host: Host, rng: np.random.Generator) -> Floats:
     """0 to 1 where an airway stays open: a few straight ones that fan out through the lesion."""
-    shape = np.array(one.share.shape)
-    steps = np.array([host.spacing, host.pixel, host.pixel])
+    shape, steps = one.share.shape, np.array([host.spacing, host.pixel, host.pixel])
     grid = np.stack(np.meshgrid(*(np.arange(n) * s for n, s in zip(shape, steps, strict=True)), indexing="ij"), axis=-1)
-    start = shape * steps * rng.uniform(0.3, 0.7, 3)
-    open_ = np.zeros(one.share.shape, np.float32)
+    solid = np.argwhere(one.share * one.core >= 0.9 * (one.share * one.core).max())
+    start = solid[int(rng.integers(len(solid)))] * steps
+    open_ = np.zeros(shape, np.float32)
     for _ in range(int(rng.integers(3, 7))):
         way = rng.normal(0, 1, 3) * (0.6, 1, 1)
         way *= one.lesion.radius / np.linalg.norm(way)
