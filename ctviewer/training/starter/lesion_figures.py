@@ -25,7 +25,7 @@ from ctviewer.training.engine.finishing import EXACT
 from ctviewer.training.engine.one_shot.scans import ScanJudge, SliceJudgement
 from ctviewer.training.engine.parallel import SINGLE
 from ctviewer.training.engine.slice_store import SliceInfo
-from ctviewer.training.scores.detection import volume_dice
+from ctviewer.training.scores.detection import froc, volume_dice
 from ctviewer.training.scores.detection.figures import AP, AP50, AP75, FROC, MARKED, SliceFigure, slice_figures
 from ctviewer.training.scores.resampling import DRAWS
 from ctviewer.training.slice_evaluation import UNCHOSEN, choose_display_threshold, counts, metrics_of
@@ -38,6 +38,8 @@ PHANTOM_INFECTED, PHANTOM_CLEAN = "phantom chests with infection", "phantom ches
 GROUPS = (INFECTED, PAINTED_OUT, SCANNED_CLEAN, SCANNED_INFECTED, PHANTOM_INFECTED, PHANTOM_CLEAN)
 """Kinds of sets that figures are given of, never of several together."""
 DICE = "Dice per patient"
+FOUND = "cross-sections found at the display threshold"
+FALSE = "false marks per slice at the display threshold"
 MARKED_AREA = "marked area on slices without infection, as a share of the lung"
 _LESIONS = (CLASSES[INFECTION],)
 _OF_GROUP = {
@@ -145,6 +147,7 @@ def _figures(pooled: SlicePredictions, parts: Sequence[SlicePredictions], group:
         for label, areas in ((INFECTION, sick), (LUNG, _by_patient(pooled, parts, LUNG))):
             if patients := int((areas.true > 0).sum()):
                 yield SliceFigure(DICE, CLASSES[label], partial(volume_dice.mean_dice, one=areas), patients)
+        yield from _shown(pooled, parts)
     if patients := int((sick.free > 0).sum()):
         share = sick.free_marked, sick.free
         yield SliceFigure(MARKED, CLASSES[INFECTION], partial(volume_dice.marked_share, one=sick), patients, share)
@@ -152,6 +155,25 @@ def _figures(pooled: SlicePredictions, parts: Sequence[SlicePredictions], group:
         if lung.any():
             drawn = partial(_ratio, above=marked, below=lung)
             yield SliceFigure(MARKED_AREA, CLASSES[INFECTION], drawn, int((lung > 0).sum()))
+
+
+def _shown(pooled: SlicePredictions, parts: Sequence[SlicePredictions]) -> Iterator[SliceFigure]:
+    """What a reader meets: cross-sections that an outline is shown on, and outlines that are on none."""
+    numbers, sums = pooled.patient_numbers(), np.zeros((4, len(pooled.patients)))
+    for part in parts:
+        one = froc.findings(part, INFECTION)
+        place = np.array([numbers[patient] for patient in part.patients], np.intp)
+        shown = one.scores >= part.threshold
+        for row, values in zip(sums, (one.found, one.false), strict=False):
+            np.add.at(row, place[one.patients[shown]], values[shown])
+        np.add.at(sums[2], place, one.lesions)
+    for case in pooled.cases:
+        sums[3, numbers[case.patient]] += case.lesions is not None
+    found, false, lesions, slices = sums
+    if patients := int((lesions > 0).sum()):
+        share = partial(_ratio, above=found, below=lesions)
+        yield SliceFigure(FOUND, CLASSES[INFECTION], share, patients, (found, lesions))
+    yield SliceFigure(FALSE, CLASSES[INFECTION], partial(_ratio, above=false, below=slices), int((slices > 0).sum()))
 
 
 def _each_patient(pooled: SlicePredictions, parts: Sequence[SlicePredictions], where: str) -> Iterator[Metric]:

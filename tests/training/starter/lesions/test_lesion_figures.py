@@ -59,6 +59,17 @@ def plain_ap(drawn, least):
     return np.mean([max(precision[recall >= r - 1e-12], default=0.0) for r in np.linspace(0, 1, 101)])
 
 
+def plain_shown(chest, threshold):
+    """Cross-sections found, all of them, false marks, slices."""
+    out = np.zeros(4)
+    for truths, marks in zip(chest.truths, chest.marks, strict=True):
+        shown = [mask for score, mask in marks if score >= threshold]
+        hits = [[iou(t, m) >= 0.25 for t in truths] for m in shown]
+        found = sum(any(row[i] for row in hits) for i in range(len(truths)))
+        out += found, len(truths), sum(not any(row) for row in hits), 1
+    return out
+
+
 def plain_froc(drawn, rate):
     best = 0.0
     for threshold in sorted({s for one in drawn for row in one.marks for s, _ in row}, reverse=True):
@@ -133,6 +144,12 @@ def test_overlap_of_folds_is_that_of_plain_loops(folds):
     for rate in (1, 4):
         name = f"FROC sensitivity at {rate} false per infected slice set, {ONE}"
         assert found[name].value == pytest.approx(plain_froc(everyone, rate), abs=1e-6)
+    hits, lesions, false, slices = np.sum(
+        [plain_shown(o, p.threshold) for d, p in zip(*folds, strict=True) for o in d], 0
+    )
+    assert found[f"{figures.FOUND}, {ONE}"].value == pytest.approx(hits / lesions, abs=1e-6)
+    assert found[f"{figures.FALSE}, {ONE}"].value == pytest.approx(false / slices, abs=1e-6)
+    assert 0 < hits < lesions and false > 0
     assert found["AP .5, lung"].value == found["Dice per patient, lung"].value == 1.0
     assert 0 < found[f"AP .75, {ONE}"].value < found[f"AP .5, {ONE}"].value < 1
 
