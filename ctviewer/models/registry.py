@@ -65,8 +65,8 @@ class Registry:
     def default(self, task: str) -> Bundle | None:
         """The bundle used for a task where nobody has chosen: one that says it is meant for that, the newest of several.
 
-        Where none says so it is the newest at all. What a training run made is used when somebody has activated it, and
-        never before.
+        Where none says so it is the newest at all, of those whose licence restricts nothing if there are such: nobody is
+        bound unasked. What a training run made is used when somebody has activated it, and never before.
 
         Raises:
             BundleError: there is none that can be used, and some are damaged.
@@ -75,7 +75,7 @@ class Registry:
         usual = [b for b in bundles if b.metadata.task == task and b.metadata.run is None]
         if not usual and problems:
             raise BundleError(" ".join(problems))
-        return max(usual, key=lambda one: (one.metadata.default, _order(one)), default=None)
+        return max(usual, key=_preferred, default=None)
 
     def history(self, task: str) -> tuple[Activation, ...]:
         """All that was ever activated for a task and gone back to, oldest first."""
@@ -196,6 +196,11 @@ def _chosen(one: Activation, bundles: Sequence[Bundle], problems: Sequence[str],
             f"Nothing was changed; {enumerated(usable)} can be activated." if usable else "Nothing was changed."
         )
     raise BundleError(" ".join(told))
+
+
+def _preferred(bundle: Bundle) -> tuple[bool, bool, tuple[str, tuple[int, ...], str]]:
+    m = bundle.metadata
+    return m.default, not m.restriction, _order(bundle)
 
 
 def _order(bundle: Bundle) -> tuple[str, tuple[int, ...], str]:

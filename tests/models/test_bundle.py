@@ -54,6 +54,19 @@ def test_saved_and_loaded_give_equal_outputs(bundle: Bundle) -> None:
     assert torch.equal(first.logits, second.logits) and torch.equal(first.attention, second.attention)
 
 
+def test_storing_changes_answers_by_rounding_only(
+    bundle: Bundle, metadata: Metadata, state: dict[str, torch.Tensor]
+) -> None:
+    trained = build_net(metadata.task, len(metadata.classes), metadata.net).eval()
+    trained.load_state_dict(state)
+    images = torch.randn(1, 6, 1, 56, 56)
+    with torch.inference_mode():
+        exact, kept = trained(images), bundle.build()(images)
+    for name in ("logits", "attention", "evidence"):
+        torch.testing.assert_close(getattr(kept, name), getattr(exact, name), atol=2e-3, rtol=2e-3)
+    assert not torch.equal(exact.logits, kept.logits), "matrices were rounded"
+
+
 def test_info_says_what_the_metadata_says(bundle: Bundle, metadata: Metadata) -> None:
     info = bundle.info
     assert (info.name, info.version, info.task) == ("Tiny classifier", "1.2.3", "study_classifier")

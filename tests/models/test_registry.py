@@ -119,9 +119,12 @@ def test_the_default_of_one_task_says_nothing_of_another(tmp_path: Path, metadat
     assert registry.default("one_shot") is None
 
 
-def test_a_damaged_default_is_told(tmp_path: Path, metadata: Metadata) -> None:
+def test_a_damaged_default_is_told_and_no_licence_that_restricts_takes_its_place(
+    tmp_path: Path, metadata: Metadata
+) -> None:
     default = flagged(tmp_path, metadata, "patients", default=True)
-    phantom = flagged(tmp_path, metadata, "phantom")
+    phantom = flagged(tmp_path, metadata, "phantom", version="0.1.0")
+    flagged(tmp_path, metadata, "simulated", version="2.0.0", restriction="Not for sale.")
     (default.folder / WEIGHTS).write_bytes(b"")
     registry = Registry([tmp_path], tmp_path / "active.json")
     assert registry.default("study_classifier") == phantom
