@@ -16,12 +16,13 @@ from ctviewer.core.words import share_text
 from ctviewer.inference.body_parts import names_chest, other_part
 from ctviewer.models.metadata import InputLimits
 
+BODY_PART = "body part"
 _TISSUE_ABOVE_HU = -300.0
 _LEAST_HU = -1024.0  # scanners fill what lies outside their circle with -2000 or less, and do not always say so
 _SLICES_LOOKED_AT = 24
 _PIXEL_STEP = 4
 _LEVELS = 256  # as many as a picture of 8 bits has; a scanner's values take a thousand and more
-_LEVELS_NEED = 20_000  # values, before few levels mean anything
+_LEVELS_NEED = 5_000  # values, before few levels mean anything
 _FILLED_SHARE = 0.2  # of the least lung: so much of it in both halves and through many slices is a lung nearly filled
 _FILLED_TRACES = 0.5
 _ONE_SIDED = 0.1
@@ -127,26 +128,36 @@ def _lungs(thorax: Thorax, limits: InputLimits) -> Check:
     return Check("lungs", "ok", f"{found:.0f} mL of aerated lung {span} were found; {wanted}.")
 
 
+def stated_part(volume: Volume) -> Check:
+    """What the file says, where the pixels cannot be asked."""
+    if other := other_part(volume.series):
+        text = f'The file calls the part of the body "{other}"; the model takes chests.'
+        return Check(BODY_PART, "abstain", text)
+    said = (
+        "says that it shows the chest" if names_chest(volume.series) else "does not say which part of the body it shows"
+    )
+    return Check(BODY_PART, "ok", f"The file {said}.")
+
+
 def _body_part(volume: Volume, lungs: Check, cut_off: bool) -> Check:
     """What the file says beside what the pixels say: these count."""
-    series, other = volume.series, other_part(volume.series)
+    other, chest = other_part(volume.series), names_chest(volume.series)
     if lungs.outcome == "abstain":
-        if names_chest(series):
-            text = "The file says that it shows the chest, but lungs like those of a chest were not found; the pixels count."
-            return Check("body part", "abstain", text)
-        if other:
-            return Check(
-                "body part", "abstain", f'The file calls the part of the body "{other}"; the model takes chests.'
-            )
-        return Check("body part", "ok", "The file does not say which part of the body it shows.")
+        if not chest:
+            return stated_part(volume)
+        text = (
+            "The file says that it shows the chest, but lungs like those of a chest were not found; the pixels count."
+        )
+        return Check(BODY_PART, "abstain", text)
     if other:
         text = f'The file calls the part of the body "{other}", but lungs were found; the pixels count.'
-        return Check("body part", "warn", text)
-    if names_chest(series):
-        return Check("body part", "ok", "The file says that it shows the chest, and lungs were found.")
-    sure = lungs.outcome == "ok" and not cut_off
-    text = "The file does not say which part of the body it shows; lungs were found"
-    return Check("body part", "ok" if sure else "warn", f"{text}." if sure else f"{text}, though not whole.")
+        return Check(BODY_PART, "warn", text)
+    if chest:
+        return Check(BODY_PART, "ok", "The file says that it shows the chest, and lungs were found.")
+    if lungs.outcome == "ok" and not cut_off:
+        return Check(BODY_PART, "ok", "The file does not say which part of the body it shows; lungs were found.")
+    text = "The file does not say which part of the body it shows; lungs were found, but not as in a whole chest."
+    return Check(BODY_PART, "warn", text)
 
 
 def _coverage(thorax: Thorax, limits: InputLimits) -> Check:

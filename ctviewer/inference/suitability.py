@@ -10,7 +10,7 @@ from ctviewer.core.kernels import is_sharp_kernel
 from ctviewer.core.layout import layout_of
 from ctviewer.core.units import unit_text
 from ctviewer.core.volume import Volume
-from ctviewer.inference.chest_checks import Seen, see, value_checks
+from ctviewer.inference.chest_checks import BODY_PART, Seen, see, stated_part, value_checks
 from ctviewer.models.metadata import InputLimits
 
 
@@ -39,8 +39,10 @@ def check(volume: Volume, limits: InputLimits) -> Suitability:
 def _checks(volume: Volume, limits: InputLimits, seen: Seen | None) -> Iterator[Check]:
     yield from (step(volume, limits) for step in _STATED)
     yield _contrast(volume, limits, seen)
-    if seen is not None:
-        yield from value_checks(volume, seen, limits)
+    found = [] if seen is None else list(value_checks(volume, seen, limits))
+    yield from found
+    if all(one.name != BODY_PART for one in found):
+        yield stated_part(volume)
 
 
 def _modality(volume: Volume, limits: InputLimits) -> Check:

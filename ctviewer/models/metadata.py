@@ -106,7 +106,7 @@ class InputLimits:
     air_hu: tuple[float, float]
     tissue_hu: tuple[float, float]
     lung_ml: tuple[float, float] = (300.0, 12000.0)
-    lung_height_mm: float = 30.0
+    lung_height_mm: float = 20.0
     bone_share: float = 0.005
     whole_lungs: bool = True
     thick_mm: float = 4.0
