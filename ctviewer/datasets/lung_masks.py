@@ -49,11 +49,11 @@ def lung_masks(hu: NDArray[np.float32], spacing: tuple[float, float, float]) -> 
 
 
 def _body(hu: NDArray[np.float32], spacing: tuple[float, float, float]) -> Bools:
-    """The largest thing of a slice, whatever it encloses with it; sides at which the field of view cuts the chest are closed."""
+    """The largest thing of a slice with whatever it encloses; a lung that the field of view cuts open is not enclosed."""
     solid = ndimage.binary_opening(hu > BODY_ABOVE_HU, iterations=max(1, round(_OPEN_MM / spacing[1])))
     numbered, count = ndimage.label(solid)
     if not count:
-        return solid
+        return np.zeros(hu.shape, bool)
     largest = numbered == np.bincount(numbered.ravel())[1:].argmax() + 1
     return np.asarray(ndimage.binary_fill_holes(largest))
 

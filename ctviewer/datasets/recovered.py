@@ -39,7 +39,7 @@ def recover_hu(picture: NDArray[np.uint8], lungs: NDArray[np.bool_], rounds: int
     levels = undo(picture, EQUALISED, rounds)
     air, scale = _scale(levels, lungs)
     hu = AIR_HU + (levels.astype(np.float32) - np.float32(air)) * np.float32(scale)
-    return np.maximum(hu, np.float32(-1024.0))
+    return np.asarray(np.maximum(hu, np.float32(-1024.0)), np.float32)
 
 
 def _scale(levels: NDArray[np.uint8], lungs: NDArray[np.bool_]) -> tuple[float, float]:

@@ -89,7 +89,7 @@ class LidcScans:
         volume, _ = self._studies.load(scan)
         require_axial_hu(volume, scan)
         keys = SliceKeys(volume)
-        labels, is_open = _labels(volume, keys, self._messages[scan], scan)
+        labels, is_open = nodule_labels(volume, keys, self._messages[scan], scan)
         complete = ~is_open if self._complete else np.zeros(volume.slice_count, bool)
         kept = usable_slices(volume, complete | labels.any(axis=(1, 2)))
         if not kept:
@@ -97,7 +97,7 @@ class LidcScans:
         return labelled_slices(volume, kept, keys, labels=labels, label_classes=_CLASSES, complete=complete)
 
 
-def _labels(
+def nodule_labels(
     volume: Volume, keys: SliceKeys, message: ReadMessage, scan: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Nodules `[slices, rows, columns]`, and `[slices]` where a mark stands that is none.
