@@ -213,6 +213,7 @@ def test_slices_that_failed_are_left_out_and_told(run, volume_of, classifier, de
 
 
 def test_closing_at_any_yield_ends_it_and_leaves_no_thread(volume, classifier, detector, cache):
+    list(analyse(volume, classifier, detector, FLOAT32, cache))  # nets are built once, which has events of its own
     count = len(list(analyse(volume, classifier, detector, FLOAT32, cache)))
     before = threading.active_count()
     for stop in range(1, count + 1):
