@@ -16,7 +16,7 @@ SET_UP := @$(if $(PYTHON),$(PYTHON) packaging/bootstrap.py $(if $(TORCH),--torch
 # A window manager is no part of Xvfb; the end-to-end tests need none.
 XVFB := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(if $(shell command -v xvfb-run),QT_QPA_PLATFORM=xcb xvfb-run -a -s '-screen 0 1920x1200x24'))
 
-.PHONY: demo test lint unit end-to-end bench fuzz train-starter evaluate-models pins clean
+.PHONY: demo test lint unit end-to-end bench fuzz train-starter train-models evaluate-models pins clean
 
 demo:
 	$(SET_UP) demo
@@ -49,6 +49,11 @@ bench:
 fuzz:
 	$(SET_UP) test
 	@PYTHONPATH=tests $(VENV)/python -m fuzz $(ARGS)
+
+# The models that learn from patients; their data sets are yours to have: `make train-models ARGS="lesions --covid19-ct-seg PATH ..."`.
+train-models:
+	$(SET_UP) demo
+	$(VENV)/python packaging/train_models.py $(ARGS)
 
 train-starter:
 	$(SET_UP) demo

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -79,11 +78,8 @@ def train_aggregator(
         loss = study_loss(net.head, out.logits, labels)
         return loss if out.attention is None else loss + supervision * attention_loss(out.attention, targets)
 
-    began = time.monotonic()
     stage = "Training BiLSTM and attention"
-    yield from fit(
-        net.aggregator, step, lambda: {"minutes": (time.monotonic() - began) / 60}, "minutes", plan, stage=stage
-    )
+    yield from fit(net.aggregator, step, None, "", plan, stage=stage)
 
 
 def _batch(

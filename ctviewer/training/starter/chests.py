@@ -71,7 +71,9 @@ def chest_of(name: str, patient: str, kind: str, slices: LabelledSlices) -> Ches
     """Slices as data sets give them, brought to the side that models learn at.
 
     Args:
-        name, patient, kind: see `Chest`.
+        name: see `Chest`.
+        patient: see `Chest`.
+        kind: see `Chest`.
         slices: in HU, head to feet; classes that are none of `CLASSES` count as infection where they are lesions.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -92,7 +91,8 @@ def train_encoder(
         chests: to learn from.
         plan: of the loop.
         batch: slices a step.
-        mixture, scanner: as for the lesion model.
+        mixture: as for the lesion model.
+        scanner: as for the lesion model.
         preprocessing: of the bundle.
     """
     torch.manual_seed(plan.seed)  # of the layer's weights
@@ -109,7 +109,4 @@ def train_encoder(
         known = torch.isfinite(targets)
         return binary_cross_entropy_with_logits(logits.float()[known], targets[known])
 
-    began = time.monotonic()
-    yield from fit(
-        heads, step, lambda: {"minutes": (time.monotonic() - began) / 60}, "minutes", plan, stage="Training the encoder"
-    )
+    yield from fit(heads, step, None, "", plan, stage="Training the encoder")

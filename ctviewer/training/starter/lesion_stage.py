@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -94,12 +93,11 @@ def train_lesions(
             losses = net.segmentation_losses(images.contiguous(memory_format=torch.channels_last), targets)
         return torch.stack([value.float() for value in losses.values()]).sum()
 
-    began = time.monotonic()
     yield from fit(
         net,
         step,
-        lambda: {"minutes": (time.monotonic() - began) / 60},
-        "minutes",
+        None,
+        "",
         plan,
         stage="Training the lesion model",
     )

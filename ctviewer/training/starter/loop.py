@@ -61,13 +61,13 @@ Step = Callable[[np.random.Generator], Tensor]
 Validate = Callable[[], Mapping[str, float]]
 
 
-def fit(net: nn.Module, step: Step, validate: Validate, goal: str, plan: Plan, *, stage: str) -> Iterator[Event]:
-    """Train `net` in place; it ends with the weights of its best validation epoch, in eval mode.
+def fit(net: nn.Module, step: Step, validate: Validate | None, goal: str, plan: Plan, *, stage: str) -> Iterator[Event]:
+    """Train `net` in place; it ends with the weights of its best validation epoch, or its last ones, in eval mode.
 
     Args:
         net: what is trained (parameters that need no gradient are left alone).
         step: draws a batch with the generator given and returns its loss.
-        validate: metrics of the validation data; called in eval mode without gradients.
+        validate: metrics of the validation data; called in eval mode without gradients. None: nothing is chosen by.
         goal: the metric to maximise; NaN never counts as better.
         plan: see there.
         stage: for the events.
@@ -92,10 +92,10 @@ def fit(net: nn.Module, step: Step, validate: Validate, goal: str, plan: Plan, *
                 raise CtviewerError(f"{stage} stopped at step {done}: the loss is not finite.")
             schedule.step()
             yield Progress(stage, done, total)
-        metrics = _validated(net, validate)
-        better = metrics[goal] > best
+        metrics = {} if validate is None else _validated(net, validate)
+        better = validate is None or metrics[goal] > best
         if better:
-            best, best_state = metrics[goal], copy.deepcopy(net.state_dict())
+            best, best_state = metrics.get(goal, best), copy.deepcopy(net.state_dict())
         yield EpochDone(stage, epoch + 1, plan.epochs, float(np.mean(losses)), metrics, better)
     net.load_state_dict(best_state)
     net.eval()

@@ -13,7 +13,7 @@ from typing import Any
 
 from ctviewer.core.events import Event
 from ctviewer.nets.one_shot import OneShot, light_options
-from ctviewer.training.starter.chests import CLASSES
+from ctviewer.training.starter.chests import CLASSES, LUNG
 from ctviewer.training.starter.lesion_folds import Folds
 from ctviewer.training.starter.lesion_split import Fold
 from ctviewer.training.starter.lesion_stage import LESION_INPUT, Mixture, train_lesions
@@ -26,8 +26,8 @@ BATCH = 8
 
 
 def lesion_options() -> dict[str, Any]:
-    """Of the one-shot net: light heads, 256 pixels a side."""
-    return light_options(LESION_INPUT.size, WIDTH, CHANNELS)
+    """Of the one-shot net: light heads, 256 pixels a side, lesions in lungs."""
+    return {**light_options(LESION_INPUT.size, WIDTH, CHANNELS), "container": LUNG}
 
 
 def new_lesion_net() -> OneShot:
@@ -43,9 +43,9 @@ def lesion_steps(seed: int = 0) -> Plan:
 def lesion_settings(seed: int = 0) -> dict[str, Any]:
     """All that decides a training besides its chests, for the card."""
     plan = dataclasses.asdict(lesion_steps(seed))
-    parts = {"mixture": Mixture(), "scanner": Scanner()}
-    told = {f"{name}: {key}": value for name, part in parts.items() for key, value in dataclasses.asdict(part).items()}
-    return {"batch": BATCH, **plan, **told}
+    mixture = {f"mixture: {key}": value for key, value in dataclasses.asdict(Mixture()).items()}
+    scanner = {f"scanner: {key}": value for key, value in dataclasses.asdict(Scanner()).items()}
+    return {"batch": BATCH, **plan, **mixture, **scanner}
 
 
 def lesion_folds(folder: Path, seed: int = 0) -> Folds:

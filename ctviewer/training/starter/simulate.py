@@ -82,10 +82,12 @@ def material(
         seed: of the choice among lesions.
 
     Raises:
-        InputError: no clean chest, or no lesion to learn from.
+        InputError: no clean chest, one that shows infection, or no lesion to learn from.
     """
     if not clean:
         raise InputError("No chest without infection was given to simulate studies in.")
+    if shown := [chest.name for chest in clean if chest.infected.any()]:
+        raise InputError(f"The chest {shown[0]} shows infection: disease is simulated in clean chests.")
     known = {chest.name: spacing_of(chest) for chest in (*clean, *donors)} | dict(spacings or {})
     library = library_of(donors, known, seed)
     if not (library.outlines and library.haze and library.dense):
@@ -179,10 +181,7 @@ def _scanned(chest: Chest, rng: np.random.Generator) -> Chest:
 
 def _host(source: Material, rng: np.random.Generator) -> tuple[Host, float]:
     """A chest as one scan of it may be: slices as far apart and as thick as drawn, cut at the top or at the bottom."""
-    kinds = sorted({chest.kind for chest in source.clean})
-    kind = kinds[int(rng.integers(len(kinds)))]
-    pool = [chest for chest in source.clean if chest.kind == kind]
-    chest = pool[int(rng.integers(len(pool)))]
+    chest = _drawn(source.clean, rng)
     spacing, n = source.spacings[chest.name], len(chest.hu)
     wanted = np.exp(rng.uniform(*np.log(_SPACINGS)))
     step = int(np.clip(round(wanted / spacing), 1, max(1, n // _LEAST_SLICES)))
@@ -195,6 +194,16 @@ def _host(source: Material, rng: np.random.Generator) -> tuple[Host, float]:
         first, last = 0, kept
     whole = host_of(thin, spacing * step)
     return _cut(whole, slice(first, last)), spacing * thickness
+
+
+def _drawn(clean: Sequence[Chest], rng: np.random.Generator) -> Chest:
+    """One of the chests: a kind by the root of its patients (few are not met too often), a patient of it, a chest of theirs."""
+    patients = {chest.kind: sorted({c.patient for c in clean if c.kind == chest.kind}) for chest in clean}
+    kinds, weights = sorted(patients), np.sqrt([len(patients[kind]) for kind in sorted(patients)])
+    kind = str(rng.choice(kinds, p=weights / weights.sum()))
+    patient = str(rng.choice(patients[kind]))
+    pool = [chest for chest in clean if chest.kind == kind and chest.patient == patient]
+    return pool[int(rng.integers(len(pool)))]
 
 
 def _cut(host: Host, kept: slice) -> Host:
