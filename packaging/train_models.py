@@ -50,7 +50,7 @@ def main() -> int:
     line = ProgressLine(quiet=arguments.quiet)
     sets = Sets(arguments.covid19_ct_seg, arguments.lung_pet_ct_dx, arguments.lidc, arguments.work / "chests")
     try:
-        chests: tuple[Chest, ...] = drain(read_chests(sets, line), line)
+        chests: tuple[Chest, ...] = drain(read_chests(sets), line)
         (_lesions if arguments.what == "lesions" else _studies)(chests, arguments, line)
     except CtviewerError as error:
         print(error, file=sys.stderr)
