@@ -213,16 +213,21 @@ def test_slices_that_failed_are_left_out_and_told(run, volume_of, classifier, de
 
 
 def test_closing_at_any_yield_ends_it_and_leaves_no_thread(volume, classifier, detector, cache):
-    list(analyse(volume, classifier, detector, FLOAT32, cache))  # nets are built once, which has events of its own
-    count = len(list(analyse(volume, classifier, detector, FLOAT32, cache)))
+    settings = dataclasses.replace(FLOAT32, chunk=12)  # few steps: each is a whole analysis
+
+    def steps():
+        return analyse(volume, classifier, detector, settings, cache)
+
+    list(steps())  # nets are built once, which has events of its own
+    count = len(list(steps()))
     before = threading.active_count()
     for stop in range(1, count + 1):
-        steps = analyse(volume, classifier, detector, FLOAT32, cache)
+        some = steps()
         for _ in range(stop):
-            next(steps)
-        steps.close()
+            next(some)
+        some.close()
         assert threading.active_count() == before
-    assert result_of(list(analyse(volume, classifier, detector, FLOAT32, cache)))
+    assert result_of(list(steps()))
 
 
 def test_nothing_is_written(run, volume, classifier, detector, cache):
