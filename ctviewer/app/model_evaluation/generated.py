@@ -191,7 +191,13 @@ def _part(name: str, setting: Setting, generated: Generated, figures_of: Callabl
 
 
 def _of_probabilities(answers: Answers) -> Iterator[Metric]:
-    yield from (rounded(one) for one in answers.evaluation.metrics if one.name not in _OF_ATTENTION)
+    """Of any finding, and of each kind of finding where there are several: the rest follows from them."""
+    told = answers.predictions
+    positive = [name for name in told.classes if name != told.negative_class]
+    same = (told.negative_class, *(positive if len(positive) == 1 else ()))
+    for one in answers.evaluation.metrics:
+        if one.name not in _OF_ATTENTION and not one.name.endswith(tuple(f", {name}" for name in same)):
+            yield rounded(one)
 
 
 def _of_attention(answers: Answers) -> Iterator[Metric]:

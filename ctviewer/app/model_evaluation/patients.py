@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ctviewer.app.model_evaluation.dense_lung import dense_fractions, lung_mask
+from ctviewer.app.model_evaluation.dense_lung import dense_fractions, lungs_of
 from ctviewer.app.model_evaluation.judged import Judge, marked, opened
 from ctviewer.app.model_evaluation.parts import BESIDE, PATIENTS, Part, Setting, figure
 from ctviewer.app.model_evaluation.ranking import outer_tenths, position_scores, ranked
@@ -47,7 +47,7 @@ class _Scan:
         name: as its folder.
         volume: in HU.
         order: volume indices, head to feet.
-        lungs: `[slices, rows, columns]` of `lung_mask`, by volume index.
+        lungs: `[slices, rows, columns]` of `lungs_of`, by volume index.
     """
 
     name: str
@@ -105,7 +105,7 @@ def _card_notes(beside: Sequence[Metric]) -> dict[str, str]:
 
 def _scan(setting: Setting, name: str) -> _Scan:
     volume = opened(setting.data / FOLDER / name, setting.line)
-    return _Scan(name, volume, volume.geometry.display_order, lung_mask(volume))
+    return _Scan(name, volume, volume.geometry.display_order, lungs_of(volume))
 
 
 def _labels(path: Path, scan: _Scan) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ctviewer.app.model_evaluation.dense_lung import DENSE_HU, dense_fractions, lung_mask
+from ctviewer.app.model_evaluation.dense_lung import DENSE_HU, dense_fractions, lungs_of
 from ctviewer.app.model_evaluation.ranking import outer_tenths, position_scores, ranked
 from ctviewer.datasets.phantom import Family, PhantomSpec, Variant, generate
 from ctviewer.datasets.sources import phantom_volume
@@ -54,14 +54,14 @@ def ill():
 
 
 def test_the_lung_is_found_with_what_is_dense_in_it(ill):
-    found, truth = lung_mask(phantom_volume(ill)), ill.labels > 0
+    found, truth = lungs_of(phantom_volume(ill)), ill.labels > 0
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.9
     assert (found & (ill.labels >= 2)).sum() > 0.6 * (ill.labels >= 2).sum()
 
 
 def test_the_dense_fraction_is_that_of_a_plain_loop_and_ranks_infected_slices(ill):
     volume = phantom_volume(ill)
-    lungs = lung_mask(volume)
+    lungs = lungs_of(volume)
     found = dense_fractions(volume, lungs)
     pixel = volume.geometry.pixel_spacing[0]
     assert pixel > 2.0  # the opening is by a cross of five pixels
@@ -78,5 +78,5 @@ def test_the_dense_fraction_is_that_of_a_plain_loop_and_ranks_infected_slices(il
 
 def test_without_lungs_there_is_no_dense_fraction(volume_of):
     volume = volume_of(np.full((4, 64, 64), 40, np.int16))
-    lungs = lung_mask(volume)
+    lungs = lungs_of(volume)
     assert not lungs.any() and not dense_fractions(volume, lungs).any()
