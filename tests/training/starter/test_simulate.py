@@ -145,5 +145,7 @@ def test_a_patient_on_both_sides_is_refused_as_chest_or_as_donor(made: list[Simu
 def test_material_without_use_is_refused(chest_of) -> None:
     with pytest.raises(InputError, match="No chest without infection"):
         material([], [chest_of()])
+    with pytest.raises(InputError, match="recovered 0 shows infection"):
+        material([chest_of()], [chest_of()])
     with pytest.raises(InputError, match="too little"):
         material([chest_of(infected=False)], [])

@@ -16,6 +16,7 @@ Box = tuple[slice, slice, slice]
 _RAGGED = 0.28  # of the radius, one standard deviation of outlines
 _SOFT = 2.5  # mm over which outlines fade
 _RIND = (6.0, 16.0)  # mm, thickness of shells under the pleura
+_BAND = 26.0  # mm: longer ones would go all around a lung
 _LOBULE = 9.0  # mm between centrilobular nodules
 _NODULE = (1.6, 3.6)  # mm, their radii
 
@@ -82,7 +83,7 @@ def _grown(lesion: Lesion, host: Host, centre: tuple[int, int, int], rng: np.ran
     flat = 0.62 if lesion.outline == BAND else 0.85
     radii = lesion.radius * np.array([rng.uniform(0.7, 1.3), rng.uniform(flat, 1.15), rng.uniform(flat, 1.15)])
     if lesion.outline == BAND:
-        radii = lesion.radius * np.array([rng.uniform(0.8, 1.6), 1.7, 1.7])
+        radii = min(lesion.radius, _BAND) * np.array([rng.uniform(0.8, 1.6), 1.7, 1.7])
     box, offsets = _around(host, centre, (2.1 if lesion.outline == LOBAR else 1.8) * radii)
     norm = np.sqrt(sum((o / r) ** 2 for o, r in zip(offsets, radii, strict=True)))
     norm = norm + _RAGGED * _clouds(norm.shape, host, 0.45 * lesion.radius, rng)
