@@ -84,10 +84,13 @@ def _activate(options: argparse.Namespace) -> int:
     installed().activate(bundle)
     if options.json:
         was = before.key if before else None
-        _print_json({"active": bundle.key, "task": bundle.metadata.task, "before": was, "doubts": list(doubts)})
+        told = {"doubts": list(doubts), "restriction": bundle.metadata.restriction}
+        _print_json({"active": bundle.key, "task": bundle.metadata.task, "before": was, **told})
         return OK
     for doubt in doubts:
         print(f"! {doubt}")
+    if bundle.metadata.restriction:
+        print(f"! {bundle.metadata.licence}: {bundle.metadata.restriction}")
     print(f"{bundle.key} is used now." + (_way_back(before) if before and before.key != bundle.key else ""))
     return OK
 

@@ -93,6 +93,12 @@ def test_the_list_shows_licence_and_restriction(run, in_use):
     assert rows["0.1.0"]["restriction"] == "" and not rows["0.1.0"]["calibrated_on_patients"]
 
 
+def test_whoever_activates_a_model_is_told_what_its_licence_forbids(run, in_use):
+    bound = in_use(licence="CC BY-NC-SA 4.0", restriction=RESTRICTION)
+    assert f"! CC BY-NC-SA 4.0: {RESTRICTION}" in run("models", "activate", bound.key)[1]
+    assert json.loads(run("models", "activate", bound.key, "--json")[1])["restriction"] == RESTRICTION
+
+
 @pytest.fixture
 def services(in_use):
     """`services()`: of this user, as at the start of the program."""

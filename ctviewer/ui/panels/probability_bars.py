@@ -15,7 +15,10 @@ from ctviewer.ui import theme
 from ctviewer.ui.panels.common import DASH, plain_tip
 
 _ROW_PX = 20
-_CAP_PX = 3  # half the height of a whisker's ends
+_TALL_PX = 36  # with intervals: name and numbers above the bar, for beside each other they have no room
+_BAR_PX, _LEAST_BAR, _GAP = 6, 60, 6
+_CAP_PX = 4  # half the height of a whisker's ends
+_MIDDLE, _RIGHT = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
 
 
 class ProbabilityBars(QWidget):
@@ -46,56 +49,75 @@ class ProbabilityBars(QWidget):
             negative_class: "" for none.
             intervals: of each row, None for none; empty: no row has one.
         """
-        changed = len(rows) != len(self._rows)
+        height = self._height
         self._rows, self._negative = tuple(rows), negative_class
         self._intervals = tuple(intervals) or (None,) * len(rows)
         both = tuple(zip(self._rows, self._intervals, strict=True))
         self.setAccessibleName(", ".join(f"{name} {_shown(p, interval)}" for (name, p), interval in both))
         told = [f"{name}: {DASH if math.isnan(p) else f'{p:.3f}'}{_tail(interval)}" for (name, p), interval in both]
         self.setToolTip(plain_tip("\n".join(told)))
-        if changed:
+        if self._height != height:
             self.updateGeometry()
         self.update()
 
+    @property
+    def _row_height(self) -> int:
+        return _TALL_PX if any(self._intervals) else _ROW_PX
+
+    @property
+    def _height(self) -> int:
+        return self._row_height * len(self._rows)
+
     def sizeHint(self) -> QSize:
         """One row per class."""
-        return QSize(180, _ROW_PX * len(self._rows))
+        return QSize(180, self._height)
 
     def minimumSizeHint(self) -> QSize:
         """Narrow, but all rows."""
-        return QSize(120, _ROW_PX * len(self._rows))
+        return QSize(120, self._height)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Name, bar, number."""
-        painter = QPainter(self)
-        widest = "0.00 (0.00 to 0.00)" if any(self._intervals) else "0.000"
-        room = painter.fontMetrics().horizontalAdvance(widest)
-        name_width = min(self.width() * 2 // 5, 120, max(48, self.width() - room - 60))
+        """Name, bar, number; with intervals the bar is below and has a whisker."""
+        painter, height = QPainter(self), self._row_height
         for row, ((name, p), interval) in enumerate(zip(self._rows, self._intervals, strict=True)):
-            line = QRect(0, row * _ROW_PX, self.width(), _ROW_PX)
-            self._paint_row(painter, line, name_width, name, p, interval, room)
+            line = QRect(0, row * height, self.width(), _ROW_PX)
+            text = _shown(p, interval)
+            if height == _TALL_PX:
+                number = painter.fontMetrics().horizontalAdvance(text)
+                self._write(painter, line, name, self.width() - number - _GAP, text)
+                bar = QRect(0, line.bottom() + 2, self.width(), _BAR_PX)
+            else:
+                room = painter.fontMetrics().horizontalAdvance("0.000") + _GAP
+                names = self._name_width(painter, room)
+                self._write(painter, line, name, names, text)
+                bar = QRect(names + _GAP, line.top() + 7, self.width() - names - _GAP - room, _BAR_PX)
+            self._draw_bar(painter, bar, name, p, interval)
         painter.end()
 
-    def _paint_row(
-        self, painter: QPainter, line: QRect, name_width: int, name: str, p: float, interval: Interval | None, room: int
-    ) -> None:
-        c, middle, end = theme.colours(), Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignRight
-        left, right = name_width + 6, line.width() - room - 6
-        painter.setPen(QColor(c.text))
-        elided = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, name_width)
-        painter.drawText(QRect(0, line.top(), name_width, _ROW_PX), int(middle), elided)
-        painter.fillRect(left, line.top() + 7, right - left, 6, QColor(c.window))
-        colour = QColor(c.muted) if name == self._negative else self._colour()
+    def _name_width(self, painter: QPainter, room: int) -> int:
+        """As wide as the longest name, as far as the bars keep their room."""
+        widest = max(painter.fontMetrics().horizontalAdvance(name) for name, _ in self._rows)
+        return min(widest, max(self.width() - room - _GAP - _LEAST_BAR, self.width() * 2 // 5))
+
+    def _write(self, painter: QPainter, line: QRect, name: str, width: int, number: str) -> None:
+        painter.setPen(QColor(theme.colours().text))
+        elided = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, width)
+        painter.drawText(QRect(0, line.top(), width, line.height()), int(_MIDDLE), elided)
+        painter.drawText(line, int(_RIGHT), number)
+
+    def _draw_bar(self, painter: QPainter, bar: QRect, name: str, p: float, interval: Interval | None) -> None:
+        c = theme.colours()
+        painter.fillRect(bar, QColor(c.window))
         share = 0.0 if math.isnan(p) else p
-        painter.fillRect(left, line.top() + 7, round((right - left) * share), 6, colour)
-        if interval is not None:
-            low, high = (left + round((right - left) * value) for value in interval)
-            at = line.top() + _ROW_PX // 2
-            painter.drawLine(low, at, high, at)
-            for x in (low, high):
-                painter.drawLine(x, at - _CAP_PX, x, at + _CAP_PX)
-        number = QRect(right, line.top(), line.width() - right, _ROW_PX)
-        painter.drawText(number, int(middle | end), _shown(p, interval))
+        colour = QColor(c.muted) if name == self._negative else self._colour()
+        painter.fillRect(bar.left(), bar.top(), round(bar.width() * share), bar.height(), colour)
+        if interval is None:
+            return
+        low, high = (bar.left() + round((bar.width() - 1) * value) for value in interval)
+        at = bar.top() + bar.height() // 2
+        painter.drawLine(low, at, high, at)
+        for x in (low, high):
+            painter.drawLine(x, at - _CAP_PX, x, at + _CAP_PX)
 
 
 def _shown(p: float, interval: Interval | None) -> str:
