@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ctviewer.app.model_evaluation.run import Places, Recipes, main
+from ctviewer.app.model_evaluation.run import Places, main
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,10 +35,6 @@ def commit() -> str:
 if __name__ == "__main__":
     data = Path(os.environ.get("CTVIEWER_TEST_DATA") or ROOT.parent / "shared" / "data")
     log = ROOT / "resources" / "evaluation" / "log.jsonl"
-    sys.exit(
-        main(
-            None,
-            Places(ROOT / "resources" / "bundles", data, Path("out") / "evaluate-models", log, commit()),
-            Recipes(),
-        )
-    )
+    out = Path("out")
+    places = Places(ROOT / "resources" / "bundles", data, out / "evaluate-models", log, out / "train-models", commit())
+    sys.exit(main(None, places))

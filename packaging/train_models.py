@@ -32,15 +32,13 @@ from ctviewer.training.starter.recipe import BATCH, lesion_folds, lesion_steps, 
 from ctviewer.training.starter.shipped import lesion_bundle, study_bundle
 from ctviewer.training.starter.simulation.patterns import CLASSES as SIMULATED
 from ctviewer.training.starter.study_recipe import (
+    STUDY_FOLD,
     StudySettings,
     material_of,
     new_study_net,
     train_infection,
     train_simulated,
 )
-
-STUDY_FOLD = 1
-"""The fold whose patients no study model meets."""
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ctviewer.app.model_evaluation import page
 from ctviewer.app.model_evaluation.generated import Generated, attend, calibrate
-from ctviewer.app.model_evaluation.lesions import FoldRun, judge_lesions
+from ctviewer.app.model_evaluation.lesions import judge_lesions
 from ctviewer.app.model_evaluation.log import RUN, Log
 from ctviewer.app.model_evaluation.parts import (
     ATTENTION,
@@ -29,6 +29,7 @@ from ctviewer.app.model_evaluation.parts import (
 )
 from ctviewer.app.model_evaluation.patients import score_patients
 from ctviewer.app.model_evaluation.phantoms import judge_on_phantoms
+from ctviewer.app.model_evaluation.recipes import TrainedOn
 from ctviewer.app.model_evaluation.reproductions import reproduce_ter_sarkisov, reproduce_ye
 from ctviewer.app.model_evaluation.scope import look_at_scope
 from ctviewer.app.model_evaluation.writing import write_figures
@@ -39,10 +40,8 @@ from ctviewer.core.findings import RESEARCH_USE
 from ctviewer.core.words import counted
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.registry import ACTIVE, Registry
-from ctviewer.training.source import LabelledSource
 
 PAGE, DATA = "evaluation.html", "evaluation.json"
-NOTHING = "The data that models learned from is not there."
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ class Places:
         data: the folder of test data.
         out: for what is made.
         log: the log of all runs.
+        work: where training keeps chests and fold models.
         commit: of the repository, "" where it is not known.
     """
 
@@ -61,20 +61,8 @@ class Places:
     data: Path
     out: Path
     log: Path
+    work: Path
     commit: str = ""
-
-
-@dataclass(frozen=True)
-class Recipes:
-    """What the recipes of training give to be judged on; each says why where there is nothing.
-
-    Attributes:
-        folds: what the lesion model is cross-validated on.
-        simulated: simulated studies of patients that no study model learned from.
-    """
-
-    folds: Callable[[Setting], FoldRun | str] = lambda _setting: NOTHING
-    simulated: Callable[[Setting], LabelledSource | str] = lambda _setting: NOTHING
 
 
 def parser(places: Places) -> argparse.ArgumentParser:
@@ -85,6 +73,10 @@ def parser(places: Places) -> argparse.ArgumentParser:
     made.add_argument("--model", action="append", metavar="NAME", help="judge the bundle of this name alone")
     made.add_argument("--data", type=Path, default=places.data, help="folder of the test data")
     made.add_argument("--out", type=Path, default=places.out, help="for what is made on the way, and for the page")
+    made.add_argument(
+        "--work", type=Path, default=places.work, help="where train_models.py keeps chests and fold models"
+    )
+    made.add_argument("--seed", type=int, default=0, help="that the models were trained with")
     made.add_argument("--log", type=Path, default=places.log, help="log that a line is added to")
     made.add_argument("--write", action="store_true", help="write the figures into the bundles' metadata and cards")
     made.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu")
@@ -93,25 +85,25 @@ def parser(places: Places) -> argparse.ArgumentParser:
     return made
 
 
-def evaluate_models(options: argparse.Namespace, commit: str, recipes: Recipes) -> int:
+def evaluate_models(options: argparse.Namespace, commit: str = "") -> int:
     """Do what was asked for; the exit code of the last part that failed, 0 where all went well.
 
     Args:
         options: of `parser`.
         commit: of the repository.
-        recipes: what models learned from.
 
     Raises:
         CtviewerError: a folder of bundles without one that can be used, data that cannot be read, a place that cannot be
             written.
     """
-    for place in (options.out, options.log) if options.data.is_dir() else ():
+    for place in (options.out, options.work, options.log) if options.data.is_dir() else ():
         refuse_inside(place, options.data)
     bundles = _bundles(options.bundles, options.model)
     log, line = Log(options.log, commit), ProgressLine(options.quiet)
     setting = Setting(bundles, options.data, options.out, line, options.device, log.add, options.effort)
+    learned = TrainedOn(options.data, options.work, options.seed, line)
     done: list[Part] = []
-    for name, work in _work(setting, recipes).items():
+    for name, work in _work(setting, learned).items():
         if name in (options.only or PARTS):
             part = work()
             done.append(part)
@@ -124,27 +116,27 @@ def evaluate_models(options: argparse.Namespace, commit: str, recipes: Recipes) 
     return next((part.code for part in reversed(done) if part.code), 0)
 
 
-def main(arguments: Sequence[str] | None, places: Places, recipes: Recipes) -> int:
+def main(arguments: Sequence[str] | None, places: Places) -> int:
     """Command line; the exit code. Errors in one sentence."""
     options = parser(places).parse_args(arguments)
     print(f"ctviewer: {RESEARCH_USE}", file=sys.stderr)
     try:
-        return evaluate_models(options, places.commit, recipes)
+        return evaluate_models(options, places.commit)
     except CtviewerError as error:
         print(error, file=sys.stderr)
         return error.exit_code
 
 
-def _work(setting: Setting, recipes: Recipes) -> dict[str, Callable[[], Part]]:
+def _work(setting: Setting, learned: TrainedOn) -> dict[str, Callable[[], Part]]:
     """What each part does, in the order of `PARTS`."""
-    generated = cache(lambda: Generated(setting, recipes.simulated(setting)))
+    generated = cache(lambda: Generated(setting, learned.simulated(setting)))
     return {
         SCOPE: lambda: look_at_scope(setting),
         CALIBRATION: lambda: calibrate(setting, generated()),
         ATTENTION: lambda: attend(setting, generated()),
         PHANTOMS: lambda: judge_on_phantoms(setting),
         PATIENTS: lambda: score_patients(setting),
-        LESIONS: lambda: judge_lesions(setting, recipes.folds(setting)),
+        LESIONS: lambda: judge_lesions(setting, learned.folds(setting)),
         YE: lambda: reproduce_ye(setting),
         TER_SARKISOV: lambda: reproduce_ter_sarkisov(setting),
     }

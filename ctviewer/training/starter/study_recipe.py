@@ -32,6 +32,9 @@ from ctviewer.training.starter.simulation.patterns import CLASSES as SIMULATED
 STUDY_INPUT = LESION_INPUT
 """The whole slice: a centre crop would lose lung at the edge of narrow fields of view."""
 
+STUDY_FOLD = 1
+"""The fold of the lesion models' cross-validation whose patients no study model meets."""
+
 
 @dataclass(frozen=True)
 class StudySettings:

@@ -8,7 +8,7 @@ import pytest
 
 from ctviewer.app.model_evaluation import generated
 from ctviewer.app.model_evaluation.parts import PARTS
-from ctviewer.app.model_evaluation.run import DATA, PAGE, Places, Recipes, main
+from ctviewer.app.model_evaluation.run import DATA, PAGE, Places, main
 from ctviewer.models.bundle import CARD, load_bundle
 
 CLASSIFIER, DETECTOR = "tiny-study-classifier 0.1.0", "tiny-one-shot 0.1.0"
@@ -17,10 +17,10 @@ CLASSIFIER, DETECTOR = "tiny-study-classifier 0.1.0", "tiny-one-shot 0.1.0"
 @pytest.fixture
 def run(bundles, data, tmp_path, capsys):
     """Run the command; exit code, what it printed, what is on disk."""
-    places = Places(bundles, data, tmp_path / "out", tmp_path / "log" / "log.jsonl", "abc123")
+    places = Places(bundles, data, tmp_path / "out", tmp_path / "log" / "log.jsonl", tmp_path / "work", "abc123")
 
     def act(*arguments):
-        code = main([*arguments, "--quiet"], places, Recipes())
+        code = main([*arguments, "--quiet"], places)
         said = capsys.readouterr()
         assert "Traceback" not in said.out + said.err
         return code, said.out, said.err
@@ -150,7 +150,8 @@ def test_nothing_is_written_into_the_data(run, data):
 def test_every_part_has_its_work(run, monkeypatch):
     from ctviewer.app.model_evaluation import run as module
     from ctviewer.app.model_evaluation.parts import Setting
+    from ctviewer.app.model_evaluation.recipes import TrainedOn
     from ctviewer.app.progress import ProgressLine
 
     setting = Setting((), run.places.data, run.places.out, ProgressLine(quiet=True))
-    assert tuple(module._work(setting, Recipes())) == PARTS
+    assert tuple(module._work(setting, TrainedOn(run.places.data, run.places.work, 0, setting.line))) == PARTS
