@@ -171,6 +171,7 @@ class ModelsDialog(QDialog):
             top = QTreeWidgetItem([_TASKS.get(task, task)])
             top.setFlags(Qt.ItemFlag.ItemIsEnabled)
             self.tree.addTopLevelItem(top)
+            top.setFirstColumnSpanned(True)
             for key, card in self._cards.items():
                 if card.task == task:
                     parent = items.get(card.parent) if self._descends(card) else None

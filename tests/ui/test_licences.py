@@ -22,7 +22,7 @@ CARDS = (STUDY, LESIONS, FREE, FREE_LESIONS)
 
 def test_one_sentence_for_models_of_the_same_restriction():
     told = to_tell(CARDS, ())
-    assert told.text == "Study 1.0.0 (CC BY-NC-SA 4.0) and Lesions 1.0.0 (CC BY-NC-SA 4.0): Not for commercial use."
+    assert told.text == "Study 1.0.0 and Lesions 1.0.0 (CC BY-NC-SA 4.0): Not for commercial use."
     assert told.keys == (STUDY.key, LESIONS.key) and told.free == (FREE.key, FREE_LESIONS.key)
 
 

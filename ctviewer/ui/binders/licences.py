@@ -15,7 +15,7 @@ from ctviewer.ui.presenters.models import ModelsPresenter
 from ctviewer.ui.services import ModelCard, Services
 
 UNDERSTOOD = "Understood"
-SWITCH_ONE, SWITCH_ALL = "Use a model without this restriction", "Use models without these restrictions"
+SWITCH_ONE, SWITCH_ALL = "Use an unrestricted model", "Use unrestricted models"
 _SHOWN_IN = (Phase.WAITING, Phase.RUNNING, Phase.DONE)
 
 
@@ -41,9 +41,10 @@ def to_tell(cards: Sequence[ModelCard], understood: Iterable[str]) -> Told | Non
     if not those:
         return None
     parts = []
-    for restriction in dict.fromkeys(card.restriction for card in those):
-        names = [f"{card.title} {card.version} ({card.licence})" for card in those if card.restriction == restriction]
-        parts.append(f"{enumerated(names)}: {restriction}")
+    for licence, restriction in dict.fromkeys((card.licence, card.restriction) for card in those):
+        same = [card for card in those if (card.licence, card.restriction) == (licence, restriction)]
+        names = enumerated([f"{card.title} {card.version}" for card in same])
+        parts.append(f"{names} ({licence}): {restriction}")
     free = [unrestricted(card, cards) for card in those]
     return Told(" ".join(parts), tuple(card.key for card in those), tuple(one.key for one in free if one is not None))
 
