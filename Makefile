@@ -59,7 +59,8 @@ train-starter:
 	$(SET_UP) demo
 	$(VENV)/python packaging/train_starter.py $(ARGS)
 
-# How good the models are, where that takes longer than the tests: two hours at most on two cores; it can be interrupted.
+# How good the models are, where that takes longer than the tests: every figure of the cards. Parts and bundles can be named:
+# `make evaluate-models ARGS="--only patients scope --model infection-lesions --write"`. It can be interrupted.
 evaluate-models:
 	$(SET_UP) demo
 	$(VENV)/python packaging/evaluate_models.py $(ARGS)
