@@ -32,10 +32,15 @@ _OUT_OF_SCOPE = (
     "Any clinical decision: diagnosis, exclusion, triage or follow-up of disease. Other than chest CT; children; scans of which the "
     "suitability check says that they are outside what the model was made for."
 )
-_FEW = (
-    "All infection that it learned from is of ten patients with COVID-19, of one data set, and of slices that show infection; "
-    "healthy lung is mostly theirs too, with the infection painted out."
-)
+
+
+def _few(patients: str) -> str:
+    return (
+        f"All infection that it learned from is of {patients} patients with COVID-19, of one data set, and of slices that show "
+        "infection; healthy lung is mostly theirs too, with the infection painted out."
+    )
+
+
 _ALIKE = (
     "It cannot tell infection from what looks alike: oedema, haemorrhage, fibrosis, tumour, aspiration, atelectasis, motion, "
     "lungs breathed out."
@@ -60,7 +65,7 @@ INFECTION_LESIONS: dict[str, Any] = {
     "default": True,
     "intended_use": "Research: opacities that look like infection are outlined, to be looked at and corrected by a reader.",
     "trained_on": "trained on slices of 10 patients with COVID-19, clean chests and phantoms",
-    "limits": f"{_FEW} {_ALIKE} It misses faint and small opacities, and marks some healthy lung.",
+    "limits": f"{_few('ten')} {_ALIKE} It misses faint and small opacities, and marks some healthy lung.",
 }
 
 INFECTION_STUDY: dict[str, Any] = {
@@ -73,9 +78,9 @@ INFECTION_STUDY: dict[str, Any] = {
     "negative_class": "no infection-like opacity",
     "default": True,
     "intended_use": "Research: slices are ranked by how much they bear on whether a chest shows infection-like opacity.",
-    "trained_on": "trained on studies put together from 10 patients with COVID-19, clean chests and phantoms",
+    "trained_on": "trained on studies put together from 8 patients with COVID-19, clean chests and phantoms",
     "limits": (
-        f"{_FEW} {_ALIKE} It learned from studies that were put together from these slices, not from whole scans of patients with "
+        f"{_few('eight')} {_ALIKE} It learned from studies that were put together from these slices, not from whole scans of patients with "
         f"and without disease. {_ATTENTION}"
     ),
     "probabilities": (
@@ -95,7 +100,7 @@ SIMULATED_THREE_CLASSES: dict[str, Any] = {
     "out_of_scope": f"Differential diagnosis, on any patient. {_OUT_OF_SCOPE}",
     "trained_on": "trained on simulated studies, not for differential diagnosis",
     "limits": (
-        "Its classes are simulations: real lesions' outlines and grain, of patients with COVID-19 alone, were put into clean chests "
+        "Its classes are simulations: real lesions' outlines and grain, of eight patients with COVID-19 alone, were put into clean chests "
         "and spread as the literature describes each class. What it tells apart is that description; nobody knows whether it tells "
         f"patients apart. {_ATTENTION}"
     ),
