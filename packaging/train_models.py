@@ -11,7 +11,6 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -31,14 +30,7 @@ from ctviewer.training.starter.loop import EpochDone
 from ctviewer.training.starter.recipe import BATCH, lesion_folds, lesion_steps, new_lesion_net
 from ctviewer.training.starter.shipped import lesion_bundle, study_bundle
 from ctviewer.training.starter.simulation.patterns import CLASSES as SIMULATED
-from ctviewer.training.starter.study_recipe import (
-    STUDY_FOLD,
-    StudySettings,
-    material_of,
-    new_study_net,
-    train_infection,
-    train_simulated,
-)
+from ctviewer.training.starter.study_recipe import STUDY_FOLD, StudySettings, new_study_net, train_studies
 
 
 def main() -> int:
@@ -112,14 +104,10 @@ def _studies(chests: tuple[Chest, ...], arguments: argparse.Namespace, line: Pro
     learned, held_out = (*fold.train, *fold.holdout), fold.test
     settings = StudySettings(seed=arguments.seed)
     began = time.monotonic()
-    two = new_study_net(2, arguments.seed)
-    drain(train_infection(two, lesions, learned, settings), line, _show)
-    made: list[tuple[dict[str, Any], Any, float]] = [(bundle_texts.INFECTION_STUDY, two, time.monotonic() - began)]
-    began = time.monotonic()
-    three = new_study_net(len(SIMULATED), arguments.seed)
-    drain(train_simulated(three, two, material_of(learned, arguments.seed), settings), line, _show)
-    made.append((bundle_texts.SIMULATED_THREE_CLASSES, three, time.monotonic() - began))
-    for said, net, seconds in made:
+    two, three = new_study_net(2, arguments.seed), new_study_net(len(SIMULATED), arguments.seed)
+    drain(train_studies(two, three, lesions, learned, settings), line, _show)
+    seconds = time.monotonic() - began
+    for said, net in ((bundle_texts.INFECTION_STUDY, two), (bundle_texts.SIMULATED_THREE_CLASSES, three)):
         bundle = study_bundle(arguments.out, said, net, learned, held_out, settings, seconds)
         print(f"{bundle.folder} is made.")
 

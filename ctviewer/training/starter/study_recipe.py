@@ -1,13 +1,13 @@
 """The recipes of the study models that learn from patients: infection present or absent, and three simulated classes.
 
-Both start from a lesion model of the cross-validation and never meet the patients that it never met: what is said of them is said
-of the shipped models themselves.
+Both start from a lesion model of the cross-validation and never meet the patients that it never met: what is measured on those
+is said of the shipped models themselves.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ import torch
 from ctviewer.core.events import Event, Progress
 from ctviewer.nets.one_shot import OneShot
 from ctviewer.nets.study_classifier import StudyClassifier
-from ctviewer.training.starter.aggregator_stage import Study, train_aggregator
-from ctviewer.training.starter.chests import PHANTOM, RECOVERED, SCANNED, Chest
+from ctviewer.training.starter.aggregator_stage import DrawStudy, Study, train_aggregator
+from ctviewer.training.starter.chests import RECOVERED, SCANNED, Chest
 from ctviewer.training.starter.encoder_stage import start_from, train_encoder
 from ctviewer.training.starter.lesion_split import thinned
 from ctviewer.training.starter.lesion_stage import LESION_INPUT
@@ -28,6 +28,7 @@ from ctviewer.training.starter.recipe import CHANNELS, WIDTH
 from ctviewer.training.starter.sequences import Encoded, clean_study, encode_chests, study
 from ctviewer.training.starter.simulate import Material, material, studies
 from ctviewer.training.starter.simulation.patterns import CLASSES as SIMULATED
+from ctviewer.training.starter.simulation.patterns import CONTROL
 
 STUDY_INPUT = LESION_INPUT
 """The whole slice: a centre crop would lose lung at the edge of narrow fields of view."""
@@ -45,7 +46,7 @@ class StudySettings:
         encoder, aggregator: how long each learns.
         slices: of a chest, at most, as sequences are made of.
         draws: other scanners that each chest is seen by.
-        real: share of the studies put together from patients' chests; the rest are phantoms and clean scanned chests.
+        shares: of studies of patients' chests, of phantoms and clean scanned chests, and of simulated ones.
         simulated: studies of each simulated class.
     """
 
@@ -54,8 +55,8 @@ class StudySettings:
     aggregator: Plan = dataclasses.field(default_factory=lambda: Plan(4, 150, 1e-3, warm_up=40))
     slices: int = 64
     draws: int = 3
-    real: float = 0.65
-    simulated: int = 110
+    shares: tuple[float, float, float] = (0.45, 0.25, 0.3)
+    simulated: int = 90
 
     def plans(self) -> tuple[Plan, Plan]:
         """Encoder's and aggregator's, seeded."""
@@ -80,49 +81,57 @@ def new_study_net(classes: int, seed: int) -> StudyClassifier:
         return StudyClassifier(classes, **study_options(classes))
 
 
-def train_infection(
-    net: StudyClassifier, lesions: OneShot, chests: Sequence[Chest], settings: StudySettings
+def train_studies(
+    two: StudyClassifier, three: StudyClassifier, lesions: OneShot, chests: Sequence[Chest], settings: StudySettings
 ) -> Iterator[Event]:
-    """Train the model of two classes, its encoder first.
+    """Train both models: the encoder, which they share, then BiLSTM and attention of each.
 
     Args:
-        net: of `new_study_net(2, ...)`.
-        lesions: a lesion model that has met no other patients.
+        two: of `new_study_net(2, ...)`.
+        three: of `new_study_net(3, ...)`.
+        lesions: a lesion model that has met no other patients; the encoder starts as its pyramid.
         chests: to learn from.
         settings: see there.
     """
     of_encoder, of_aggregator = settings.plans()
-    start_from(net.encoder, lesions)
-    yield from train_encoder(net.encoder, chests, of_encoder)
+    start_from(two.encoder, lesions)
+    yield from train_encoder(two.encoder, chests, of_encoder)
+    three.encoder.load_state_dict(two.encoder.state_dict())
     encoded: list[Encoded] = []
     few = [thinned(chest, settings.slices) for chest in chests]
-    yield from encode_chests(net, few, encoded, preprocessing=STUDY_INPUT, draws=settings.draws, seed=settings.seed)
-    kinds = [chest.kind for chest in few]
-    yield from train_aggregator(net, 2, Drawn(encoded, kinds, settings.real).study, of_aggregator)
+    yield from encode_chests(two, few, encoded, preprocessing=STUDY_INPUT, draws=settings.draws, seed=settings.seed)
+    simulated: dict[str, list[Encoded]] = {label: [] for label in SIMULATED}
+    yield from _simulated(two, material_of(chests, settings.seed), settings, simulated)
+    yield from train_aggregator(two, 2, TwoClasses(encoded, simulated, settings).study, of_aggregator)
+    yield from train_aggregator(three, len(SIMULATED), _three_classes(simulated), of_aggregator)
 
 
-class Drawn:
-    """Studies with and without infection, put together from encoded chests.
+class TwoClasses:
+    """Studies with and without infection: put together from chests, of phantoms, and simulated.
 
     Args:
-        encoded: chests.
-        kinds: of each, as `Chest.kind`.
-        real: share of patients' chests among those drawn.
+        encoded: chests; those with infection that have a version without are patients'.
+        simulated: by class.
+        settings: how often each is drawn.
     """
 
-    def __init__(self, encoded: Sequence[Encoded], kinds: Sequence[str], real: float) -> None:
-        self._all, self._real = encoded, real
-        pairs = list(zip(encoded, kinds, strict=True))
-        self._ill = (
-            [e for e, kind in pairs if kind == RECOVERED],
-            [e for e, kind in pairs if kind == PHANTOM and e.infected.any()],
-        )
-        self._clean = [e for e in self._ill[0] if e.clean is not None], [e for e in encoded if not e.infected.any()]
+    def __init__(
+        self, encoded: Sequence[Encoded], simulated: Mapping[str, Sequence[Encoded]], settings: StudySettings
+    ) -> None:
+        self._all = encoded
+        patients = [one for one in encoded if one.clean is not None]
+        others = [one for one in encoded if one.clean is None]
+        healthy = [one for one in others if not one.infected.any()]
+        ill = [one for one in others if one.infected.any()]
+        sick = [one for label in SIMULATED if label != CONTROL for one in simulated[label]]
+        self._pools = (patients, healthy, list(simulated[CONTROL])), (patients, ill, sick)
+        self._shares = np.array(settings.shares)
 
     def study(self, rng: np.random.Generator, label: int) -> Study:
         """A study of a class: 0 without infection, 1 with."""
-        pools = self._ill if label else self._clean
-        pool = pools[0 if (rng.random() < self._real and pools[0]) or not pools[1] else 1]
+        pools = self._pools[label]
+        shares = self._shares * [bool(pool) for pool in pools]
+        pool = pools[int(rng.choice(len(pools), p=shares / shares.sum()))]
         chest = pool[int(rng.integers(len(pool)))]
         features, shown = (study if label else clean_study)(self._all, chest, rng)
         return features, shown, label
@@ -141,35 +150,22 @@ def material_of(chests: Sequence[Chest], seed: int) -> Material:
     return material(clean, donors, seed=seed)
 
 
-def train_simulated(
-    net: StudyClassifier, encoder_of: StudyClassifier, source: Material, settings: StudySettings
+def _simulated(
+    net: StudyClassifier, source: Material, settings: StudySettings, into: Mapping[str, list[Encoded]]
 ) -> Iterator[Event]:
-    """Train the model of three classes on simulated studies, with the encoder of the model of two.
-
-    Args:
-        net: of `new_study_net(3, ...)`.
-        encoder_of: whose encoder it takes, as it is.
-        source: chests and lesions of the same patients.
-        settings: see there.
-    """
-    net.encoder.load_state_dict(encoder_of.encoder.state_dict())
-    by_class: dict[str, list[Encoded]] = {label: [] for label in SIMULATED}
+    """Simulate studies and encode them as they come: all of them would fill the memory."""
     total = len(SIMULATED) * settings.simulated
     for done, one in enumerate(studies(source, settings.simulated, settings.seed)):
-        yield Progress("Simulating and encoding studies", done, total)
-        for _ in encode_chests(
-            net,
-            [dataclasses.replace(one.chest, kind=SCANNED)],
-            by_class[one.label],
-            preprocessing=STUDY_INPUT,
-            draws=0,
-            seed=0,
-        ):
+        yield Progress("Simulating studies", done, total)
+        chest = dataclasses.replace(one.chest, kind=SCANNED)  # there is no version of it without its lesions
+        for _ in encode_chests(net, [chest], into[one.label], preprocessing=STUDY_INPUT, draws=0, seed=0):
             pass  # of one chest there is nothing to tell
 
+
+def _three_classes(simulated: Mapping[str, Sequence[Encoded]]) -> DrawStudy:
     def drawn(rng: np.random.Generator, label: int) -> Study:
-        pool = by_class[SIMULATED[label]]
+        pool = simulated[SIMULATED[label]]
         chest = pool[int(rng.integers(len(pool)))]
         return chest.features[0], chest.infected.astype(np.float32), label
 
-    yield from train_aggregator(net, len(SIMULATED), drawn, settings.plans()[1])
+    return drawn
