@@ -12,10 +12,12 @@ from ctviewer.app.analyze import write_all
 from ctviewer.app.crash import install_crash_hooks, install_qt_messages
 from ctviewer.app.folders import data_folder
 from ctviewer.app.gui import has_display, make_application, make_window, run_gui
+from ctviewer.app.models import in_use
 from ctviewer.app.progress import ProgressLine, drain
 from ctviewer.core.errors import CtviewerError, StorageError
 from ctviewer.core.printing import PageSize
 from ctviewer.datasets.sample import sample_study
+from ctviewer.models.metadata import TASKS
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -34,10 +36,20 @@ def run_demo(out: Path | None) -> int:
     line = ProgressLine(quiet=False)
     folder: Path = drain(sample_study(data_folder() / "sample"), line)
     print(f"The sample study, a generated phantom, is in {folder}")
+    for sentence in _models_told():
+        print(sentence)
     if has_display() and os.environ.get("QT_QPA_PLATFORM") != "offscreen":
         return run_gui(folder, prepare=_analyse_when_loaded)
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     return _off_screen(folder, out or Path("demo"), line)
+
+
+def _models_told() -> list[str]:
+    """Which models answer: those in use, as with any study. What they make of a phantom says nothing of patients."""
+    used = [bundle.metadata for task in TASKS if (bundle := in_use(task)) is not None]
+    told = [f"It is analysed by {m.name} {m.version}, {m.trained_on}." for m in used]
+    told += list(dict.fromkeys(m.restriction for m in used if m.restriction))
+    return [*told, "What models make of a phantom says nothing of patients."] if used else []
 
 
 def _analyse_when_loaded(window: MainWindow) -> None:
@@ -67,7 +79,7 @@ def _off_screen(folder: Path, out: Path, line: ProgressLine) -> int:
         line.end()
         result, volume = window.analysing.state.result, window.session.volume
         if result is None or volume is None:
-            raise CtviewerError(window.analysing.state.text or "The sample study could not be analysed.")
+            raise CtviewerError(_why(window))
         write_all(volume, result, out, folder, PageSize(window.services.preferences().page), line)
         screenshot = out / "screenshot.png"
         _screenshot(app, window, screenshot)
@@ -75,6 +87,13 @@ def _off_screen(folder: Path, out: Path, line: ProgressLine) -> int:
     for name in ("report.pdf", "result.json", "overlays", "screenshot.png"):
         print(f"  {(out / name).resolve()}")
     return 0
+
+
+def _why(window: MainWindow) -> str:
+    """Why there is no result: what failed, or for what reasons the models in use abstain."""
+    state = window.analysing.state
+    reasons = state.suitability.reasons if state.suitability is not None else ()
+    return " ".join((state.text or "The sample study could not be analysed.", *reasons))
 
 
 def _wait(app: QApplication, window: MainWindow) -> None:
