@@ -67,10 +67,10 @@ def buttons(window) -> dict[str, QToolButton]:
 
 def analysed(qtbot, window, study):
     window.open_path(study)
-    qtbot.waitUntil(lambda: window.opening.complete and window.reading.reading is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: window.opening.complete and window.reading.reading is not None, timeout=30_000)
     assert window.parts.licences.text == ""  # looking at images uses no model
     window.actions_["analyse"].trigger()
-    qtbot.waitUntil(lambda: window.analysing.state.phase is Phase.DONE, timeout=10_000)
+    qtbot.waitUntil(lambda: window.analysing.state.phase is Phase.DONE, timeout=30_000)
 
 
 def test_understood_is_remembered(qtbot, restricted_models, window, study):
@@ -82,7 +82,7 @@ def test_understood_is_remembered(qtbot, restricted_models, window, study):
     assert restricted_models.kept.understood == (STUDY.key, LESIONS.key)
     window.analysing.show(None)
     window.analysing.start(loaded=True)
-    qtbot.waitUntil(lambda: window.analysing.state.phase is Phase.DONE, timeout=10_000)
+    qtbot.waitUntil(lambda: window.analysing.state.phase is Phase.DONE, timeout=30_000)
     assert window.parts.licences.text == "" and restricted_models.used == []
 
 
@@ -98,7 +98,7 @@ def test_put_away_without_an_answer_it_comes_again(qtbot, restricted_models, win
     window.parts.licences.clear()
     window.analysing.show(None)
     window.analysing.start(loaded=True)
-    qtbot.waitUntil(lambda: window.analysing.state.phase is Phase.DONE, timeout=10_000)
+    qtbot.waitUntil(lambda: window.analysing.state.phase is Phase.DONE, timeout=30_000)
     assert window.parts.licences.text
 
 
