@@ -39,7 +39,8 @@ def apply(picture: NDArray[np.uint8], clahe: Clahe) -> NDArray[np.uint8]:
         clahe: settings.
 
     Returns:
-        Same shape, equal to OpenCV's result where the tiles divide the sides.
+        Same shape: OpenCV's result where the tiles divide the sides. Where a tile's sides are no powers of two, a value that
+        lies midway between two may be rounded to the other.
 
     Raises:
         ValueError: they do not.

@@ -14,6 +14,8 @@ from ctviewer.core.volume import Volume
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
 _WINDOW = re.compile(rf"window=({_NUMBER})/({_NUMBER})(?:/({_NUMBER}))?", re.IGNORECASE)
 _WHITE = 255.0
+RECOVERED = "recovered"
+_RECOVERABLE = ("covid19_ct_seg",)  # formats whose pictures are known well enough
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ def read_statement(values: str = "", spacing: str = "", order: str = "") -> Stat
             raise InputError(f"The order {order!r} is neither {HEAD_FIRST} nor {FEET_FIRST}.")
         meaning = replace(meaning, order=plain)
     return Statement(meaning, white, cells)
+
+
+def asks_recovery(format: str, values: str) -> bool:
+    """Whether a set's statement of values asks for Hounsfield units recovered from its pictures (`datasets.recovered`).
+
+    Args:
+        format: of the set; only COVID-19-CT-Seg's pictures are known well enough.
+        values: as written; "recovered" asks for it.
+    """
+    return format in _RECOVERABLE and values.strip().casefold() == RECOVERED
 
 
 def joined(row: Statement, common: Statement) -> Statement:

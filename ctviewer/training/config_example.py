@@ -71,6 +71,7 @@ table = ""                 # file that lists the set, where its format has one; 
 split = ""                 # "train", "val", "test", "train-only" or "external:NAME" for the whole set; "": as it says itself, or open
 complete = ""              # "yes": all lesions are marked; "no": what is unmarked is unknown, not healthy; "": as the format says
 values = ""                # NIfTI and pictures only: "hu", "hu+1024", "window=-600/1500"; DICOM files say it themselves
+                           # covid19_ct_seg also: "recovered", Hounsfield units with its contrast undone
 own_patients = false       # true: its patients are other people than those of equal name in other sets
 
 [[images]]                 # slices with a class, in as many sets; leave it out to train on lesions alone

@@ -1,12 +1,14 @@
 """Slices of COVID-19-CT-Seg as pictures: `ct/0000.png` with `covid/0000.png` (infection) and `lungs/0000.png`.
 
-Ten patients one after the other; here the lung contains the infection. The window is applied already: values are grey.
+Ten patients one after the other; here the lung contains the infection. A window and CLAHE are applied already: values are grey,
+unless `RecoveredSource` undoes both.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
-from ctviewer.core.slices import BACKGROUND
+from ctviewer.core.slices import BACKGROUND, HU, LabelledSlices
 from ctviewer.datasets.class_names import INFECTION, LUNG
 from ctviewer.datasets.listing import files_in, require_folder, sub_folder
 from ctviewer.datasets.pictures import read_labels
+from ctviewer.datasets.recovered import recover_hu
 from ctviewer.datasets.slices.picture_scans import PictureScan, PictureSlice, PictureSource
 from ctviewer.datasets.stating import Statement
 
@@ -61,6 +64,57 @@ def open_covid19_ct_seg(folder: Path, stated: Statement, complete: bool = True, 
         for number, found in sorted(slices.items())
     ]
     return PictureSource(scans, stated, label_classes=_CLASSES, labeller=_labels, complete=complete)
+
+
+class RecoveredSource:
+    """The same slices in Hounsfield units, as nearly as they can be told: a fifth of a second each.
+
+    Args:
+        source: of `open_covid19_ct_seg`, without a statement of values.
+    """
+
+    def __init__(self, source: PictureSource) -> None:
+        self._source = source
+        self.patients_known = source.patients_known
+
+    def ids(self) -> tuple[str, ...]:
+        """Identifiers of the scans."""
+        return self._source.ids()
+
+    def patient(self, scan: str) -> str:
+        """Whose scan it is."""
+        return self._source.patient(scan)
+
+    def classes(self, scan: str) -> tuple[str, ...]:
+        """None: only lesions are marked."""
+        return self._source.classes(scan)
+
+    def split(self, scan: str) -> str:
+        """The part that was stated for all."""
+        return self._source.split(scan)
+
+    def slice_count(self, scan: str) -> int:
+        """How many slices `load_slices` gives."""
+        return self._source.slice_count(scan)
+
+    def paths(self, scan: str) -> tuple[Path, ...]:
+        """Files of the scan."""
+        return self._source.paths(scan)
+
+    def load_slices(self, scan: str) -> LabelledSlices:
+        """The labelled slices of a scan, in HU.
+
+        Raises:
+            InputError: a file cannot be read or does not fit the others, or the pictures are not of this set's size.
+        """
+        slices = self._source.load_slices(scan)
+        assert slices.labels is not None  # of this set
+        pictures = np.rint(slices.pixels * np.float32(_SET)).astype(np.uint8)
+        try:
+            hu = [recover_hu(one, labels > 0) for one, labels in zip(pictures, slices.labels, strict=True)]
+        except ValueError as error:
+            raise InputError(f"Hounsfield units of {scan} cannot be recovered: {error}.") from error
+        return replace(slices, pixels=np.stack(hu), unit=HU)
 
 
 def _in_a_row(slices: list[PictureSlice]) -> bool:

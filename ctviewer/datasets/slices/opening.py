@@ -10,13 +10,13 @@ from typing import Protocol
 from ctviewer.core.errors import InputError
 from ctviewer.core.slices import LabelledSlices
 from ctviewer.datasets.slices.cncb import open_cncb
-from ctviewer.datasets.slices.covid19_ct_seg import open_covid19_ct_seg
+from ctviewer.datasets.slices.covid19_ct_seg import RecoveredSource, open_covid19_ct_seg
 from ctviewer.datasets.slices.covidx import open_covidx
 from ctviewer.datasets.slices.ictcf import open_ictcf
 from ctviewer.datasets.slices.lidc import LidcScans
 from ctviewer.datasets.slices.prefixed import open_prefixed
 from ctviewer.datasets.slices.studies import MarkedStudies
-from ctviewer.datasets.stating import Statement, read_statement
+from ctviewer.datasets.stating import Statement, asks_recovery, read_statement
 
 _COMPLETE = {"": None, "yes": True, "no": False}
 _LISTED = ("studies", "covidx", "prefixed", "ictcf")  # formats that a table or list may name scans or slices of
@@ -55,6 +55,7 @@ class _Asked:
         table: the list; None where none was given.
         complete: None where the format decides.
         stated: what the values of pictures mean.
+        recovered: whether Hounsfield units are to be recovered instead.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class _Asked:
     split: str
     complete: bool | None
     stated: Statement
+    recovered: bool = False
 
     def marked(self, default: bool) -> bool:
         """Whether all lesions are marked."""
@@ -93,7 +95,8 @@ def _studies(asked: _Asked) -> Source:
 
 
 def _covid19_ct_seg(asked: _Asked) -> Source:
-    return open_covid19_ct_seg(asked.folder, asked.stated, asked.marked(True), asked.split)
+    source = open_covid19_ct_seg(asked.folder, asked.stated, asked.marked(True), asked.split)
+    return RecoveredSource(source) if asked.recovered else source
 
 
 _FORMATS: dict[str, Callable[[_Asked], Source]] = {
@@ -123,7 +126,8 @@ def open_slice_source(
         table: file that lists them, where the format has one.
         split: part that all scans are in ("train", "val", "test", "external:NAME"); "" where the set says it, or not.
         complete: "yes": all lesions of its slices are marked; "no": what is unmarked is unknown; "": as the format says.
-        values: what the values of pictures mean (`datasets.stating`); "" for grey from black to white.
+        values: what the values of pictures mean (`datasets.stating`); "" for grey from black to white. "recovered":
+            Hounsfield units recovered from the pictures of COVID-19-CT-Seg (`datasets.recovered`).
 
     Raises:
         InputError: it cannot be used; the text names the file and the reason.
@@ -136,4 +140,6 @@ def open_slice_source(
         raise InputError(
             f"Slices of the format {format!r} are taken as they lie in {folder}: {table} cannot list them."
         )
-    return _FORMATS[format](_Asked(folder, table, split, _COMPLETE[complete], read_statement(values)))
+    recovered = asks_recovery(format, values)
+    stated = read_statement("" if recovered else values)
+    return _FORMATS[format](_Asked(folder, table, split, _COMPLETE[complete], stated, recovered))

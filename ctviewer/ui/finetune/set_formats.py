@@ -46,7 +46,8 @@ FORMATS: Mapping[str, tuple[SetFormat, ...]] = MappingProxyType(
             SetFormat(
                 "covid19_ct_seg",
                 "COVID-19-CT-Seg: slices with infection",
-                "PNG slices of one name in the folders ct, covid and lungs, all marked.",
+                'PNG slices of one name in the folders ct, covid and lungs, all marked. With the values "recovered" their contrast '
+                "is undone and they are in Hounsfield units, exact to some tens.",
             ),
             SetFormat(
                 "lidc",

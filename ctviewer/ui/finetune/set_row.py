@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.words import counted, enumerated
-from ctviewer.datasets.stating import read_statement
+from ctviewer.datasets.stating import asks_recovery, read_statement
 from ctviewer.training.config import SliceSet
 from ctviewer.training.splits import EXTERNAL
 from ctviewer.ui.finetune.set_formats import FORMATS, format_of
@@ -211,6 +211,8 @@ class SetRow(QWidget):
             self._look()
 
     def _values_fault(self) -> str:
+        if asks_recovery(str(self.format.currentData()), self.values.text()):
+            return ""
         try:
             read_statement(self.values.text().strip())
         except InputError as error:
