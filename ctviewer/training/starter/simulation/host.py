@@ -18,6 +18,7 @@ SIDES = (RIGHT, LEFT)
 _LUNGS_WIDTH = 265.0  # mm over both lungs where they are widest: chests carry no spacing
 _LUNGS_HEIGHT = 230.0  # mm from apex to base
 _THIN = 1.25  # mm between slices of recovered chests: those of COVID-19-CT-Seg are 1 to 1.5 mm apart
+_PART = 2.5  # mm between slices of a scan that shows a part of the lungs
 _ENDS = 0.35  # a first or last slice with less of the largest lung area than this is near apex or base
 _RIM = -200.0  # HU: darker pixels at the edge of a lung's mask are lung as well
 
@@ -64,8 +65,14 @@ class Host:
 
 
 def spacing_of(chest: Chest) -> float:
-    """Mm between slices, where nobody knows it: by the kind of chest and how many slices it has."""
-    return _THIN if chest.kind == RECOVERED else float(np.clip(_LUNGS_HEIGHT / max(len(chest.hu), 1), 0.6, 10.0))
+    """Mm between slices, where nobody knows it.
+
+    Recovered chests are thin. Others with apices or bases in sight are taken to be whole, and those without to be thin parts.
+    """
+    if chest.kind == RECOVERED:
+        return _THIN
+    top, bottom = _ends((chest.labels >= LUNG).sum(axis=(1, 2)))
+    return float(np.clip(_LUNGS_HEIGHT / max(len(chest.hu), 1), 0.6, 10.0)) if top or bottom else _PART
 
 
 def pixel_of(lungs: Mask) -> float:
@@ -141,11 +148,16 @@ def _between(mask: Mask) -> Mask:
 
 def _heights(areas: NDArray[np.intp], spacing: float) -> Floats:
     """Where each slice lies between apices and bases: by the ends that are seen, else about the middle."""
-    n, most = len(areas), areas.max()
-    top, bottom = areas[0] < _ENDS * most, areas[-1] < _ENDS * most
+    n, (top, bottom) = len(areas), _ends(areas)
     step = spacing / _LUNGS_HEIGHT
     if (top and bottom) or (n - 1) * step > 1:
         return np.linspace(0, 1, n, dtype=np.float32)
     places = np.arange(n) * step
     first = 0.0 if top else 1 - places[-1] if bottom else 0.5 - places[-1] / 2
     return np.asarray(first + places, np.float32)
+
+
+def _ends(areas: NDArray[np.intp]) -> tuple[bool, bool]:
+    """Whether the first slice is near the apices, and the last near the bases, by the lungs' area on each."""
+    most = areas.max(initial=0)
+    return bool(areas[0] < _ENDS * most), bool(areas[-1] < _ENDS * most)

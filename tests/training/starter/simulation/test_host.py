@@ -81,4 +81,8 @@ def test_thicker_slices_are_means(clean_of) -> None:
 
 def test_spacings_that_nobody_knows(chest_of) -> None:
     assert spacing_of(chest_of(kind=RECOVERED)) == 1.25
-    assert spacing_of(chest_of(slices=23, kind=PHANTOM)) == 10.0
+    part = chest_of(slices=23, kind=PHANTOM)
+    assert spacing_of(part) == 2.5, "neither apices nor bases are in sight"
+    labels = part.labels.copy()
+    labels[0] = 0
+    assert spacing_of(replace(part, labels=labels)) == 10.0
