@@ -7,7 +7,7 @@ import re
 _LUNG = re.compile(
     r"""
     lung | pulm                       # GE, and many descriptions
-    | ^[bdhuiq][67]\d                 # Siemens B60f .. B80s, D60s, I70f
+    | ^[bdhuiq][6-8]\d                # Siemens B60f .. B80s, D60s, I70f
     | ^b[rlv]?l?(5[4-9]|6\d|7\d)      # Siemens Br59, Bl57, Bv60
     | ^fc(5[0-6]|8[0-6])              # Canon, Toshiba
     | ^(l|y[a-c]|yc0)$                # Philips

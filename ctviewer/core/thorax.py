@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ctviewer.core.upright import Upright
 from ctviewer.core.volume import Volume
 
-LUNG_HU = (-960.0, -450.0)
-"""Means over the grid's cells that count as aerated lung: emphysema to ground glass."""
+LUNG_HU = (-960.0, -350.0)
+"""Means over the grid's cells that count as aerated lung: emphysema to dense ground glass."""
 
 _SLICES_LOOKED_AT = 48
 _CELL_MM = 3.0
@@ -31,6 +31,7 @@ _FRONT_HALF = 0.5  # of the lungs' depth: heart and great vessels lie there, the
 _DEEPER = 1.15  # than wide: bodies of patients are wider than deep, with or without arms
 _IN_FRONT = 2.0  # times the bone behind the lungs: breastbone and bright blood in the heart stay below it
 _BRIGHT_PERCENTILE = 85.0
+_WIDE_CM2, _WIDE_SHARE = 120.0, 0.7  # sections of the lungs below the collar bones, which are bright between them
 _LEAST_VESSEL_CELLS = 200
 _NOISE_SLICES, _NOISE_MM, _NOISE_PERCENTILE = 8, 5.0, 20.0
 _NOISE_TISSUE_HU = (-20.0, 100.0)
@@ -175,7 +176,7 @@ def _described(volume: Volume, grid: _Grid, body: NDArray[np.bool_], lung: NDArr
         cut_aside=bool(edge > 0.01 * lung.sum()),
         lung_hu=float(grid.hu[lung].mean()) if lung.any() else float("nan"),
         bone_share=float((grid.hu > _BONE_ABOVE_HU).sum() / max(1, body.sum())),
-        vessel_hu=_between_lungs(grid.hu, lung, shows),
+        vessel_hu=_between_lungs(grid.hu, lung, sections >= max(_WIDE_CM2, _WIDE_SHARE * float(sections.max()))),
         noise_hu=_noise(volume, grid.picks),
         standing=_stands(body, grid.sides),
         spine_in_front=_is_spine_in_front(grid.hu, lung, shows),
@@ -214,10 +215,10 @@ def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return grown
 
 
-def _between_lungs(hu: NDArray[np.float32], lung: NDArray[np.bool_], shows: NDArray[np.bool_]) -> float | None:
+def _between_lungs(hu: NDArray[np.float32], lung: NDArray[np.bool_], wide: NDArray[np.bool_]) -> float | None:
     """How bright the brightest of heart and great vessels are; None where they are not seen between two lungs."""
     found: list[NDArray[np.float32]] = []
-    for values, here in zip(hu[shows], lung[shows], strict=True):
+    for values, here in zip(hu[wide], lung[wide], strict=True):
         rows, columns = here.any(axis=1).nonzero()[0], here.any(axis=0).nonzero()[0]
         middle = (columns[0] + columns[-1]) // 2
         last = rows[0] + int((rows[-1] - rows[0]) * _FRONT_HALF)

@@ -19,7 +19,7 @@ from pathlib import Path
 from harness import Row, as_json, table
 
 BENCHES = (
-    "loading", "scanning", "decoding", "painting", "window", "bundles", "inference", "nets", "training", "one_shot",
+    "loading", "scanning", "decoding", "painting", "window", "bundles", "suitability", "inference", "nets", "training", "one_shot",
 )  # fmt: skip
 
 
