@@ -23,3 +23,9 @@ def make_phantom() -> MakePhantom:
         return _make(seed, variant, family)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_phantom(make_phantom: MakePhantom) -> Phantom:
+    """One of them without any finding."""
+    return make_phantom(Variant.CONTROL)
