@@ -8,6 +8,8 @@ What is there already is not trained again. Figures are written into the bundles
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import sys
 import time
 from pathlib import Path
@@ -27,7 +29,14 @@ from ctviewer.training.starter.lesion_folds import WEIGHTS, KeptFold, train_fold
 from ctviewer.training.starter.lesion_split import folds_of, painted
 from ctviewer.training.starter.lesion_stage import train_lesions
 from ctviewer.training.starter.loop import EpochDone
-from ctviewer.training.starter.recipe import BATCH, lesion_folds, lesion_steps, new_lesion_net
+from ctviewer.training.starter.recipe import (
+    BATCH,
+    lesion_folds,
+    lesion_options,
+    lesion_settings,
+    lesion_steps,
+    new_lesion_net,
+)
 from ctviewer.training.starter.shipped import lesion_bundle, study_bundle
 from ctviewer.training.starter.simulation.patterns import CLASSES as SIMULATED
 from ctviewer.training.starter.study_recipe import STUDY_FOLD, StudySettings, new_study_net, train_studies
@@ -77,7 +86,8 @@ def _lesions(chests: tuple[Chest, ...], arguments: argparse.Namespace, line: Pro
 
 def _final(chests: tuple[Chest, ...], arguments: argparse.Namespace, line: ProgressLine) -> tuple[OneShot, float]:
     """The net that learned from all, and the seconds that it took."""
-    name = f"lesions-{digest(chests)[:16]}-{arguments.seed}"
+    told = json.dumps([lesion_settings(arguments.seed), lesion_options(), digest(chests)], sort_keys=True)
+    name = f"lesions-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
     path, times = arguments.work / f"{name}.safetensors", arguments.work / f"{name}.seconds"
     torch.manual_seed(arguments.seed)
     net = new_lesion_net()

@@ -19,7 +19,7 @@ from ctviewer.models.metadata import Preprocessing
 from ctviewer.models.preprocess import normalised, windowed
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.starter.chests import INFECTION, LUNG, RECOVERED, Chest
-from ctviewer.training.starter.painting import painted_out
+from ctviewer.training.starter.painting import decoyed, painted_out
 from ctviewer.training.starter.scanner import Scanner, draw, scanned
 
 Floats = NDArray[np.float32]
@@ -35,7 +35,8 @@ class Encoded:
 
     Attributes:
         patient: whose.
-        features: `[draws, n, D]` float32; the first draw is as the chest was scanned.
+        features: `[draws, n, D]` float32; the first draw is as the chest was scanned; of a chest that has a clean version
+            every other draw has healthy lung painted over as well.
         clean: the same chest, with the same draws, without infection; None where there is no other version.
         infected: `[n]` bool.
         ends: number of slices above and below the lungs.
@@ -68,11 +69,13 @@ def encode_chests(
     for number, chest in enumerate(chests):
         yield Progress("Encoding chests", number, len(chests))
         rng = np.random.default_rng([seed, number])
-        clean = painted_out(chest, rng) if chest.kind == RECOVERED and chest.infected.any() else None
+        both = chest.kind == RECOVERED and bool(chest.infected.any())
+        clean = painted_out(chest, rng) if both else None
+        seams = decoyed(chest, rng) if both else chest  # else what is not painted would be known to be infected
         of_both: tuple[list[Floats], list[Floats]] = ([], [])
         for drawn in range(draws + 1):
             one = None if drawn == 0 else draw(scanner, rng, chest.hu.shape[-1])
-            for version, found in zip((chest, clean), of_both, strict=True):
+            for version, found in zip((seams if drawn % 2 else chest, clean), of_both, strict=True):
                 if version is None:
                     continue
                 noise = np.random.default_rng([seed, number, drawn])
