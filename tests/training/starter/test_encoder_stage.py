@@ -19,12 +19,14 @@ P = Preprocessing(-600.0, 1500.0, 64, 64, (0.5,), (0.3,))
 
 
 def a_slice(infected: int, dense: int, lung: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """The first so many pixels are lung, and infected; a square of so many a side among these is dense."""
     hu, labels = np.full(80 * 80, -850.0, np.float32), np.zeros(80 * 80, np.uint8)
     labels[:lung] = LUNG
     labels[:infected] = INFECTION
     hu[:infected] = -500
-    hu[:dense] = -50
-    return hu.reshape(80, 80), labels.reshape(80, 80)
+    hu = hu.reshape(80, 80)
+    hu[1 : 1 + dense, 1 : 1 + dense] = -50
+    return hu, labels.reshape(80, 80)
 
 
 @pytest.mark.parametrize(
@@ -34,12 +36,21 @@ def a_slice(infected: int, dense: int, lung: int = 4000) -> tuple[np.ndarray, np
         (11, 0, [np.nan, 0, 0, 1]),
         (12, 0, [1, 0, 0, 1]),
         (199, 0, [1, 0, 0, 1]),
-        (200, 5, [1, 1, np.nan, 1]),
-        (400, 12, [1, 1, 1, 1]),
+        (200, 0, [1, 1, 0, 1]),
+        (400, 1, [1, 1, 0, 1]),
+        (400, 3, [1, 1, np.nan, 1]),
+        (800, 6, [1, 1, 1, 1]),
     ],
 )
 def test_findings_of_a_slice(infected, dense, expected) -> None:
     np.testing.assert_array_equal(findings(*a_slice(infected, dense)), np.float32(expected))
+
+
+def test_noise_alone_makes_nothing_dense() -> None:
+    hu, labels = a_slice(1600, 0)
+    noise = np.random.default_rng(0).normal(0, 60, hu.shape).astype(np.float32)
+    assert (hu + noise > -300).sum() > 0
+    assert findings(hu + noise, labels).tolist() == [1, 1, 0, 1]
 
 
 def test_a_slice_without_lungs_and_vessels_outside_infection() -> None:
