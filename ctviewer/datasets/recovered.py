@@ -3,7 +3,8 @@
 The slices of COVID-19-CT-Seg at hand were stretched from their lowest to their highest value to 8 bits, then equalised
 (CLAHE); neither is said anywhere. The settings below are those under which equalising what was undone gives the pictures back
 best (1.0 to 1.3 levels; 2 and more with a limit of 5 or 8). What is left is linear in HU: two things in every chest fix it,
-the air around the patient and the two peaks of fat and of muscle and blood.
+the air around the patient and the two peaks of fat and of muscle and blood. On chests that were put through the same (14 slices of
+Lung-PET-CT-Dx and LIDC-IDRI) the median error is between -5 and 13 HU in air, lung, haze, fat and muscle, the mean absolute one 4 to 24.
 """
 
 from __future__ import annotations
