@@ -23,6 +23,7 @@ from ctviewer.core.errors import CtviewerError, InputError
 from ctviewer.core.events import Event
 from ctviewer.core.files import atomic_path
 from ctviewer.nets.one_shot import OneShot
+from ctviewer.training.engine.devices import choose_device
 from ctviewer.training.starter import bundle_texts
 from ctviewer.training.starter.chests import RECOVERED, Chest, digest
 from ctviewer.training.starter.lesion_folds import WEIGHTS, KeptFold, train_folds
@@ -41,6 +42,8 @@ from ctviewer.training.starter.shipped import lesion_bundle, study_bundle
 from ctviewer.training.starter.simulation.patterns import CLASSES as SIMULATED
 from ctviewer.training.starter.study_recipe import STUDY_FOLD, StudySettings, new_study_net, train_studies
 
+FOLDS = 5
+
 
 def main() -> int:
     """Command line; exit code 0, or 2 with one sentence."""
@@ -49,6 +52,7 @@ def main() -> int:
     line = ProgressLine(quiet=arguments.quiet)
     sets = Sets(arguments.covid19_ct_seg, arguments.lung_pet_ct_dx, arguments.lidc, arguments.work / "chests")
     try:
+        arguments.device = str(choose_device(arguments.device))
         chests: tuple[Chest, ...] = drain(read_chests(sets), line)
         (_lesions if arguments.what == "lesions" else _studies)(chests, arguments, line)
     except CtviewerError as error:
@@ -65,23 +69,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lidc", type=Path, help="folder of a series without infection")
     parser.add_argument("--work", type=Path, default=Path("out/train-models"), help="keeps what is made on the way")
     parser.add_argument("--out", type=Path, default=Path("resources/bundles"), help="folder of bundles")
-    parser.add_argument("--folds", help="train these folds alone, 1 to 5, and no bundle: 1,2")
+    parser.add_argument("--folds", type=_folds, help="train these folds alone, 1 to 5, and no bundle: 1,2")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="that trains")
     parser.add_argument("--threads", type=int, default=1, help="of torch; more are hardly faster")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     return parser
 
 
+def _folds(text: str) -> tuple[int, ...]:
+    """Numbers of folds, for argparse."""
+    numbers = tuple(int(number) for number in text.split(","))
+    if not set(numbers) <= set(range(1, FOLDS + 1)):
+        raise argparse.ArgumentTypeError(f"folds are numbered from 1 to {FOLDS}")
+    return numbers
+
+
 def _lesions(chests: tuple[Chest, ...], arguments: argparse.Namespace, line: ProgressLine) -> None:
-    plan = lesion_folds(arguments.work / "folds", arguments.seed)
+    plan = lesion_folds(arguments.work / "folds", arguments.seed, arguments.device)
     judged_too = painted([chest for chest in chests if chest.kind == RECOVERED])
-    numbers = None if not arguments.folds else [int(number) for number in arguments.folds.split(",")]
-    kept: tuple[KeptFold, ...] = drain(train_folds(chests, plan, judged_too=judged_too, numbers=numbers), line, _show)
-    if numbers is not None:
+    kept: tuple[KeptFold, ...] = drain(
+        train_folds(chests, plan, judged_too=judged_too, numbers=arguments.folds), line, _show
+    )
+    if arguments.folds is not None:
         return
     net, seconds = _final(chests, arguments, line)
     threshold = sorted(one.threshold for one in kept)[len(kept) // 2]
-    print(f"{lesion_bundle(arguments.out, net, chests, threshold, seconds, arguments.seed).folder} is made.")
+    print(
+        f"{lesion_bundle(arguments.out, net, chests, threshold, seconds, arguments.seed, arguments.device).folder} is made."
+    )
 
 
 def _final(chests: tuple[Chest, ...], arguments: argparse.Namespace, line: ProgressLine) -> tuple[OneShot, float]:
@@ -95,13 +111,13 @@ def _final(chests: tuple[Chest, ...], arguments: argparse.Namespace, line: Progr
         net.load_state_dict(load_file(path))
         return net, float(times.read_text())
     began = time.monotonic()
-    drain(train_lesions(net, chests, lesion_steps(arguments.seed), batch=BATCH), line, _show)
+    drain(train_lesions(net.to(arguments.device), chests, lesion_steps(arguments.seed), batch=BATCH), line, _show)
     seconds = time.monotonic() - began
     with atomic_path(path) as part:
-        save_file({key: tensor.contiguous() for key, tensor in net.state_dict().items()}, part)
+        save_file({key: tensor.cpu().contiguous() for key, tensor in net.state_dict().items()}, part)
     with atomic_path(times) as part:
         part.write_text(f"{seconds:.1f}")
-    return net, seconds
+    return net.cpu(), seconds
 
 
 def _studies(chests: tuple[Chest, ...], arguments: argparse.Namespace, line: ProgressLine) -> None:
@@ -115,10 +131,12 @@ def _studies(chests: tuple[Chest, ...], arguments: argparse.Namespace, line: Pro
     settings = StudySettings(seed=arguments.seed)
     began = time.monotonic()
     two, three = new_study_net(2, arguments.seed), new_study_net(len(SIMULATED), arguments.seed)
+    for net in (two, three):
+        net.to(arguments.device)
     drain(train_studies(two, three, lesions, learned, settings), line, _show)
     seconds = time.monotonic() - began
     for said, net in ((bundle_texts.INFECTION_STUDY, two), (bundle_texts.SIMULATED_THREE_CLASSES, three)):
-        bundle = study_bundle(arguments.out, said, net, learned, held_out, settings, seconds)
+        bundle = study_bundle(arguments.out, said, net.cpu(), learned, held_out, settings, seconds, arguments.device)
         print(f"{bundle.folder} is made.")
 
 

@@ -71,12 +71,13 @@ def train_aggregator(
         batch: studies a step.
         supervision: weight of the attention loss.
     """
+    device = next(net.parameters()).device
 
     def step(rng: np.random.Generator) -> Tensor:
         features, lengths, targets, labels = _batch(draw, classes, batch, rng)
-        out = net.aggregate(features, lengths)
-        loss = study_loss(net.head, out.logits, labels)
-        return loss if out.attention is None else loss + supervision * attention_loss(out.attention, targets)
+        out = net.aggregate(features.to(device), lengths)
+        loss = study_loss(net.head, out.logits, labels.to(device))
+        return loss if out.attention is None else loss + supervision * attention_loss(out.attention, targets.to(device))
 
     stage = "Training BiLSTM and attention"
     yield from fit(net.aggregator, step, None, "", plan, stage=stage)

@@ -97,7 +97,8 @@ def train_encoder(
         preprocessing: of the bundle.
     """
     torch.manual_seed(plan.seed)  # of the layer's weights
-    heads = _Heads(encoder)
+    device = next(encoder.parameters()).device
+    heads = _Heads(encoder).to(device)
     draws = SliceDraws(pools_of(chests, plan.seed), mixture or Mixture(), scanner or Scanner(), preprocessing)
 
     def step(rng: np.random.Generator) -> Tensor:
@@ -105,9 +106,10 @@ def train_encoder(
         grey = windowed(np.stack([hu for hu, _ in drawn]), preprocessing)
         images = normalised(torch.from_numpy(grey)[:, None], preprocessing)
         targets = torch.from_numpy(np.stack([findings(hu, labels) for hu, labels in drawn]))
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = heads(images.contiguous(memory_format=torch.channels_last))
+        images = images.to(device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            logits = heads(images).float().cpu()
         known = torch.isfinite(targets)
-        return binary_cross_entropy_with_logits(logits.float()[known], targets[known])
+        return binary_cross_entropy_with_logits(logits[known], targets[known])
 
     yield from fit(heads, step, None, "", plan, stage="Training the encoder")

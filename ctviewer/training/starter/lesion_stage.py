@@ -73,7 +73,7 @@ def train_lesions(
     """Train a net in place for as many steps as planned; its last weights are kept, and nothing is chosen by any figure.
 
     Args:
-        net: of `CLASSES`.
+        net: of `CLASSES`, on the device that is to compute.
         chests: to learn from.
         plan: of the loop.
         batch: slices a step.
@@ -86,21 +86,16 @@ def train_lesions(
     """
     draws = SliceDraws(pools_of(chests, plan.seed), mixture or Mixture(), scanner or Scanner(), preprocessing)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
+    device = next(net.parameters()).device
 
     def step(rng: np.random.Generator) -> Tensor:
         images, targets = draws.batch(rng, batch)
-        with torch.autocast("cpu", torch.bfloat16):
-            losses = net.segmentation_losses(images.contiguous(memory_format=torch.channels_last), targets)
+        images = images.to(device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            losses = net.segmentation_losses(images, [target.to(device) for target in targets])
         return torch.stack([value.float() for value in losses.values()]).sum()
 
-    yield from fit(
-        net,
-        step,
-        None,
-        "",
-        plan,
-        stage="Training the lesion model",
-    )
+    yield from fit(net, step, None, "", plan, stage="Training the lesion model")
 
 
 class SliceDraws:

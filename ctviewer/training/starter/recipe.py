@@ -48,15 +48,16 @@ def lesion_settings(seed: int = 0) -> dict[str, Any]:
     return {"batch": BATCH, **plan, **mixture, **scanner}
 
 
-def lesion_folds(folder: Path, seed: int = 0) -> Folds:
+def lesion_folds(folder: Path, seed: int = 0, device: str = "cpu") -> Folds:
     """The cross-validation of the lesion model.
 
     Args:
         folder: keeps the fold models.
         seed: of all draws.
+        device: that trains; what is kept does not say which one did.
     """
 
     def train(net: OneShot, fold: Fold) -> Iterator[Event]:
-        return train_lesions(net, fold.train, lesion_steps(seed), batch=BATCH)
+        return train_lesions(net.to(device), fold.train, lesion_steps(seed), batch=BATCH)
 
     return Folds(folder, new_lesion_net, train, LESION_INPUT, lesion_settings(seed), seed=seed)

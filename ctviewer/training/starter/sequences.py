@@ -101,11 +101,12 @@ def encode_chests(
 
 
 def _features(net: StudyClassifier, slices: Sequence[Floats], p: Preprocessing) -> Floats:
-    found = []
+    found, device = [], next(net.parameters()).device
     for at in range(0, len(slices), _AT_ONCE):
         images = normalised(torch.from_numpy(windowed(np.stack(slices[at : at + _AT_ONCE]), p))[:, None], p)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            found.append(net.encode(images.contiguous(memory_format=torch.channels_last)).float().numpy())
+        images = images.to(device).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+            found.append(net.encode(images).float().cpu().numpy())
     return np.concatenate(found)
 
 

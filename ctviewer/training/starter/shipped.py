@@ -25,7 +25,7 @@ _PROBE = 8  # slices that what storing changes is measured on
 
 
 def lesion_bundle(
-    out: Path, net: OneShot, chests: Sequence[Chest], threshold: float, seconds: float, seed: int
+    out: Path, net: OneShot, chests: Sequence[Chest], threshold: float, seconds: float, seed: int, device: str
 ) -> Bundle:
     """The lesion model.
 
@@ -36,11 +36,12 @@ def lesion_bundle(
         threshold: of scores, the median of those that the folds of the cross-validation have chosen.
         seconds: that its training took.
         seed: of all draws.
+        device: that trained.
     """
     recipe = {
         **lesion_settings(seed),
         "threshold": "median of the folds', each chosen on a patient that its fold held out",
-        **took(seconds, seed),
+        **took(seconds, seed, device),
         **stored(net, _maps),
     }
     metadata = Metadata(
@@ -56,7 +57,7 @@ def lesion_bundle(
 
 def study_bundle(
     out: Path, said: Mapping[str, Any], net: StudyClassifier, learned: Sequence[Chest], held_out: Sequence[Chest],
-    settings: StudySettings, seconds: float,
+    settings: StudySettings, seconds: float, device: str,
 ) -> Bundle:  # fmt: skip
     """A study model.
 
@@ -68,6 +69,7 @@ def study_bundle(
         held_out: chests that neither has met.
         settings: of its training.
         seconds: that it took.
+        device: that trained.
     """
     told = {
         f"{stage}: {name}": value
@@ -83,7 +85,7 @@ def study_bundle(
         "encoder: start": "the feature pyramid of a fold model of infection-lesions that has not met the patients held out",
         **told,
         **others,
-        **took(seconds, settings.seed),
+        **took(seconds, settings.seed, device),
         **stored(net, _features),
     }
     metadata = Metadata(
