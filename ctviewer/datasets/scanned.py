@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
 from ctviewer.core.events import Done
-from ctviewer.core.files import reason
 from ctviewer.core.series import Series
 from ctviewer.core.slices import BACKGROUND, LabelledSlices
 from ctviewer.core.volume import Volume
@@ -30,6 +28,7 @@ from ctviewer.datasets.slices.lidc import nodule_labels
 from ctviewer.datasets.slices.lidc_xml import ReadMessage, read_message
 from ctviewer.datasets.slices.volume_slices import labelled_slices, require_axial_hu, usable_slices
 from ctviewer.datasets.study_folder import ListedStudies
+from ctviewer.datasets.xml_files import read_xml
 from ctviewer.dicom import scan
 
 CLASSES = (BACKGROUND, LUNG, NODULE)
@@ -128,17 +127,7 @@ def _has_box(path: Path) -> bool:
     Raises:
         InputError: it cannot be read or is none.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path} could not be read: {reason(error)}.") from error
-    if len(data) > _MOST_BYTES or any(one in data for one in (b"<!DOCTYPE", b"<!ENTITY", b"\0")):
-        raise InputError(f"{path} is no file of boxes: it is too large, defines entities or is no UTF-8.")
-    try:
-        root = ElementTree.fromstring(data)  # noqa: S314 - without a DOCTYPE there is no entity to expand
-    except ElementTree.ParseError as error:
-        raise InputError(f"{path} is damaged: it is no XML ({error}).") from error
+    root = read_xml(path, "file of boxes", _MOST_BYTES)
     if root.tag != "annotation":
         raise InputError(f"{path} is no file of boxes: it begins with {root.tag!r}.")
     return root.find("object/bndbox") is not None

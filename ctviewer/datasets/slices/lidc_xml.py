@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctviewer.core.errors import InputError
-from ctviewer.core.files import reason
+from ctviewer.datasets.xml_files import read_xml
 
 _ROOT = "LidcReadMessage"
 _MOST_BYTES = 1 << 26
@@ -86,17 +86,7 @@ def read_message(path: Path) -> ReadMessage | None:
     Raises:
         InputError: it cannot be read or is damaged.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path} could not be read: {reason(error)}.") from error
-    if len(data) > _MOST_BYTES or any(one in data for one in (b"<!DOCTYPE", b"<!ENTITY", b"\0")):
-        raise InputError(f"{path} is no file of contours: it is too large, defines entities or is no UTF-8.")
-    try:
-        root = ElementTree.fromstring(data)  # noqa: S314 - without a DOCTYPE there is no entity to expand
-    except ElementTree.ParseError as error:
-        raise InputError(f"{path} is damaged: it is no XML ({error}).") from error
+    root = read_xml(path, "file of contours", _MOST_BYTES)
     if _name(root) != _ROOT:
         return None
     try:
