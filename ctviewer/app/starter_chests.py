@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ctviewer.app.model_evaluation.phantoms import chest_of as phantom_chest
 from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.files import atomic_path
 from ctviewer.core.slices import HU, LabelledSlices
-from ctviewer.datasets.phantom import TRAINING_FAMILIES, Variant, generate
+from ctviewer.datasets.phantom import TRAINING_FAMILIES, Phantom, Variant, generate
 from ctviewer.datasets.recovered import recover_hu
 from ctviewer.datasets.scanned import scanned_chests
 from ctviewer.datasets.slices.covid19_ct_seg import open_covid19_ct_seg
 from ctviewer.datasets.sources import phantom_specs
 from ctviewer.datasets.stating import read_statement
-from ctviewer.training.starter.chests import RECOVERED, SCANNED, Chest, chest_of
+from ctviewer.training.starter.chests import INFECTION, LUNG, PHANTOM, RECOVERED, SCANNED, Chest, chest_of
 
 _WHITE = 255
 _PHANTOM_SEEDS, _PHANTOM_SLICES = range(70_000, 70_003), 28
@@ -55,6 +54,17 @@ def read_chests(sets: Sets) -> Iterator[Event]:
         yield Progress("Generating phantoms", done, len(specs))
         found.append(phantom_chest(generate(spec), f"phantom-{spec.family.value}-{spec.seed}"))
     yield Done(tuple(found))
+
+
+def phantom_chest(phantom: Phantom, patient: str) -> Chest:
+    """A phantom as lesion models learn from it: head to feet, ground glass and consolidation as infection.
+
+    Args:
+        phantom: its arrays are upright, feet to head.
+        patient: whose it is.
+    """
+    labels = np.where(phantom.labels > LUNG, np.uint8(INFECTION), phantom.labels)[::-1]
+    return Chest(phantom.spec.name, patient, PHANTOM, phantom.hu[::-1], np.ascontiguousarray(labels))
 
 
 def _recovered(sets: Sets, into: list[Chest]) -> Iterator[Event]:

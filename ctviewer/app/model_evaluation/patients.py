@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,6 @@ from ctviewer.core.errors import InputError
 from ctviewer.core.files import reason
 from ctviewer.core.findings import AnalysisResult, SliceScore, StudyClassification
 from ctviewer.core.volume import Volume
-from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import Metric
 
 FOLDER, LABELS = "covid_ct_md", "P001_slice_labels.csv"
@@ -84,12 +84,12 @@ def score_patients(setting: Setting) -> Part:
     notes = list(_NOTES)
     for bundle in setting.bundles:
         figures[bundle.key] = []
-        for scan, of_scan in ((ill, _on_infected), (well, _on_normal)):
+        for scan, of_scan in ((ill, partial(_on_infected, infected=infected)), (well, _on_normal)):
             result = judge.result(bundle, scan.volume)
             if isinstance(result, str):
                 notes.append(f"{bundle.key} abstains on {scan.name}: {result}")
             else:
-                figures[bundle.key] += of_scan(bundle, scan, result, infected)
+                figures[bundle.key] += of_scan(scan, result)
     return Part(PATIENTS, _TITLE, figures, notes, card_notes=_card_notes(figures[BESIDE]))
 
 
@@ -140,7 +140,7 @@ def _ranking(scan: _Scan, name: str, values: Floats, infected: NDArray[np.bool_]
         yield scan.figure(f"{kind}, by {name}", value)
 
 
-def _on_infected(_bundle: Bundle, scan: _Scan, result: AnalysisResult, infected: NDArray[np.bool_]) -> Iterator[Metric]:
+def _on_infected(scan: _Scan, result: AnalysisResult, infected: NDArray[np.bool_]) -> Iterator[Metric]:
     """Figures of P001."""
     told = result.classification
     if told is None:
@@ -157,7 +157,7 @@ def _on_infected(_bundle: Bundle, scan: _Scan, result: AnalysisResult, infected:
     yield from _attention(scan, told)
 
 
-def _on_normal(_bundle: Bundle, scan: _Scan, result: AnalysisResult, _infected: NDArray[np.bool_]) -> Iterator[Metric]:
+def _on_normal(scan: _Scan, result: AnalysisResult) -> Iterator[Metric]:
     """Figures of normal001."""
     told = result.classification
     if told is not None:

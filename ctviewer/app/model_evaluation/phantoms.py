@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from ctviewer.app.model_evaluation.generated import DATA, phantoms
 from ctviewer.app.model_evaluation.parts import PHANTOMS, Part, Setting, rounded
 from ctviewer.app.progress import drain
+from ctviewer.app.starter_chests import phantom_chest
 from ctviewer.core.events import Done, Event, Progress
-from ctviewer.datasets.phantom import Phantom, Variant
+from ctviewer.datasets.phantom import Variant
 from ctviewer.models.bundle import Bundle
 from ctviewer.models.metadata import ONE_SHOT
 from ctviewer.nets.one_shot import OneShot
 from ctviewer.training.slice_predictions import SlicePredictions
-from ctviewer.training.starter.chests import CLASSES, INFECTION, LUNG, PHANTOM, Chest
+from ctviewer.training.starter.chests import CLASSES
 from ctviewer.training.starter.lesion_figures import answers, lesion_metrics
 
 _TITLE = "Lesions on phantoms of held-out families"
@@ -54,21 +53,10 @@ def _judge_all(setting: Setting, bundles: list[Bundle], into: dict[str, list[Sli
     nets = {bundle.key: bundle.build() for bundle in bundles}
     for done, study in enumerate(wanted):
         yield Progress("Judging phantoms", done, len(wanted))
-        chest = chest_of(source.phantom(study), source.patient(study))
+        chest = phantom_chest(source.phantom(study), source.patient(study))
         for bundle in bundles:
             net, m = nets[bundle.key], bundle.metadata
             assert isinstance(net, OneShot)
             threshold = m.thresholds.detection_score
             into[bundle.key].append(answers(net, [chest], m.preprocessing, threshold=threshold, model=bundle.key))
     yield Done(None)
-
-
-def chest_of(phantom: Phantom, patient: str) -> Chest:
-    """A phantom as lesion models learn from it: head to feet, ground glass and consolidation as infection.
-
-    Args:
-        phantom: its arrays are upright, feet to head.
-        patient: whose it is.
-    """
-    labels = np.where(phantom.labels > LUNG, np.uint8(INFECTION), phantom.labels)[::-1]
-    return Chest(phantom.spec.name, patient, PHANTOM, phantom.hu[::-1], np.ascontiguousarray(labels))

@@ -51,7 +51,7 @@ class TrainedOn:
         found: tuple[Chest, ...] = drain(read_chests(sets), self._line)
         return found
 
-    def folds(self, _setting: Setting) -> FoldRun | str:
+    def folds(self) -> FoldRun | str:
         """What the lesion model is cross-validated on: folds that training left are judged as they are."""
         if self.missing:
             return self.missing

@@ -136,7 +136,7 @@ def _work(setting: Setting, learned: TrainedOn) -> dict[str, Callable[[], Part]]
         ATTENTION: lambda: attend(setting, generated()),
         PHANTOMS: lambda: judge_on_phantoms(setting),
         PATIENTS: lambda: score_patients(setting),
-        LESIONS: lambda: judge_lesions(setting, learned.folds(setting)),
+        LESIONS: lambda: judge_lesions(setting, learned.folds()),
         YE: lambda: reproduce_ye(setting),
         TER_SARKISOV: lambda: reproduce_ter_sarkisov(setting),
     }

@@ -15,7 +15,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -38,7 +37,7 @@ JUDGING = "Judging folds"
 _FORMAT = Format("ctviewer.lesion-fold", 1, "fold of a cross-validation")
 
 Train = Callable[[OneShot, Fold], Iterator[Event]]
-"""Trains a net in place with `Fold.train`, choosing among its states by `Fold.holdout`."""
+"""Trains a net in place with `Fold.train`; where it chooses among its states, by `Fold.holdout`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +49,7 @@ class Folds:
         new_net: an untrained net on the CPU; what it draws is seeded by `seed`.
         train: see `Train`.
         preprocessing: of the net.
-        recipe: the settings of the training, fit for JSON: a fold that was made by others is
-            made anew.
+        recipe: the settings of the training, fit for JSON: a fold that was made by others is made anew.
         count: of folds.
         holdout: patients with infection held out inside each fold.
         seed: of who is in which fold.
@@ -103,11 +101,6 @@ class CrossValidated:
     metrics: tuple[Metric, ...]
     predictions: tuple[SlicePredictions, ...]
     kept: tuple[KeptFold, ...]
-
-    @property
-    def threshold(self) -> float:
-        """The median of the folds' own: what a model trained on all of them, with nobody held out, shows from."""
-        return float(np.median([one.threshold for one in self.kept]))
 
 
 def train_folds(

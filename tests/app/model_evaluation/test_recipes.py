@@ -12,9 +12,10 @@ from ctviewer.app.model_evaluation import generated, phantoms
 from ctviewer.app.model_evaluation.generated import DATA, SIMULATED, Generated, calibrate, calibration, class_names
 from ctviewer.app.model_evaluation.lesions import FoldRun, judge_lesions
 from ctviewer.app.model_evaluation.parts import Setting
-from ctviewer.app.model_evaluation.phantoms import chest_of, judge_on_phantoms
+from ctviewer.app.model_evaluation.phantoms import judge_on_phantoms
 from ctviewer.app.model_evaluation.simulated import SimulatedSource
 from ctviewer.app.progress import ProgressLine
+from ctviewer.app.starter_chests import phantom_chest
 from ctviewer.datasets.phantom import Family, PhantomSpec, Variant, generate
 from ctviewer.datasets.sources import PhantomStudySource
 from ctviewer.models.bundle import save_bundle
@@ -22,6 +23,7 @@ from ctviewer.models.metadata import Preprocessing
 from ctviewer.nets.one_shot import OneShot, light_options
 from ctviewer.training.starter.chests import CLASSES, INFECTION, LUNG, RECOVERED, Chest
 from ctviewer.training.starter.lesion_folds import Folds
+from ctviewer.training.starter.lesion_split import painted
 from ctviewer.training.starter.simulate import material
 
 SIDE = 96
@@ -74,7 +76,7 @@ def test_simulated_studies_are_upright_volumes_with_their_labels(simulated):
         assert volume.unit == "HU" and labels.shape == volume.stored.shape
         assert list(volume.geometry.display_order) == list(range(volume.slice_count))[::-1]  # head first
         assert (labels == INFECTION).any() == (simulated.label(study) != "control")
-        assert simulated.patient(study) in ("a", "b", "a + b")
+        assert simulated.patient(study) in ("a", "b")  # whose chest it is: mixtures of two people are no third one
         again = simulated.load(study)[0]
         assert np.array_equal(again.stored, volume.stored)
         if (labels == INFECTION).any():
@@ -94,6 +96,7 @@ def test_a_classifier_is_judged_on_phantoms_and_simulated_studies_apart(
     names = [one.name for one in part.figures[bundle.key]]
     assert "ECE, any finding" in names and not any("clear" in name for name in names)
     found = calibration(bundle, part)
+    assert set(found.patients.values()) == {1}  # one chest in all three classes, whoever the lesions are of
     assert found.data.startswith(SIMULATED) and not found.real and not found.enough
     assert set(part.card_notes) == sets
     assert DATA in part.tables[0].head[0]
@@ -122,15 +125,19 @@ def test_figures_of_folds_go_to_the_lesion_bundle_beside_the_published_one(lesio
     chests = [chest(20 + i, f"p{i}", slices=3) for i in range(5)]
     preprocessing = Preprocessing(-600.0, 1500.0, 64, 64, (0.5,), (0.3,))
     plan = Folds(tmp_path / "folds", new_net, train, preprocessing, count=3)
-    part = judge_lesions(setting_of(lesion_bundle), FoldRun(chests, (), plan, "drawn chests"))
+    part = judge_lesions(setting_of(lesion_bundle), FoldRun(chests, painted(chests), plan, "drawn chests"))
     figures = part.figures[lesion_bundle.key]
     assert {"Dice of infection, patient 1 of 5"} <= {one.name for one in figures}
     (published,) = part.figures[""]
     assert published.value == 0.673 and published.n == 20
     assert any("not like for like" in note for note in part.notes)
-    assert all("fold models" in note and "0.673" in note for note in part.card_notes.values())
+    assert len(part.card_notes) == 2
+    for data, note in part.card_notes.items():
+        assert "fold models" in note
+        assert ("0.673" in note) == ("infected slice sets" in data)
+        assert ("painted out as it was for training" in note) == ("infection painted out" in data)
     assert len(part.tables[0].rows) == 3
-    again = judge_lesions(setting_of(lesion_bundle), FoldRun(chests, (), plan, "drawn chests"))
+    again = judge_lesions(setting_of(lesion_bundle), FoldRun(chests, painted(chests), plan, "drawn chests"))
     assert again.as_dict() == part.as_dict()
 
 
@@ -149,7 +156,7 @@ def test_lesion_models_are_judged_on_phantoms_of_other_families(lesion_bundle, s
 
 def test_a_phantom_as_a_chest_runs_from_head_to_feet():
     phantom = generate(PhantomSpec(3, Variant.COVID, Family.A, matrix=64, slices=8))
-    made = chest_of(phantom, "someone")
+    made = phantom_chest(phantom, "someone")
     assert list(made.infected) == list(phantom.infected_slices[::-1])
     assert np.array_equal(made.hu, phantom.hu[::-1])
     assert set(np.unique(made.labels)) == {0, LUNG, INFECTION}

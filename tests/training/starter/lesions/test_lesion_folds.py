@@ -129,7 +129,6 @@ def test_figures_of_all_folds_each_patient_by_a_net_that_never_saw_it(chests, pl
         assert told.threshold == kept.threshold
         told_of = {part: len(patients(getattr(fold, part))) for part in ("train", "holdout", "test")}
         assert kept.patients == told_of and sum(told_of.values()) == 9
-    assert found.threshold == np.median([one.threshold for one in found.kept])
     assert found.metrics == lesion_figures.lesion_metrics(found.predictions, "made up", draws=50)
     sets = {one.data for one in found.metrics}
     assert sets == {
