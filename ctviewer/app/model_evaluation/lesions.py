@@ -10,6 +10,7 @@ from ctviewer.app.progress import drain
 from ctviewer.models.card_figures import fold_models_note
 from ctviewer.models.metadata import ONE_SHOT
 from ctviewer.training.starter.chests import Chest
+from ctviewer.training.starter.lesion_figures import INFECTED, PAINTED_OUT
 from ctviewer.training.starter.lesion_folds import CrossValidated, Folds, cross_validate
 
 BUNDLE = "infection-lesions"
@@ -26,6 +27,10 @@ _NOT_ALIKE = (
     "them, and slices without infection make it harder."
 )
 _FROC = "FROC is per infected slice set: every scanned slice of this data shows infection."
+_PAINTED = (
+    "Infection was painted out as it was for training: on the lungs of healthy people, as they were scanned, the models may mark "
+    "more than on these."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +66,16 @@ def judge_lesions(setting: Setting, run: FoldRun | str) -> Part:
     found: CrossValidated = drain(events, setting.line)
     metrics = [rounded(one) for one in found.metrics]
     whose = fold_models_note(len(found.kept), sum(one.patients["test"] for one in found.kept))
-    notes = (whose, _NOT_ALIKE, _FROC)
+    notes = (whose, _NOT_ALIKE, _FROC, _PAINTED)
     keys = [bundle.key for bundle in setting.of(ONE_SHOT) if bundle.metadata.name == BUNDLE]
     figures = dict.fromkeys(keys or [f"fold models of {BUNDLE}"], metrics)
-    card_notes = {one.data: " ".join(notes) for one in metrics}
+    card_notes = {one.data: " ".join((whose, *_beside(one.data))) for one in metrics}
     return Part(LESIONS, _TITLE, {BESIDE: [PUBLISHED], **figures}, notes, [_folds(found)], card_notes=card_notes)
+
+
+def _beside(data: str) -> tuple[str, ...]:
+    """What is to be known of the figures of one kind of sets."""
+    return (_NOT_ALIKE, _FROC) if INFECTED in data else (_PAINTED,) if PAINTED_OUT in data else ()
 
 
 def _folds(found: CrossValidated) -> Table:

@@ -28,6 +28,7 @@ class SimulatedSource:
 
     def __init__(self, material: Material, per_class: int, seed: int) -> None:
         self._material, self._seed = material, seed
+        self._hosts = {chest.name: chest.patient for chest in material.clean}
         self._studies = {f"{label} {n}": (label, n) for n in range(per_class) for label in CLASSES}
         self._patients: dict[str, str] = {}
 
@@ -36,7 +37,10 @@ class SimulatedSource:
         return tuple(self._studies)
 
     def patient(self, study: str) -> str:
-        """All patients in it as one."""
+        """Whose chest it is.
+
+        The lesions may be another's. To count each mixture of the same few people as one more would make a sample of them.
+        """
         if study not in self._patients:
             self._made(study)
         return self._patients[study]
@@ -61,7 +65,7 @@ class SimulatedSource:
     def _made(self, study: str) -> SimulatedStudy:
         label, number = self._studies[study]
         made = simulate(self._material, label, number, self._seed)
-        self._patients[study] = made.chest.patient
+        self._patients[study] = self._hosts[made.host]
         return made
 
 

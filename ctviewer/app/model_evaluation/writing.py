@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ctviewer.app.model_evaluation.generated import calibration
-from ctviewer.app.model_evaluation.parts import CALIBRATION, Part
+from ctviewer.app.model_evaluation.parts import ATTENTION, CALIBRATION, Part
 from ctviewer.models.bundle import Bundle, restate
 from ctviewer.models.metadata import Metadata, Metric
 
@@ -14,7 +14,9 @@ from ctviewer.models.metadata import Metadata, Metric
 def write_figures(bundle: Bundle, parts: Sequence[Part]) -> Bundle:
     """Put what was measured into a bundle's metadata and card.
 
-    Figures on a data set that was measured now take the place of all figures on it; those on others stay.
+    Figures on a data set that was measured now take the place of all figures on it, or on a set of which it is said with
+    its counts now; those on others stay. Where but one of the two parts was done that share generated studies, figures
+    take the place of those of their names alone.
 
     Args:
         bundle: on disk.
@@ -31,11 +33,19 @@ def write_figures(bundle: Bundle, parts: Sequence[Part]) -> Bundle:
     return restate(bundle, _with(bundle, made, parts)) if made else bundle
 
 
+def _measured_again(old: Metric, made: Sequence[Metric], half: bool) -> bool:
+    if half:
+        return (old.name, old.data) in {(one.name, one.data) for one in made}
+    return any(f"{one.data}, ".startswith(f"{old.data}, ") for one in made)
+
+
 def _with(bundle: Bundle, made: Sequence[Metric], parts: Sequence[Part]) -> Metadata:
     m = bundle.metadata
     sets = {one.data for one in made}
-    kept = [one for one in m.metrics if one.data not in sets]
-    notes = {data: note for data, note in m.figure_notes.items() if data not in sets}
+    half = len({CALIBRATION, ATTENTION} & {part.name for part in parts}) == 1
+    kept = [one for one in m.metrics if not _measured_again(one, made, half)]
+    left = {one.data for one in kept}
+    notes = {data: note for data, note in m.figure_notes.items() if data in left}
     for part in parts:
         notes |= {data: note for data, note in part.card_notes.items() if data in sets}
     checked = m.calibration
