@@ -55,7 +55,7 @@ def interval_text(interval: Interval) -> str:
 def _why_none(calibration: Calibration, classes: Sequence[str]) -> str:
     """Why no class has an interval, as a clause; "" where the calibration bears intervals."""
     if not calibration.real:
-        return f"calibrated on {calibration.data}, not on patients' own studies"
+        return f"checked on {calibration.data}, not calibrated on patients' own studies"
     few = [name for name in classes if calibration.patients.get(name, 0) < LEAST_PATIENTS]
     if few:
         those = enumerated([f"{calibration.patients.get(name, 0)} of {name}" for name in few])

@@ -88,7 +88,10 @@ def _took(m: Metadata) -> str:
 
 
 def _evaluation(m: Metadata) -> str:
-    parts = ["Intervals are bootstraps over the unit under n, never over slices of one study."]
+    parts = [
+        "Intervals are bootstraps over the unit under n, never over slices of one study; of a share of 0 or 1, where there is "
+        "one, it is the exact binomial one over that unit."
+    ]
     parts += [plain(m.probabilities)] if m.probabilities else []
     if m.calibration is not None:
         parts.append(_calibration(m))

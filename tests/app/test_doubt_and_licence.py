@@ -54,7 +54,7 @@ def test_an_answer_without_patients_says_so_everywhere(run, in_use, check_agains
     code, _, err = run("analyze", chest_folder, "--out", tmp_path / "out")
     assert code == 0, err
     title = f"{made.metadata.title} 0.2.0"
-    why = "No interval: calibrated on simulated studies, not on patients' own studies."
+    why = "No interval: checked on simulated studies, not calibrated on patients' own studies."
     assert f"{title}: {SIMULATED}. {why}" in err and f"{title}, CC BY-NC-SA 4.0: {RESTRICTION}" in err
     data, report = written(tmp_path / "out")
     check_against(json.loads((resources() / "schemas" / "result.schema.json").read_text()), data)

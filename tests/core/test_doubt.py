@@ -42,7 +42,7 @@ def test_without_a_negative_class_the_finding_is_the_most_probable_class():
     ("calibration", "why"),
     [
         (None, "no calibration on patients is on record"),
-        (replace(REAL, data="simulated studies", real=False), "calibrated on simulated studies, not on patients' own"),
+        (replace(REAL, data="simulated studies", real=False), "checked on simulated studies, not calibrated on"),
         (replace(REAL, patients={"control": 400, "infection": 29}), "29 of infection, and at least 30 patients"),
         (replace(REAL, patients={"control": 400}), "0 of infection"),
         (replace(REAL, patients={}), "0 of control and 0 of infection"),

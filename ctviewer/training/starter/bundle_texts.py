@@ -36,8 +36,8 @@ _OUT_OF_SCOPE = (
 
 def _few(patients: str) -> str:
     return (
-        f"All infection that it learned from is of {patients} patients with COVID-19, of one data set, and of slices that show "
-        "infection; healthy lung is mostly theirs too, with the infection painted out."
+        f"But for phantoms, all infection that it learned from is of {patients} patients with COVID-19, of one data set, and of "
+        "slices that show infection; healthy lung is mostly theirs too, with the infection painted out."
     )
 
 
@@ -78,7 +78,7 @@ INFECTION_STUDY: dict[str, Any] = {
     "negative_class": "no infection-like opacity",
     "default": True,
     "intended_use": "Research: slices are ranked by how much they bear on whether a chest shows infection-like opacity.",
-    "trained_on": "trained on studies put together from 8 patients with COVID-19, clean chests and phantoms",
+    "trained_on": "trained on studies put together from 8 patients with COVID-19, a clean chest and phantoms",
     "limits": (
         f"{_few('eight')} {_ALIKE} It learned from studies that were put together from these slices, not from whole scans of patients with "
         f"and without disease. {_ATTENTION}"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ctviewer.core.words import counted, enumerated
 from ctviewer.models.bundle import Bundle, save_bundle
 from ctviewer.models.metadata import Metadata, Thresholds, TrainingData
 from ctviewer.nets.one_shot import OneShot
@@ -85,6 +86,7 @@ def study_bundle(
         "encoder: start": "the feature pyramid of a fold model of infection-lesions that has not met the patients held out",
         **told,
         **others,
+        "time: of": "both study models, which share an encoder; the lesion model that it starts as is not in it",
         **took(seconds, settings.seed, device),
         **stored(net, _features),
     }
@@ -113,7 +115,18 @@ def _data(learned: Sequence[Chest], held_out: Sequence[Chest]) -> TrainingData:
                 counts[f"{part} / {kind}: patients"] = len({chest.patient for chest in of_kind})
                 counts[f"{part} / {kind}: slices"] = sum(len(chest.hu) for chest in of_kind)
                 counts[f"{part} / {kind}: slices with infection"] = sum(int(c.infected.sum()) for c in of_kind)
-    return TrainingData(texts.SOURCES, counts, {part: digest(chests) for part, chests in parts.items()})
+    return TrainingData(_summary(held_out), counts, {part: digest(chests) for part, chests in parts.items()})
+
+
+def _summary(held_out: Sequence[Chest]) -> str:
+    """The sources, and of how many of their patients nothing was learned."""
+    if not held_out:
+        return texts.SOURCES
+    sick = {chest.patient for chest in held_out if chest.infected.any()}
+    clean = {chest.patient for chest in held_out} - sick
+    parts = [f"{counted(len(sick), 'patient')} with infection"] if sick else []
+    parts += [f"{counted(len(clean), 'patient')} without"] if clean else []
+    return f"{texts.SOURCES} Held out of these, and never learned from: {enumerated(parts)}."
 
 
 def _probe(side: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,7 +13,10 @@ from ctviewer.models.bundle import CARD, save_bundle
 from ctviewer.models.card_figures import fold_models_note
 from ctviewer.models.metadata import Metadata, Metric, Preprocessing, Thresholds, TrainingData
 from ctviewer.training.starter import bundle_texts as texts
+from ctviewer.training.starter.chests import INFECTION, LUNG, RECOVERED, SCANNED, Chest
 from ctviewer.training.starter.made import STORED, stored, took
+from ctviewer.training.starter.shipped import study_bundle
+from ctviewer.training.starter.study_recipe import StudySettings, new_study_net
 
 BUNDLES = (texts.INFECTION_LESIONS, texts.INFECTION_STUDY, texts.SIMULATED_THREE_CLASSES)
 
@@ -69,3 +73,17 @@ def test_what_is_not_rounded_does_not_change() -> None:
     nn.init.normal_(net.weight)
     assert stored(net, lambda one: one(torch.randn(2, 8, generator=torch.manual_seed(0)))) == {STORED: 0.0}
     assert stored(net, lambda one: torch.zeros(0)) == {STORED: 0.0}
+
+
+def test_a_study_models_card_says_whom_it_learned_nothing_from(tmp_path: Path) -> None:
+    def chest(name: str, kind: str, shown: int) -> Chest:
+        return Chest(name, name, kind, np.full((1, 8, 8), -800, np.int16), np.full((1, 8, 8), shown, np.uint8))
+
+    learned = [chest(f"p{i}", RECOVERED, INFECTION) for i in range(8)]
+    held_out = [chest("p8", RECOVERED, INFECTION), chest("p9", RECOVERED, INFECTION), chest("c", SCANNED, LUNG)]
+    net = new_study_net(2, 0)
+    made = study_bundle(tmp_path, texts.INFECTION_STUDY, net, learned, held_out, StudySettings(), 60.0, "cpu")
+    told = made.metadata.training_data
+    assert told.summary.startswith(texts.SOURCES)
+    assert told.summary.endswith("never learned from: 2 patients with infection and 1 patient without.")
+    assert told.counts["train / recovered: patients"] == 8 and told.counts["held out / scanned: patients"] == 1

@@ -1,4 +1,4 @@
-"""Figures of a card from records of single studies, with intervals by bootstrap over patients."""
+"""Figures of a card from records of single studies, with intervals by bootstrap over patients (5 or more)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ctviewer.models.metadata import Metric
 from ctviewer.models.metrics import bootstrap
+from ctviewer.training.scores.resampling import LEAST_RESAMPLED
 
 T = TypeVar("T")
 Figure = Callable[[Sequence[T]], float]
@@ -31,6 +32,8 @@ def card_figures(
         value = figure(records)
         if math.isfinite(value):
             low, high = bootstrap(groups, _flat(figure), draws)
+            if len(groups) < LEAST_RESAMPLED or low == high:  # no spread was seen, which is not none
+                low = high = None
             out.append(Metric(name, round(value, 4), low, high, len(groups), "patients", data))
     return tuple(out)
 

@@ -10,6 +10,7 @@ from ctviewer.models.metadata import Preprocessing
 from ctviewer.nets.one_shot import Detections, Rois, SliceAnswer
 from ctviewer.training.starter.phantoms import detector_figures, study_figures
 from ctviewer.training.starter.phantoms.detector_stage import target
+from ctviewer.training.starter.phantoms.figures import card_figures
 from ctviewer.training.starter.phantoms.prepared import CONSOLIDATION, GROUND_GLASS, LUNG, PreparedStudy
 from ctviewer.training.starter.phantoms.slice_stage import slice_loss, slice_targets
 from ctviewer.training.starter.phantoms.study_figures import StudyOutcome, study_metrics
@@ -115,3 +116,14 @@ def test_study_figures() -> None:
     assert figures["AUC-ROC"] == 1.0 and figures["sensitivity at the threshold"] == 1.0
     assert figures["specificity at the threshold"] == 1.0 and figures["accuracy over all classes"] == 1.0
     assert figures["AUC-ROC of attention"] == pytest.approx((1.0 + 1 / 3) / 2, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("values", "known"), [([1, 0, 1, 1, 0], True), ([1, 1, 1, 1, 1], False), ([1, 0, 1, 0], False)]
+)
+def test_intervals_are_of_five_patients_or_more_and_of_what_differs_between_them(values, known) -> None:
+    (made,) = card_figures(
+        {"share": lambda records: float(np.mean(records))}, values, list("abcde")[: len(values)], "d"
+    )
+    assert made.value == pytest.approx(np.mean(values)) and made.n == len(values)
+    assert (made.low is not None) == (made.high is not None) == known
