@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ctviewer.core.findings import Instance
 from ctviewer.models.metadata import Metric, Preprocessing
-from ctviewer.models.metrics import detection_ap, match
 from ctviewer.models.placement import Placement, Upright
 from ctviewer.models.postprocess import instances
 from ctviewer.models.preprocess import finish
 from ctviewer.nets.one_shot import OneShot
+from ctviewer.training.scores.detection import coco
 from ctviewer.training.starter.phantoms.figures import Figure, card_figures
 from ctviewer.training.starter.phantoms.prepared import (
     CONSOLIDATION,
@@ -117,8 +117,34 @@ def _record(found: Sequence[Instance], truths: Sequence[NDArray[np.bool_]]) -> S
 
 
 def ap(records: Sequence[StudyRecord], name: str, threshold: float = 0.5) -> float:
-    """COCO-style AP of one lesion class by mask IoU over all slices."""
-    return detection_ap([(s.scores, s.overlaps) for r in records for s in r.slices[name]], threshold)
+    """COCO-style AP of one lesion class by mask IoU over all slices; NaN where none holds one."""
+    slices = [one for record in records for one in record.slices[name]]
+    truths = np.array([sum(one.overlaps.shape[1] for one in slices)], np.float64)
+    true = np.concatenate([match(one.scores, one.overlaps, threshold) for one in slices])
+    order = np.argsort(-np.concatenate([one.scores for one in slices]), kind="stable")
+    ranked = coco.Ranked(true[order], np.zeros(true.size, np.intp), truths)
+    return float(coco.average_precision(np.ones((1, 1)), ranked)[0])
+
+
+def match(scores: NDArray[np.floating], overlaps: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:
+    """Which detections of one image and class are true: by falling score, each takes the best truth still free.
+
+    Args:
+        scores: `[detections]`.
+        overlaps: `[detections, truths]` IoU.
+        threshold: least IoU of a match.
+
+    Returns:
+        `[detections]` bool.
+    """
+    true = np.zeros(scores.size, bool)
+    free = np.ones(overlaps.shape[1], bool)
+    for i in np.argsort(-scores, kind="stable"):
+        candidates = np.where(free, overlaps[i], -1.0)
+        if candidates.size and candidates.max() >= threshold:
+            true[i] = True
+            free[int(candidates.argmax())] = False
+    return true
 
 
 def lesion_dice(records: Sequence[StudyRecord], threshold: float) -> float:
