@@ -26,16 +26,19 @@ def other_part(series: Series) -> str:
     Args:
         series: BodyPartExamined, ProtocolName and SeriesDescription are read, in this order.
     """
-    texts = (series.body_part, series.protocol, series.description)
-    if any(_CHEST.search(text) for text in texts):
+    if names_chest(series):
         return ""
-    found = next((match for match in map(_OTHER.search, texts) if match), None)
+    found = next((match for match in map(_OTHER.search, _texts(series)) if match), None)
     return _word(found) if found else ""
 
 
 def names_chest(series: Series) -> bool:
     """Whether a file says somewhere that it shows the chest."""
-    return any(_CHEST.search(text) for text in (series.body_part, series.protocol, series.description))
+    return any(_CHEST.search(text) for text in _texts(series))
+
+
+def _texts(series: Series) -> tuple[str, ...]:
+    return series.body_part, series.protocol, series.description
 
 
 def _word(match: re.Match[str]) -> str:

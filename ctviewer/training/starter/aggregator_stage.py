@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -49,8 +49,22 @@ def resampled(features: Floats, shown: Floats, rng: np.random.Generator, longest
     if shown.any() and not np.interp(at, np.arange(n), shown).any():
         lesion = float(rng.choice(np.flatnonzero(shown)))
         at = np.clip(at + lesion - at[np.abs(at - lesion).argmin()], 0, n - 1)
-    low = np.minimum(at.astype(np.intp), max(0, n - 2))
-    high = np.minimum(low + 1, n - 1)
+    return between(features, shown, at)
+
+
+def between(features: Floats, shown: Floats, at: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    """What lies between slices: the linear mixture of the two beside it, as neighbouring slices look alike.
+
+    Args:
+        features: `[n, D]`.
+        shown: `[n]`.
+        at: `[m]` places, 0 to n - 1.
+
+    Returns:
+        `[m, D]` and `[m]`.
+    """
+    low = np.minimum(at.astype(np.intp), max(0, len(features) - 2))
+    high = np.minimum(low + 1, len(features) - 1)
     t = (at - low).astype(np.float32)
     return (
         features[low] * (1 - t)[:, None] + features[high] * t[:, None],
@@ -79,8 +93,7 @@ def train_aggregator(
         loss = study_loss(net.head, out.logits, labels.to(device))
         return loss if out.attention is None else loss + supervision * attention_loss(out.attention, targets.to(device))
 
-    stage = "Training BiLSTM and attention"
-    yield from fit(net.aggregator, step, None, "", plan, stage=stage)
+    yield from fit(net.aggregator, step, None, "", plan, stage="Training BiLSTM and attention")
 
 
 def _batch(
@@ -89,12 +102,22 @@ def _batch(
     # one length limit per batch, so that short studies are not mostly padding
     longest = int(np.exp(rng.uniform(np.log(24), np.log(_LONGEST))))
     labels = [i % classes for i in range(batch)]
-    parts = [resampled(*draw(rng, label)[:2], rng, longest) for label in labels]
-    n = max(len(features) for features, _ in parts)
-    padded = np.zeros((batch, n, parts[0][0].shape[1]), np.float32)
-    shown = np.zeros((batch, n), np.float32)
+    return *padded([resampled(*draw(rng, label)[:2], rng, longest) for label in labels]), torch.tensor(labels)
+
+
+def padded(parts: Sequence[tuple[Floats, Floats]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Studies of different lengths as one batch.
+
+    Args:
+        parts: of each, features `[n, D]` and what its slices show `[n]`.
+
+    Returns:
+        Features `[batch, longest, D]`, lengths `[batch]`, and what attention is to be, `[batch, longest]`.
+    """
+    longest = max(len(features) for features, _ in parts)
+    whole = np.zeros((len(parts), longest, parts[0][0].shape[1]), np.float32)
+    shown = np.zeros((len(parts), longest), np.float32)
     for i, (features, infected) in enumerate(parts):
-        padded[i, : len(features)], shown[i, : len(features)] = features, infected
+        whole[i, : len(features)], shown[i, : len(features)] = features, infected
     lengths = torch.tensor([len(features) for features, _ in parts])
-    targets = attention_targets(torch.from_numpy(shown), lengths)
-    return torch.from_numpy(padded), lengths, targets, torch.tensor(labels)
+    return torch.from_numpy(whole), lengths, attention_targets(torch.from_numpy(shown), lengths)

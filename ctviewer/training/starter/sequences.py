@@ -20,7 +20,7 @@ from ctviewer.models.preprocess import normalised, windowed
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.starter.chests import INFECTION, LUNG, RECOVERED, Chest
 from ctviewer.training.starter.painting import decoyed, painted_out
-from ctviewer.training.starter.scanner import Scanner, draw, scanned
+from ctviewer.training.starter.scanner import Draw, Scanner, draw, scanned
 
 Floats = NDArray[np.float32]
 
@@ -68,36 +68,36 @@ def encode_chests(
     net.eval()
     for number, chest in enumerate(chests):
         yield Progress("Encoding chests", number, len(chests))
-        rng = np.random.default_rng([seed, number])
-        both = chest.kind == RECOVERED and bool(chest.infected.any())
-        clean = painted_out(chest, rng) if both else None
-        seams = decoyed(chest, rng) if both else chest  # else what is not painted would be known to be infected
-        of_both: tuple[list[Floats], list[Floats]] = ([], [])
-        for drawn in range(draws + 1):
-            one = None if drawn == 0 else draw(scanner, rng, chest.hu.shape[-1])
-            for version, found in zip((seams if drawn % 2 else chest, clean), of_both, strict=True):
-                if version is None:
-                    continue
-                noise = np.random.default_rng([seed, number, drawn])
-                parts = (
-                    (
-                        version.hu[i].astype(np.float32)
-                        if one is None
-                        else scanned(version.hu[i], version.labels[i], one, noise)[0]
-                    )
-                    for i in range(len(version.hu))
-                )
-                found.append(_features(net, list(parts), preprocessing))
-        area = (chest.labels >= LUNG).sum(axis=(1, 2))
-        into.append(
-            Encoded(
-                chest.patient,
-                np.stack(of_both[0]),
-                np.stack(of_both[1]) if clean is not None else None,
-                np.asarray((chest.labels == INFECTION).sum(axis=(1, 2)) >= _SMALLEST),
-                _ends(area),
-            )
-        )
+        into.append(_encoded(net, chest, preprocessing, draws, (seed, number), scanner))
+
+
+def _encoded(
+    net: StudyClassifier, chest: Chest, p: Preprocessing, draws: int, seeds: tuple[int, int], scanner: Scanner
+) -> Encoded:
+    rng = np.random.default_rng(seeds)
+    both = chest.kind == RECOVERED and bool(chest.infected.any())
+    clean = painted_out(chest, rng) if both else None
+    seams = decoyed(chest, rng) if both else chest  # else what is not painted would be known to be infected
+    of_both: tuple[list[Floats], list[Floats]] = ([], [])
+    for number in range(draws + 1):
+        drawn = None if number == 0 else draw(scanner, rng, chest.hu.shape[-1])
+        for version, found in zip((seams if number % 2 else chest, clean), of_both, strict=True):
+            if version is not None:
+                found.append(_features(net, _seen(version, drawn, np.random.default_rng((*seeds, number))), p))
+    return Encoded(
+        chest.patient,
+        np.stack(of_both[0]),
+        np.stack(of_both[1]) if clean is not None else None,
+        np.asarray((chest.labels == INFECTION).sum(axis=(1, 2)) >= _SMALLEST),
+        _ends((chest.labels >= LUNG).sum(axis=(1, 2))),
+    )
+
+
+def _seen(chest: Chest, drawn: Draw | None, noise: np.random.Generator) -> list[Floats]:
+    """Slices in HU as a scanner would show them; as they are without one."""
+    if drawn is None:
+        return list(chest.hu.astype(np.float32))
+    return [scanned(hu, labels, drawn, noise)[0] for hu, labels in zip(chest.hu, chest.labels, strict=True)]
 
 
 def _features(net: StudyClassifier, slices: Sequence[Floats], p: Preprocessing) -> Floats:

@@ -4,8 +4,8 @@ The real studies at hand show one disease. These put its lesions' outlines and g
 literature describes each class (`simulation.patterns`), so that slices are labelled by construction. What a model learns from
 them is that description, not a diagnosis: such a model says "trained on simulated studies, not for differential diagnosis".
 
-A study mixes patients: the chest's and those its lesions come from. Patients are therefore divided first (`divided`), and each
-part simulates its own studies.
+A study mixes patients: the chest's and those its lesions come from. Patients are therefore divided first
+(`lesion_split.folds_of`), and each part simulates its own studies.
 """
 
 from __future__ import annotations
@@ -93,35 +93,6 @@ def material(
     if not (library.outlines and library.haze and library.dense):
         raise InputError("The chests with infection show too little of it to simulate disease from.")
     return Material(tuple(clean), known, library)
-
-
-def divided(chests: Sequence[Chest], share: float, seed: int = 0) -> tuple[list[Chest], list[Chest]]:
-    """Chests to learn from and chests held out, by patient and by kind of chest.
-
-    Args:
-        chests: clean ones and donors alike.
-        share: of the patients of each kind that are held out, at least one where there are two.
-        seed: of the draw.
-    """
-    rng, held = np.random.default_rng(seed), set()
-    for kind in sorted({chest.kind for chest in chests}):
-        patients = sorted({chest.patient for chest in chests if chest.kind == kind})
-        count = max(1, round(share * len(patients))) if len(patients) > 1 else 0
-        held |= set(rng.permutation(patients)[:count].tolist())
-    return [c for c in chests if c.patient not in held], [c for c in chests if c.patient in held]
-
-
-def check_apart(*parts: Sequence[SimulatedStudy]) -> None:
-    """Refuse parts that share a patient, as chest or as origin of a lesion.
-
-    Raises:
-        InputError: they do.
-    """
-    seen: dict[str, int] = {}
-    for number, part in enumerate(parts):
-        for study in part:
-            if any(seen.setdefault(patient, number) != number for patient in study.patients):
-                raise InputError(f"A patient of the simulated study {study.chest.name} is on both sides of a split.")
 
 
 def studies(source: Material, per_class: int, seed: int = 0) -> Iterator[SimulatedStudy]:

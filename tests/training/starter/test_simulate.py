@@ -10,12 +10,10 @@ import pytest
 from ctviewer.core.errors import InputError
 from ctviewer.training.preflight.shortcuts import shortcuts_of
 from ctviewer.training.splits import Case
-from ctviewer.training.starter.chests import INFECTION, PHANTOM, SCANNED, Chest
+from ctviewer.training.starter.chests import INFECTION, PHANTOM, SCANNED
 from ctviewer.training.starter.simulate import (
     Material,
     SimulatedStudy,
-    check_apart,
-    divided,
     material,
     simulate,
     studies,
@@ -116,30 +114,6 @@ def test_a_study_names_all_its_patients(made: list[SimulatedStudy]) -> None:
             assert study.patients & {"a", "b"}, "whose lesions they are"
         else:
             assert len(study.patients) == 1
-
-
-def test_patients_are_divided_before_anything_is_simulated(chest_of) -> None:
-    chests: list[Chest] = []
-    for number in range(10):
-        chests += [
-            chest_of(number, patient=f"p{number}"),
-            replace(chest_of(number, infected=False, patient=f"p{number}"), name=f"painted {number}"),
-        ]
-    chests += [replace(chest_of(20, kind=SCANNED), name="scanned")]
-    learned, held = divided(chests, 0.2, seed=1)
-    assert not {c.patient for c in learned} & {c.patient for c in held}
-    assert len(learned) + len(held) == len(chests) and len({c.patient for c in held}) == 2
-    assert "scanned" in [c.name for c in learned], "the only one of its kind is learned from"
-    assert [c.name for c in divided(chests, 0.2, seed=1)[1]] == [c.name for c in held]
-
-
-def test_a_patient_on_both_sides_is_refused_as_chest_or_as_donor(made: list[SimulatedStudy]) -> None:
-    control, ill = made[0], made[1]
-    other = replace(control, patients=frozenset(["z"]))
-    check_apart([control], [other])
-    check_apart([control, ill], [])
-    with pytest.raises(InputError, match="both sides"):
-        check_apart([ill], [replace(other, patients=frozenset(["z", sorted(ill.patients)[-1]]))])
 
 
 def test_material_without_use_is_refused(chest_of) -> None:

@@ -19,9 +19,10 @@ from ctviewer.core.events import Event, Progress
 from ctviewer.models.metadata import Preprocessing
 from ctviewer.models.metrics import auc_roc
 from ctviewer.models.preprocess import air_grey, finish
-from ctviewer.nets.losses import attention_loss, attention_targets
+from ctviewer.nets.losses import attention_loss
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.augment import Pose, draw_grid, sample_grey, vary_grey
+from ctviewer.training.starter.aggregator_stage import between, padded
 from ctviewer.training.starter.loop import Plan, fit
 from ctviewer.training.starter.phantoms.prepared import PreparedStudy
 
@@ -75,9 +76,7 @@ def encode_all(
 def resample(
     features: NDArray[np.float32], infected: NDArray[np.float32], rng: np.random.Generator, longest: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A part of a chest at another slice spacing.
-
-    Neighbouring slices look alike, so features between two slices are their linear mixture.
+    """A part of a chest at another slice spacing; all of it where the part would show none of its lesions.
 
     Args:
         features: `[n, D]`.
@@ -98,13 +97,7 @@ def resample(
             first, last = 0, n - 1
     m = round(float(np.exp(rng.uniform(np.log(min(16, longest)), np.log(longest)))))
     at = np.linspace(first, last, m)
-    low = np.minimum(at.astype(np.intp), n - 2) if n > 1 else np.zeros(m, np.intp)
-    high = np.minimum(low + 1, n - 1)
-    t = (at - low).astype(np.float32)
-    return (
-        features[low] * (1 - t)[:, None] + features[high] * t[:, None],
-        infected[low] * (1 - t) + infected[high] * t,
-    )
+    return between(features, infected, at)
 
 
 def train_aggregator(
@@ -155,16 +148,7 @@ def _batches(
         # one length limit per batch, so that short studies are not mostly padding
         limit = int(np.exp(rng.uniform(np.log(min(24, longest)), np.log(longest))))
         parts = [resample(s.features[rng.integers(len(s.features))], s.infected, rng, limit) for s in picked]
-        n = max(len(f) for f, _ in parts)
-        features = np.zeros((batch, n, parts[0][0].shape[1]), np.float32)
-        shown = np.zeros((batch, n), np.float32)
-        for i, (f, infected) in enumerate(parts):
-            features[i, : len(f)] = f
-            shown[i, : len(f)] = infected
-        lengths = torch.tensor([len(f) for f, _ in parts])
-        labels = torch.tensor([s.label for s in picked])
-        targets = attention_targets(torch.from_numpy(shown), lengths)
-        return torch.from_numpy(features), lengths, targets, labels
+        return *padded(parts), torch.tensor([s.label for s in picked])
 
     return draw
 
