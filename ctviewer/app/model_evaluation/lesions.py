@@ -31,6 +31,7 @@ _PAINTED = (
     "Infection was painted out as it was for training: on the lungs of healthy people, as they were scanned, the models may mark "
     "more than on these."
 )
+_RECOVERED = "The Hounsfield units of these slices were recovered from equalised pictures; they are not values as they were scanned."
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ def judge_lesions(setting: Setting, run: FoldRun | str) -> Part:
     found: CrossValidated = drain(events, setting.line)
     metrics = [rounded(one) for one in found.metrics]
     whose = fold_models_note(len(found.kept), sum(one.patients["test"] for one in found.kept))
-    notes = (whose, _NOT_ALIKE, _FROC, _PAINTED)
+    notes = (whose, _NOT_ALIKE, _FROC, _PAINTED, _RECOVERED)
     keys = [bundle.key for bundle in setting.of(ONE_SHOT) if bundle.metadata.name == BUNDLE]
     figures = dict.fromkeys(keys or [f"fold models of {BUNDLE}"], metrics)
     card_notes = {one.data: " ".join((whose, *_beside(one.data))) for one in metrics}
@@ -75,7 +76,9 @@ def judge_lesions(setting: Setting, run: FoldRun | str) -> Part:
 
 def _beside(data: str) -> tuple[str, ...]:
     """What is to be known of the figures of one kind of sets."""
-    return (_NOT_ALIKE, _FROC) if INFECTED in data else (_PAINTED,) if PAINTED_OUT in data else ()
+    if INFECTED in data:
+        return _NOT_ALIKE, _FROC, _RECOVERED
+    return (_PAINTED, _RECOVERED) if PAINTED_OUT in data else ()
 
 
 def _folds(found: CrossValidated) -> Table:

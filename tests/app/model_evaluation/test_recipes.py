@@ -133,7 +133,7 @@ def test_figures_of_folds_go_to_the_lesion_bundle_beside_the_published_one(lesio
     assert any("not like for like" in note for note in part.notes)
     assert len(part.card_notes) == 2
     for data, note in part.card_notes.items():
-        assert "fold models" in note
+        assert "fold models" in note and "recovered from equalised pictures" in note
         assert ("0.673" in note) == ("infected slice sets" in data)
         assert ("painted out as it was for training" in note) == ("infection painted out" in data)
     assert len(part.tables[0].rows) == 3
