@@ -72,20 +72,9 @@ def study_bundle(
         seconds: that it took.
         device: that trained.
     """
-    told = {
-        f"{stage}: {name}": value
-        for stage, plan in zip(("encoder", "aggregator"), settings.plans(), strict=True)
-        for name, value in dataclasses.asdict(plan).items()
-    }
-    others = {
-        f.name: getattr(settings, f.name)
-        for f in dataclasses.fields(settings)
-        if f.name not in ("encoder", "aggregator")
-    }
     recipe = {
         "encoder: start": "the feature pyramid of a fold model of infection-lesions that has not met the patients held out",
-        **told,
-        **others,
+        **_study_settings(settings),
         "time: of": "both study models, which share an encoder; the lesion model that it starts as is not in it",
         **took(seconds, settings.seed, device),
         **stored(net, _features),
@@ -99,6 +88,16 @@ def study_bundle(
         **said,
     )
     return _saved(out, metadata, net.state_dict())
+
+
+def _study_settings(settings: StudySettings) -> dict[str, Any]:
+    """All that decides a training besides its chests, for the card."""
+    plans = dict(zip(("encoder", "aggregator"), settings.plans(), strict=True))
+    told = {
+        f"{stage}: {name}": value for stage, plan in plans.items() for name, value in dataclasses.asdict(plan).items()
+    }
+    others = [one.name for one in dataclasses.fields(settings) if one.name not in plans]
+    return {**told, **{name: getattr(settings, name) for name in others}}
 
 
 def _saved(out: Path, metadata: Metadata, state: Mapping[str, Tensor]) -> Bundle:
