@@ -64,7 +64,7 @@ def _picture(home: Path) -> QImage:
 
 
 def _judge(window: MainWindow) -> None:
-    """Lung window, the largest ground glass selected, a finding beside it accepted."""
+    """Lung window, the largest finding selected, a finding beside it accepted."""
     from ctviewer.core.findings import Verdict
 
     window.actions_["preset_1"].trigger()
@@ -74,11 +74,10 @@ def _judge(window: MainWindow) -> None:
 
 
 def _two_findings(window: MainWindow) -> tuple[Lesion, Lesion]:
-    """The largest ground glass, and another finding that is seen on the same slice where there is one."""
-    ground_glass = [found for found in window.findings.lesions if found.label == "ground glass"]
-    if len(window.findings.lesions) < 2 or not ground_glass:
+    """The largest finding, and another that is seen on the same slice where there is one."""
+    if len(window.findings.lesions) < 2:
         raise SystemExit("The models found too little on the sample study for a picture.")
-    shown = max(ground_glass, key=lambda found: found.volume_ml or 0.0)
+    shown = max(window.findings.lesions, key=lambda found: found.volume_ml or 0.0)
     others = [found for found in window.findings.lesions if found is not shown]
     beside = [o for o in others if any(i.slice_index == shown.largest_slice for i in o.instances)]
     return shown, (beside or others)[0]
