@@ -36,8 +36,8 @@ _OUT_OF_SCOPE = (
 
 def _few(patients: str) -> str:
     return (
-        f"But for phantoms, all infection that it learned from is of {patients} patients with COVID-19, of one data set, and of "
-        "slices that show infection; healthy lung is mostly theirs too, with the infection painted out."
+        f"It learned infection from {patients} patients of one data set and from phantoms; the healthy lung it knows is mostly theirs, "
+        "with the infection painted out."
     )
 
 
