@@ -50,7 +50,7 @@ def test_without_calibration_the_report_has_no_interval_and_says_why(page: Calla
 
 def test_simulated_calibration_gives_none_either(page: Callable[..., tuple[str, str]], classifier: ModelInfo) -> None:
     _, words = page(calibration=record(classifier.classes, 200, real=False))
-    assert "95 % interval" not in words and "not on patients' own studies" in words
+    assert "95 % interval" not in words and "not calibrated on patients' own studies" in words
 
 
 def test_an_interval_stands_beside_each_probability(

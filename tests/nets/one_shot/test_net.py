@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ctviewer.models.storage import as_kept
 from ctviewer.nets.one_shot import OneShot, SliceAnswer, Target
 from ctviewer.nets.one_shot.rois import Boxes
 
@@ -252,7 +253,7 @@ def test_what_a_slice_of_identical_regions_is_told_by(one_shot_net) -> None:
 
 def test_a_bundle_saved_and_loaded_gives_outputs_bit_equal_for_the_stored_weights(tiny_one_shot, one_shot_net) -> None:
     net = one_shot_net()
-    net.load_state_dict({k: v.half().to(v.dtype) if v.is_floating_point() else v for k, v in net.state_dict().items()})
+    net.load_state_dict({name: as_kept(value) for name, value in net.state_dict().items()})
     loaded = tiny_one_shot.build()
     for ours, theirs in zip(net.analyse(some_images(), 0.05), loaded.analyse(some_images(), 0.05), strict=True):
         assert torch.equal(ours.logits, theirs.logits) and torch.equal(ours.rois.boxes, theirs.rois.boxes)
