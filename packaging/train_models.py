@@ -26,7 +26,7 @@ from ctviewer.nets.one_shot import OneShot
 from ctviewer.training.engine.devices import choose_device
 from ctviewer.training.starter import bundle_texts
 from ctviewer.training.starter.chests import RECOVERED, Chest, digest
-from ctviewer.training.starter.lesion_folds import WEIGHTS, KeptFold, train_folds
+from ctviewer.training.starter.lesion_folds import WEIGHTS, Folds, KeptFold, train_folds
 from ctviewer.training.starter.lesion_split import folds_of, painted
 from ctviewer.training.starter.lesion_stage import train_lesions
 from ctviewer.training.starter.loop import EpochDone
@@ -42,7 +42,7 @@ from ctviewer.training.starter.shipped import lesion_bundle, study_bundle
 from ctviewer.training.starter.simulation.patterns import CLASSES as SIMULATED
 from ctviewer.training.starter.study_recipe import STUDY_FOLD, StudySettings, new_study_net, train_studies
 
-FOLDS = 5
+FOLDS = Folds.count
 
 
 def main() -> int:
@@ -95,9 +95,8 @@ def _lesions(chests: tuple[Chest, ...], arguments: argparse.Namespace, line: Pro
         return
     net, seconds = _final(chests, arguments, line)
     threshold = sorted(one.threshold for one in kept)[len(kept) // 2]
-    print(
-        f"{lesion_bundle(arguments.out, net, chests, threshold, seconds, arguments.seed, arguments.device).folder} is made."
-    )
+    bundle = lesion_bundle(arguments.out, net, chests, threshold, seconds, arguments.seed, arguments.device)
+    print(f"{bundle.folder} is made.")
 
 
 def _final(chests: tuple[Chest, ...], arguments: argparse.Namespace, line: ProgressLine) -> tuple[OneShot, float]:

@@ -12,14 +12,12 @@ from ctviewer.core.events import Done, Event, Progress
 from ctviewer.core.files import atomic_path
 from ctviewer.core.slices import HU, LabelledSlices
 from ctviewer.datasets.phantom import TRAINING_FAMILIES, Phantom, Variant, generate
-from ctviewer.datasets.recovered import recover_hu
 from ctviewer.datasets.scanned import scanned_chests
-from ctviewer.datasets.slices.covid19_ct_seg import open_covid19_ct_seg
+from ctviewer.datasets.slices.covid19_ct_seg import open_covid19_ct_seg, recovered
 from ctviewer.datasets.sources import phantom_specs
 from ctviewer.datasets.stating import read_statement
 from ctviewer.training.starter.chests import INFECTION, LUNG, PHANTOM, RECOVERED, SCANNED, Chest, chest_of
 
-_WHITE = 255
 _PHANTOM_SEEDS, _PHANTOM_SLICES = range(70_000, 70_003), 28
 
 
@@ -84,7 +82,7 @@ def _recovered(sets: Sets, into: list[Chest]) -> Iterator[Event]:
         hu = []
         for grey, labels in zip(slices.pixels, slices.labels, strict=True):
             yield Progress("Recovering Hounsfield units", done, total)
-            hu.append(recover_hu(np.rint(grey * _WHITE).astype(np.uint8), labels > 0))
+            hu.append(recovered(grey, labels))
             done += 1
         upright = LabelledSlices(
             slices.names[::-1], np.stack(hu[::-1]), HU, None, slices.labels[::-1], slices.label_classes

@@ -28,6 +28,7 @@ PATIENT_STARTS = (0, 159, 279, 397, 510, 626, 696, 789, 970, 1081)
 """Number of the first slice of each patient."""
 _CLASSES = (BACKGROUND, LUNG, INFECTION)
 _SET = 255  # what marks a pixel in both kinds of mask
+_WHITE = 255  # of the pictures
 
 
 def open_covid19_ct_seg(folder: Path, stated: Statement, complete: bool = True, split: str = "") -> PictureSource:
@@ -109,12 +110,24 @@ class RecoveredSource:
         """
         slices = self._source.load_slices(scan)
         assert slices.labels is not None  # of this set
-        pictures = np.rint(slices.pixels * np.float32(_SET)).astype(np.uint8)
         try:
-            hu = [recover_hu(one, labels > 0) for one, labels in zip(pictures, slices.labels, strict=True)]
+            hu = [recovered(grey, labels) for grey, labels in zip(slices.pixels, slices.labels, strict=True)]
         except ValueError as error:
             raise InputError(f"Hounsfield units of {scan} cannot be recovered: {error}.") from error
         return replace(slices, pixels=np.stack(hu), unit=HU)
+
+
+def recovered(grey: NDArray[np.float32], labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """One slice in HU, as nearly as it can be told.
+
+    Args:
+        grey: `[rows, columns]`, 0..1, as `PictureSource` gives it.
+        labels: `[rows, columns]`, of the same.
+
+    Raises:
+        ValueError: it is not of this set's size.
+    """
+    return recover_hu(np.rint(grey * np.float32(_WHITE)).astype(np.uint8), labels > 0)
 
 
 def _in_a_row(slices: list[PictureSlice]) -> bool:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ctviewer.core.events import Event
+from ctviewer.core.slices import HU
 from ctviewer.models.metadata import Preprocessing
-from ctviewer.models.preprocess import normalised, windowed
+from ctviewer.models.preprocess import slice_input
 from ctviewer.nets.encoders import SliceEncoder
 from ctviewer.nets.one_shot import OneShot
 from ctviewer.training.starter.chests import INFECTION, LUNG, Chest
@@ -103,8 +104,7 @@ def train_encoder(
 
     def step(rng: np.random.Generator) -> Tensor:
         drawn = [draws.one(rng) for _ in range(batch)]
-        grey = windowed(np.stack([hu for hu, _ in drawn]), preprocessing)
-        images = normalised(torch.from_numpy(grey)[:, None], preprocessing)
+        images = slice_input(np.stack([hu for hu, _ in drawn]), HU, preprocessing)
         targets = torch.from_numpy(np.stack([findings(hu, labels) for hu, labels in drawn]))
         images = images.to(device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ctviewer.core.events import Event
+from ctviewer.core.slices import HU
 from ctviewer.models.metadata import Preprocessing
-from ctviewer.models.preprocess import normalised, windowed
+from ctviewer.models.preprocess import slice_input
 from ctviewer.nets.one_shot import OneShot, Target
 from ctviewer.training.slices.targets import instances, target_of
 from ctviewer.training.starter.chests import CLASSES, PHANTOM, RECOVERED, SCANNED, Chest
@@ -116,8 +117,7 @@ class SliceDraws:
     def batch(self, rng: np.random.Generator, count: int) -> tuple[Tensor, list[Target]]:
         """Images `[count, 1, S, S]` and what is to be found on each."""
         drawn = [self.one(rng) for _ in range(count)]
-        grey = windowed(np.stack([hu for hu, _ in drawn]), self._p)
-        images = normalised(torch.from_numpy(grey)[:, None], self._p)
+        images = slice_input(np.stack([hu for hu, _ in drawn]), HU, self._p)
         return images, [target_of(instances(labels, CLASSES), complete=True) for _, labels in drawn]
 
     def one(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -15,9 +15,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
-from ctviewer.training.starter.chests import LUNG
-
-AIR_HU = -1000.0
+from ctviewer.training.starter.chests import AIR_HU, LUNG
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from ctviewer.core.events import Event, Progress
+from ctviewer.core.slices import HU
 from ctviewer.models.metadata import Preprocessing
-from ctviewer.models.preprocess import normalised, windowed
+from ctviewer.models.preprocess import slice_input
 from ctviewer.nets.study_classifier import StudyClassifier
 from ctviewer.training.starter.chests import INFECTION, LUNG, RECOVERED, Chest
 from ctviewer.training.starter.painting import decoyed, painted_out
@@ -103,8 +104,8 @@ def _seen(chest: Chest, drawn: Draw | None, noise: np.random.Generator) -> list[
 def _features(net: StudyClassifier, slices: Sequence[Floats], p: Preprocessing) -> Floats:
     found, device = [], next(net.parameters()).device
     for at in range(0, len(slices), _AT_ONCE):
-        images = normalised(torch.from_numpy(windowed(np.stack(slices[at : at + _AT_ONCE]), p))[:, None], p)
-        images = images.to(device).contiguous(memory_format=torch.channels_last)
+        images = slice_input(np.stack(slices[at : at + _AT_ONCE]), HU, p).to(device)
+        images = images.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
             found.append(net.encode(images).float().cpu().numpy())
     return np.concatenate(found)
