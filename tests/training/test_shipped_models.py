@@ -96,8 +96,8 @@ def test_what_is_shipped_is_small_and_has_one_default_for_each_task(tmp_path: Pa
     assert sum(path.stat().st_size for folder in FOLDERS for path in folder.iterdir()) < MOST_BYTES
     for task in TASKS:
         defaults = [bundle for bundle in bundles if bundle.metadata.default and bundle.metadata.task == task]
-        assert len(defaults) <= 1
-        assert registry.active(task) == (defaults or [registry.active(task)])[0]
+        assert len(defaults) == 1
+        assert registry.active(task) == defaults[0]
 
 
 @pytest.mark.parametrize("variant", [Variant.CONTROL, Variant.COVID])
